@@ -1,0 +1,111 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Record is one stored message of the log, not yet decoded.
+type Record struct {
+	Seq     uint64
+	Stored  time.Time // when the log stored it, UTC
+	Subject string
+	Header  nats.Header
+	Data    []byte
+	// Pending is how many more records the feed had to deliver when it
+	// delivered this one: 0 says that the reader has caught up.
+	Pending uint64
+}
+
+// Decode reads the record as an event of the contract.
+func (r Record) Decode() (Event, error) {
+	e, err := Decode(r.Header, r.Data)
+	if err != nil {
+		return e, fmt.Errorf("event %d on %s: %w", r.Seq, r.Subject, err)
+	}
+	return e, nil
+}
+
+// FeedOptions say what a feed delivers.
+type FeedOptions struct {
+	// From is the first sequence wanted; 0 is the beginning of the log.
+	From uint64
+	// Since, where set, wants instead what was stored from then on.
+	Since time.Time
+	// LastPerSubject wants only the last record of each subject, then what
+	// follows.
+	LastPerSubject bool
+	// Subjects filter the feed; none means everything. They must not overlap.
+	Subjects []string
+}
+
+// Feed delivers the log in order, without gaps or duplicates, from a given
+// place and then live. It keeps nothing on the server and survives
+// reconnects. Whoever opens a feed stops it. One goroutine at a time reads it.
+type Feed struct {
+	it jetstream.MessagesContext
+	// Initial is how many records were there to deliver when the feed opened:
+	// with 0 the reader has caught up before the first Next.
+	Initial uint64
+}
+
+// Feed opens a feed.
+func (l *Log) Feed(ctx context.Context, o FeedOptions) (*Feed, error) {
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: o.Subjects, DeliverPolicy: jetstream.DeliverAllPolicy}
+	switch {
+	case o.LastPerSubject:
+		cfg.DeliverPolicy = jetstream.DeliverLastPerSubjectPolicy
+		if len(o.Subjects) == 0 {
+			cfg.FilterSubjects = []string{AllEvents}
+		}
+	case !o.Since.IsZero():
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &o.Since
+	case o.From > 1:
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, o.From
+	}
+	open, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	c, err := l.js.OrderedConsumer(open, StreamEvents, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	pending := c.CachedInfo().NumPending
+	it, err := c.Messages()
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	return &Feed{it: it, Initial: pending}, nil
+}
+
+// Next waits for the next record. Its errors are ctx's, and those after which
+// a feed is of no more use.
+func (f *Feed) Next(ctx context.Context) (Record, error) {
+	for {
+		m, err := f.it.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			if ctx.Err() != nil {
+				return Record{}, ctx.Err()
+			}
+			if errors.Is(err, jetstream.ErrNoHeartbeat) {
+				continue // the client resets an ordered consumer by itself
+			}
+			return Record{}, fmt.Errorf("read the log: %w", err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return Record{}, fmt.Errorf("read the log: %w", err)
+		}
+		return Record{
+			Seq: meta.Sequence.Stream, Stored: meta.Timestamp.UTC(), Subject: m.Subject(),
+			Header: m.Headers(), Data: m.Data(), Pending: meta.NumPending,
+		}, nil
+	}
+}
+
+// Stop ends the feed. It may be called more than once.
+func (f *Feed) Stop() { f.it.Stop() }

@@ -1,0 +1,58 @@
+package events
+
+// Subjects of the two streams. Tokens made from outlet codes are Token(Key(code)).
+const (
+	subjectProbe     = "cmd.probe."
+	subjectRequested = "ev.scan.requested."
+	subjectStarted   = "ev.scan.started."
+	subjectCompleted = "ev.scan.completed."
+	subjectObserved  = "ev.backup.observed."
+	subjectOutlet    = "ev.outlet."
+	subjectHistory   = "ev.history."
+	subjectAudit     = "ev.audit."
+
+	// SubjectSettings holds the one state of schedule and policy.
+	SubjectSettings = "ev.settings"
+
+	// Filters for readers.
+	AllEvents    = "ev.>"
+	AllRequested = subjectRequested + ">"
+	AllScans     = "ev.scan.>"
+	AllObserved  = subjectObserved + ">"
+	AllOutlets   = subjectOutlet + ">"
+	AllHistory   = subjectHistory + ">"
+	AllAudit     = subjectAudit + ">"
+)
+
+// ProbeSubject is where the command for an outlet waits.
+func ProbeSubject(outlet string) string { return subjectProbe + Token(Key(outlet)) }
+
+// ObservedSubject holds the looks at an outlet in one mode.
+func ObservedSubject(m Mode, outlet string) string {
+	return subjectObserved + string(m) + "." + Token(Key(outlet))
+}
+
+// ObservedOf is a filter for all looks in one mode.
+func ObservedOf(m Mode) string { return subjectObserved + string(m) + ".>" }
+
+// OutletSubject holds the states of an outlet.
+func OutletSubject(outlet string) string { return subjectOutlet + Token(Key(outlet)) }
+
+// HistorySubject holds an outlet's imported rows in one mode.
+func HistorySubject(m Mode, outlet string) string {
+	return subjectHistory + string(m) + "." + Token(Key(outlet))
+}
+
+// RequestedSubject holds a scan's ScanRequested.
+func RequestedSubject(scanID string) string { return subjectRequested + Token(scanID) }
+
+// StartedSubject holds a scan's ScanStarted.
+func StartedSubject(scanID string) string { return subjectStarted + Token(scanID) }
+
+// CompletedSubject holds a scan's ScanCompleted.
+func CompletedSubject(scanID string) string { return subjectCompleted + Token(scanID) }
+
+// LookID is the ce-id of the one event that a command ends in for a mode.
+func LookID(scanID, outlet string, m Mode) string {
+	return Token(scanID) + ":" + Token(Key(outlet)) + ":" + string(m)
+}
