@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -191,9 +192,7 @@ func (l *Log) publishOnce(ctx context.Context, m *nats.Msg, opts []jetstream.Pub
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	c := &nats.Msg{Subject: m.Subject, Data: m.Data, Header: nats.Header{}}
-	for k, v := range m.Header {
-		c.Header[k] = v
-	}
+	maps.Copy(c.Header, m.Header)
 	return l.js.PublishMsg(ctx, c, opts...)
 }
 
@@ -205,16 +204,14 @@ func isWrongSequence(err error) bool {
 // isPassing tells errors after which a try is repeated: no answer, or an
 // answer that speaks of the server's state (5xx) and not of the message.
 func isPassing(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return api.Code >= 500
 	}
 	return !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrMaxPayload)
 }
 
 func apiCode(err error) jetstream.ErrorCode {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return api.ErrorCode
 	}
 	return 0

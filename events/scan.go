@@ -87,8 +87,8 @@ type ScanCompleted struct {
 	CompletedAt time.Time          `json:"completedAt"`
 }
 
-// ProbeCommand, on the work queue, has one outlet looked at. Every accepted
-// command ends in exactly one BackupObserved for each of its modes.
+// ProbeCommand has one outlet looked at; it waits on the work queue. Every
+// accepted command ends in exactly one BackupObserved for each of its modes.
 type ProbeCommand struct {
 	ScanID          string    `json:"scanId"`
 	ScanDate        Date      `json:"scanDate"`

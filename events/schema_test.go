@@ -83,9 +83,9 @@ func schemaOf(t reflect.Type) object {
 
 func structSchema(t reflect.Type) object {
 	properties, required := object{}, []string{}
-	for i := range t.NumField() {
-		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		properties[name] = schemaOf(t.Field(i).Type)
+	for field := range t.Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		properties[name] = schemaOf(field.Type)
 		if !strings.Contains(options, "omit") {
 			required = append(required, name)
 		}

@@ -1,0 +1,221 @@
+package natstest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/natstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func look(scan, outlet string) events.BackupObserved {
+	return events.BackupObserved{ScanID: scan, Outlet: outlet, Mode: events.DDrive, ScanDate: "2026-03-14"}
+}
+
+func TestAppendTwiceIsOnce(t *testing.T) {
+	t.Parallel()
+	log := natstest.Start(t).Log
+	seq, dup, err := log.Append(t.Context(), look("s1", "b1"))
+	if err != nil || dup || seq != 1 {
+		t.Fatalf("first: %d %v %v", seq, dup, err)
+	}
+	again := look("s1", "B1")
+	again.Attempt = 2
+	if seq, dup, err = log.Append(t.Context(), again); err != nil || !dup || seq != 1 {
+		t.Fatalf("second: %d %v %v", seq, dup, err)
+	}
+	r, err := log.Last(t.Context(), events.ObservedSubject(events.DDrive, "b1"))
+	if err != nil || r.Seq != 1 || events.ID(r.Header) != events.LookID("s1", "b1", events.DDrive) {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if _, err := log.Last(t.Context(), events.ObservedSubject(events.DDrive, "b2")); !errors.Is(err, events.ErrNotFound) {
+		t.Fatal(err)
+	}
+}
+
+func TestWriteConflict(t *testing.T) {
+	t.Parallel()
+	log := natstest.Start(t).Log
+	state := events.SettingsChanged{Policy: events.Policy{MinSizeBytes: 1}}
+	seq, err := log.Write(t.Context(), state, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := log.Write(t.Context(), state, 0); err != nil || again != seq {
+		t.Fatalf("the very same event again: %d %v", again, err)
+	}
+	other := events.SettingsChanged{Policy: events.Policy{MinSizeBytes: 2}}
+	if _, err := log.Write(t.Context(), other, 0); !errors.Is(err, events.ErrConflict) {
+		t.Fatalf("another event: %v", err)
+	}
+	other.Previous = seq
+	if _, err := log.Write(t.Context(), other, seq); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOneOfManyWriters: of writers who expect the same state, one wins.
+func TestOneOfManyWriters(t *testing.T) {
+	t.Parallel()
+	log := natstest.Start(t).Log
+	var wg sync.WaitGroup
+	won := make(chan int, 16)
+	for i := range 16 {
+		wg.Go(func() {
+			_, err := log.Write(t.Context(), events.OutletChanged{Code: "b1", Name: fmt.Sprint(i)}, 0)
+			switch {
+			case err == nil:
+				won <- i
+			case !errors.Is(err, events.ErrConflict):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(won) != 1 {
+		t.Fatalf("%d writers won", len(won))
+	}
+}
+
+func TestCommandOutstanding(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	c := events.ProbeCommand{ScanID: "s1", Outlet: "b1"}
+	if err := n.Log.Command(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	c.ScanID = "s2"
+	if err := n.Log.Command(t.Context(), c); !errors.Is(err, events.ErrOutstanding) {
+		t.Fatalf("second while pending: %v", err)
+	}
+	cons, err := n.JS.Consumer(t.Context(), events.StreamProbes, events.ConsumerProbers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := cons.Next(jetstream.FetchMaxWait(10 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Log.Command(t.Context(), c); !errors.Is(err, events.ErrOutstanding) {
+		t.Fatalf("second while delivered: %v", err)
+	}
+	if err := m.DoubleAck(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Log.Command(t.Context(), c); err != nil {
+		t.Fatalf("after the ack: %v", err)
+	}
+}
+
+func TestFullLogIsAnError(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	if err := events.Provision(t.Context(), n.JS, events.Limits{EventsMaxBytes: 64 << 10}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		e := look("s1", fmt.Sprint("b", i))
+		e.Warnings = []string{strings.Repeat("x", 1000)}
+		_, _, err := n.Log.Append(t.Context(), e)
+		if errors.Is(err, events.ErrFull) {
+			id, err := n.Log.Identity(t.Context())
+			if err != nil || id.FirstSeq != 1 || id.LastSeq != uint64(i) {
+				t.Fatalf("a full log lost its beginning: %+v %v", id, err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("200 KB went into 64 KiB")
+}
+
+// TestFeed: everything from a place, then live; and the last of each subject.
+func TestFeed(t *testing.T) {
+	t.Parallel()
+	log := natstest.Start(t).Log
+	put := func(scan, outlet string) {
+		t.Helper()
+		if _, _, err := log.Append(t.Context(), look(scan, outlet)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 {
+		put(fmt.Sprint("s", i), "b1")
+	}
+	read := func(o events.FeedOptions, want ...uint64) {
+		t.Helper()
+		f, err := log.Feed(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Stop()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		for _, seq := range want {
+			r, err := f.Next(ctx)
+			if err != nil || r.Seq != seq {
+				t.Fatalf("%+v: got %d, %v, want %d", o, r.Seq, err, seq)
+			}
+			if _, err := r.Decode(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put("live", fmt.Sprint("c", time.Now().UnixNano()))
+		if len(o.Subjects) > 0 {
+			return
+		}
+		if r, err := f.Next(ctx); err != nil || r.Pending != 0 {
+			t.Fatalf("live: %+v %v", r, err)
+		}
+	}
+	read(events.FeedOptions{}, 1, 2, 3, 4, 5)
+	read(events.FeedOptions{From: 6}, 6)
+	read(events.FeedOptions{From: 3}, 3, 4, 5, 6, 7)
+	read(events.FeedOptions{LastPerSubject: true, Subjects: []string{events.ObservedSubject(events.DDrive, "b1")}}, 5)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	f, err := log.Feed(t.Context(), events.FeedOptions{Subjects: []string{events.AllOutlets}})
+	if err != nil || f.Initial != 0 {
+		t.Fatalf("%+v %v", f, err)
+	}
+	defer f.Stop()
+	if _, err := f.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("an empty feed: %v", err)
+	}
+}
+
+// TestLogSurvivesItsServer: what was acknowledged is there after a restart,
+// under the same identity, and the window of ids too.
+func TestLogSurvivesItsServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := natstest.StartAt(t, dir)
+	if _, _, err := first.Log.Append(t.Context(), look("s1", "b1")); err != nil {
+		t.Fatal(err)
+	}
+	before, err := first.Log.Identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Stop()
+	second := natstest.StartAt(t, dir)
+	after, err := second.Log.Identity(t.Context())
+	if err != nil || after.ID() != before.ID() || after.LastSeq != 1 {
+		t.Fatalf("%+v, then %+v %v", before, after, err)
+	}
+	if _, dup, err := second.Log.Append(t.Context(), look("s1", "b1")); err != nil || !dup {
+		t.Fatalf("the id was forgotten: %v %v", dup, err)
+	}
+}
