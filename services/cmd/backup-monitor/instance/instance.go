@@ -1,0 +1,273 @@
+// Package instance is one data directory in use: the lock that keeps a second
+// process off it, the NATS server embedded in it, and the way for commands and
+// local subscribers to find a running one.
+package instance
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"backupmonitor/events"
+)
+
+// ErrInUse says that another process has the data directory.
+var ErrInUse = errors.New("the data directory is in use by another process")
+
+const (
+	lockName    = "lock"
+	addressName = "nats.json"
+	logName     = "nats"
+	dbName      = "backup-monitor.db"
+
+	readyTimeout = 60 * time.Second
+	// Beside the log, JetStream's own bound leaves room for the work queue.
+	queueBytes = 1 << 30
+)
+
+// Dir is a data directory that this process has locked.
+type Dir struct {
+	path string
+	lock *flock.Flock
+}
+
+// Open makes the directory where it does not exist, checks that it can be
+// written, and locks it. Errors: ErrInUse, and the file system's.
+func Open(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o750); err != nil {
+		return nil, fmt.Errorf("make the data directory (DATA_DIR): %w", err)
+	}
+	l := flock.New(filepath.Join(path, lockName), flock.SetPermissions(0o600))
+	ok, err := l.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock the data directory (DATA_DIR): %w", err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s: %w; stop that one, or choose another DATA_DIR", path, ErrInUse)
+	}
+	return &Dir{path: path, lock: l}, nil
+}
+
+// Database is the path of the SQLite file.
+func (d *Dir) Database() string { return filepath.Join(d.path, dbName) }
+
+// Close gives the directory free.
+func (d *Dir) Close() error {
+	if err := d.lock.Unlock(); err != nil {
+		return fmt.Errorf("unlock the data directory: %w", err)
+	}
+	return nil
+}
+
+// Secret returns the secret kept under a name, making one of 64 hexadecimal
+// digits where there is none. Its file is readable by the owner only.
+func (d *Dir) Secret(name string) (string, error) {
+	path := filepath.Join(d.path, name)
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) >= 32 {
+		return string(b), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read %s: %w", name, err)
+	}
+	secret := randomHex(32)
+	if err := writeOwnerOnly(path, []byte(secret)); err != nil {
+		return "", fmt.Errorf("keep %s: %w", name, err)
+	}
+	return secret, nil
+}
+
+// writeOwnerOnly replaces a file whole or not at all.
+func writeOwnerOnly(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // made with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails; see crypto/rand
+	return fmt.Sprintf("%x", b)
+}
+
+// address is what stands in nats.json.
+type address struct {
+	URL      string `json:"url"`
+	User     string `json:"user"`
+	Password string `json:"password"`
+	PID      int    `json:"pid"`
+}
+
+// NATSOptions say how the embedded server runs.
+type NATSOptions struct {
+	Listen   string // host:port; empty: loopback, at a free port
+	MaxBytes int64  // of the log
+	Log      *slog.Logger
+}
+
+// NATS is the embedded server.
+type NATS struct {
+	server *server.Server
+	auth   address
+	file   string
+}
+
+// StartNATS runs the server on the directory's log and writes where it is to
+// DATA_DIR/nats.json. It refuses to run without syncing every write.
+func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
+	n := &NATS{auth: address{User: "backup-monitor", Password: randomHex(24), PID: os.Getpid()}, file: filepath.Join(d.path, addressName)}
+	host, port := "127.0.0.1", server.RANDOM_PORT
+	if o.Listen != "" {
+		h, p, err := net.SplitHostPort(o.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("NATS_LISTEN: %w", err)
+		}
+		number, err := strconv.Atoi(p)
+		if err != nil {
+			return nil, fmt.Errorf("NATS_LISTEN: %w", err)
+		}
+		host, port = h, number
+		if number == 0 {
+			port = server.RANDOM_PORT
+		}
+	}
+	s, err := server.NewServer(&server.Options{
+		ServerName:        "backup-monitor",
+		Host:              host,
+		Port:              port,
+		JetStream:         true,
+		StoreDir:          filepath.Join(d.path, logName),
+		SyncAlways:        true,
+		JetStreamMaxStore: o.MaxBytes + queueBytes,
+		NoSigs:            true,
+		Users:             []*server.User{{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions()}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the NATS server: %w", err)
+	}
+	fatal := make(chan string, 1)
+	s.SetLoggerV2(&serverLog{log: o.Log, fatal: fatal}, false, false, false)
+	go s.Start()
+	if err := awaitReady(s, fatal); err != nil {
+		s.Shutdown()
+		return nil, err
+	}
+	n.server, n.auth.URL = s, s.ClientURL()
+	data, err := json.MarshalIndent(n.auth, "", "  ")
+	if err == nil {
+		err = writeOwnerOnly(n.file, append(data, '\n'))
+	}
+	if err != nil {
+		s.Shutdown()
+		return nil, fmt.Errorf("write %s: %w", addressName, err)
+	}
+	return n, nil
+}
+
+// permissions forbid what would take from the log.
+func permissions() *server.Permissions {
+	return &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{
+		"$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.MSG.DELETE.>", "$JS.API.STREAM.RESTORE.>",
+	}}}
+}
+
+func awaitReady(s *server.Server, fatal <-chan string) error {
+	for deadline := time.Now().Add(readyTimeout); !s.ReadyForConnections(100 * time.Millisecond); {
+		select {
+		case why := <-fatal:
+			return fmt.Errorf("start the NATS server: %s", why)
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the NATS server did not become ready in %s", readyTimeout)
+		}
+	}
+	if c := s.JetStreamConfig(); c == nil || !c.SyncAlways {
+		return errors.New("the NATS server does not sync every write: acknowledged events could be lost")
+	}
+	return nil
+}
+
+// Connect returns a client of the embedded server that needs no network.
+func (n *NATS) Connect(name string, more ...nats.Option) (*nats.Conn, error) {
+	return connect("", name, n.auth, append(more, nats.InProcessServer(n.server))...)
+}
+
+// URL is where the server listens.
+func (n *NATS) URL() string { return n.auth.URL }
+
+// Check returns why the server is not healthy, for example that a full disk
+// made it stop writing.
+func (n *NATS) Check(context.Context) error {
+	if h := n.server.Healthz(&server.HealthzOptions{}); h.Status != "ok" {
+		return fmt.Errorf("embedded NATS: %s %s", h.Status, h.Error)
+	}
+	return nil
+}
+
+// Close stops the server and withdraws its address.
+func (n *NATS) Close() error {
+	err := os.Remove(n.file)
+	n.server.Shutdown()
+	n.server.WaitForShutdown()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", addressName, err)
+	}
+	return nil
+}
+
+// ErrNotRunning says that no process runs on the data directory.
+var ErrNotRunning = errors.New("no backup-monitor is running on this data directory")
+
+// Find connects to the process that runs on a data directory. Errors:
+// ErrNotRunning, or the network's.
+func Find(path, name string) (*nats.Conn, error) {
+	b, err := os.ReadFile(filepath.Join(path, addressName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotRunning
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the running backup-monitor: %w", err)
+	}
+	var a address
+	if err := json.Unmarshal(b, &a); err != nil {
+		return nil, fmt.Errorf("read %s: %w", addressName, err)
+	}
+	nc, err := connect(a.URL, name, a)
+	if errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrAuthorization) {
+		return nil, ErrNotRunning // what a killed process left behind
+	}
+	return nc, err
+}
+
+func connect(url, name string, a address, more ...nats.Option) (*nats.Conn, error) {
+	opts := append([]nats.Option{nats.UserInfo(a.User, a.Password)}, more...)
+	nc, err := nats.Connect(url, append(opts, events.ConnectOptions(name)...)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	return nc, nil
+}

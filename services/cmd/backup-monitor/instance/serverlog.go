@@ -1,0 +1,31 @@
+package instance
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// serverLog hands the server's warnings and errors to our log. Its Fatalf does
+// not end the process, which the server's own would.
+type serverLog struct {
+	log   *slog.Logger
+	fatal chan<- string
+}
+
+func (l *serverLog) Noticef(format string, v ...any) { l.write(l.log.Debug, format, v) }
+func (l *serverLog) Warnf(format string, v ...any)   { l.write(l.log.Warn, format, v) }
+func (l *serverLog) Errorf(format string, v ...any)  { l.write(l.log.Error, format, v) }
+func (l *serverLog) Debugf(string, ...any)           {}
+func (l *serverLog) Tracef(string, ...any)           {}
+
+func (l *serverLog) Fatalf(format string, v ...any) {
+	l.write(l.log.Error, format, v)
+	select {
+	case l.fatal <- fmt.Sprintf(format, v...):
+	default:
+	}
+}
+
+func (l *serverLog) write(at func(string, ...any), format string, v []any) {
+	at("nats-server", slog.String("text", fmt.Sprintf(format, v...)))
+}
