@@ -1,0 +1,93 @@
+package fleet
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Nightly is a full backup every night, of which the last few are kept. It is a [Source] that costs no memory.
+type Nightly struct {
+	// Prefix and Suffix stand around the date in a file's name: DB_B0001_20261122.bak.
+	Prefix, Suffix string
+	// Begin is when the backup begins, after midnight UTC; it varies by up to a quarter of an hour from night to night.
+	Begin time.Duration
+	// Bytes is about what the newest has; the size grows slowly and varies a little.
+	Bytes int64
+	// Keep is how many are kept.
+	Keep int
+	// Last, if set, is the moment after which no backup ends any more.
+	Last time.Time
+	// Seed makes the variations its own.
+	Seed uint64
+}
+
+// At gives the backups that had ended by then, oldest first.
+func (n Nightly) At(now time.Time) Listing {
+	if !n.Last.IsZero() && n.Last.Before(now) {
+		now = n.Last
+	}
+	day := now.Unix() / secondsPerDay
+	for n.night(day).Modified.After(now) {
+		day--
+	}
+	return nights{n, day - int64(max(0, n.Keep)) + 1}
+}
+
+const secondsPerDay = 24 * 60 * 60
+
+// night is the backup of one day, counted since 1970.
+func (n Nightly) night(day int64) File {
+	vary := rand.New(rand.NewPCG(n.Seed, uint64(day)))
+	midnight := time.Unix(day*secondsPerDay, 0).UTC()
+	created := midnight.Add(n.Begin + time.Duration(vary.Int64N(int64(15*time.Minute))))
+	growth := float64(day%365) / 365 * 0.05
+	size := int64(float64(n.Bytes) * (0.93 + growth + 0.02*vary.Float64()))
+	return File{
+		Name:     fmt.Sprintf("%s%s%s", n.Prefix, midnight.Format("20060102"), n.Suffix),
+		Size:     size / pageSize * pageSize,
+		Created:  created,
+		Modified: created.Add(time.Minute + time.Duration(vary.Int64N(int64(9*time.Minute)))),
+	}
+}
+
+const pageSize = 8192 // bytes, of SQL Server
+
+type nights struct {
+	nightly Nightly
+	first   int64
+}
+
+func (n nights) Len() int        { return max(0, n.nightly.Keep) }
+func (n nights) File(i int) File { return n.nightly.night(n.first + int64(i)) }
+
+// Many is a folder of any number of files that are made when asked for.
+type Many struct {
+	Count int
+	Make  func(i int) File // must give the same file for the same i
+}
+
+// At gives the files, which do not depend on the time.
+func (m Many) At(time.Time) Listing { return m }
+
+// Len counts them.
+func (m Many) Len() int { return m.Count }
+
+// File makes one.
+func (m Many) File(i int) File { return m.Make(i) }
+
+// both is one source after another.
+type both struct{ first, second Source }
+
+func (b both) At(now time.Time) Listing { return joined{b.first.At(now), b.second.At(now)} }
+
+type joined struct{ first, second Listing }
+
+func (j joined) Len() int { return j.first.Len() + j.second.Len() }
+
+func (j joined) File(i int) File {
+	if n := j.first.Len(); i >= n {
+		return j.second.File(i - n)
+	}
+	return j.first.File(i)
+}
