@@ -1,0 +1,47 @@
+import { queryOptions } from '@tanstack/react-query';
+
+import type { Client } from './client';
+import type { Wire } from './wire';
+
+export interface User {
+  id: string;
+  name: string;
+  designation: string;
+  /** May start scans. Everybody may read. */
+  admin: boolean;
+}
+
+export async function signIn(
+  client: Client,
+  credentials: { userId: string; password: string },
+): Promise<{ token: string; user: User }> {
+  const { body } = await client.json('/auth/login', { method: 'POST', body: credentials });
+  return { token: body.text('token'), user: toUser(body.object('user')) };
+}
+
+export const meKey = ['me'] as const;
+
+export function meQuery(client: Client) {
+  return queryOptions({
+    queryKey: meKey,
+    queryFn: async ({ signal }) => {
+      const { body } = await client.json('/auth/me', { signal });
+      return toUser(body.object('user'));
+    },
+    staleTime: Infinity,
+  });
+}
+
+function toUser(wire: Wire): User {
+  const id = wire.text('userId');
+  return {
+    id,
+    name: nonEmpty(wire.textOrNull('userName')) ?? id,
+    designation: wire.textOrNull('designation') ?? '',
+    admin: wire.textOrNull('userType') === 'A',
+  };
+}
+
+function nonEmpty(text: string | null): string | null {
+  return text === null || text.trim() === '' ? null : text.trim();
+}

@@ -1,0 +1,47 @@
+import type { User } from '../api/auth';
+import { Button } from './Button';
+import { Icon } from './Icon';
+
+interface AppHeaderProps {
+  user: User;
+  live: boolean;
+  onSignOut: () => void;
+}
+
+export function AppHeader({ user, live, onSignOut }: AppHeaderProps) {
+  return (
+    <header className="border-b border-line bg-surface">
+      <div className="mx-auto flex max-w-[100rem] items-center gap-3 px-4 py-2 sm:px-6">
+        <Icon name="database" className="size-6 text-accent" />
+        <h1 className="min-w-0 truncate text-base font-semibold tracking-tight">
+          <span className="max-sm:hidden">Outlet DB </span>Backup Monitor
+        </h1>
+        <LiveSign live={live} />
+        <div className="ml-auto min-w-0 text-right leading-tight">
+          <p className="truncate text-sm font-medium">{user.name}</p>
+          <p className="truncate text-xs text-muted">
+            {user.admin ? 'Admin' : 'Support'}
+            {user.designation && <span className="max-sm:hidden"> · {user.designation}</span>}
+          </p>
+        </div>
+        <Button onClick={onSignOut}>Sign out</Button>
+      </div>
+    </header>
+  );
+}
+
+function LiveSign({ live }: { live: boolean }) {
+  return (
+    <p
+      role="status"
+      title={live ? 'Changes show at once' : 'Changes show within half a minute'}
+      className="flex items-center gap-1.5 text-xs text-muted"
+    >
+      <span
+        aria-hidden="true"
+        className={`size-2 rounded-full ${live ? 'bg-ok' : 'border border-edge'}`}
+      />
+      {live ? 'Live' : 'Not live'}
+    </p>
+  );
+}

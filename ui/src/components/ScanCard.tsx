@@ -1,0 +1,95 @@
+import { useMutation } from '@tanstack/react-query';
+
+import { cancelScan, type Progress, type Scan } from '../api/scans';
+import { formatCount, formatDay } from '../backups/format';
+import { modeName } from '../backups/modes';
+import { useClient } from '../hooks/useClient';
+import { useScanProgress } from '../hooks/useScanProgress';
+import { Button } from './Button';
+import { Notice } from './Notice';
+import { ProgressBar } from './ProgressBar';
+
+interface ScanCardProps {
+  scan: Scan;
+  mayCancel: boolean;
+  onEnded: (id: string, progress: Progress) => void;
+  onDismiss: (id: string) => void;
+}
+
+/** One scan, live until it has ended. */
+export function ScanCard({ scan, mayCancel, onEnded, onDismiss }: ScanCardProps) {
+  const client = useClient();
+  const progress = useScanProgress(scan, (last) => {
+    onEnded(scan.id, last);
+  });
+  const cancel = useMutation({ mutationFn: () => cancelScan(client, scan.id) });
+  const running = progress.state === 'running';
+
+  return (
+    <section aria-label="Scan" data-state={progress.state} className="card space-y-2 px-4 py-3">
+      <div className="flex items-start gap-3">
+        <div className="min-w-0 grow">
+          <h2 role="status" className="text-sm font-semibold">
+            {headline(progress, cancel.isSuccess)}
+          </h2>
+          <p className="truncate text-xs text-muted">{describe(scan)}</p>
+        </div>
+        {running && mayCancel && (
+          <Button
+            disabled={cancel.isPending || cancel.isSuccess}
+            onClick={() => {
+              cancel.mutate();
+            }}
+          >
+            {cancel.isIdle || cancel.isError ? 'Cancel scan' : 'Cancelling…'}
+          </Button>
+        )}
+        {!running && (
+          <Button
+            look="quiet"
+            icon="close"
+            aria-label="Dismiss"
+            onClick={() => {
+              onDismiss(scan.id);
+            }}
+          />
+        )}
+      </div>
+      <ProgressBar progress={progress} />
+      <p className="flex flex-wrap gap-x-4 text-xs text-muted tabular-nums">
+        <span data-part="completed">
+          <strong className="font-semibold text-ink">{formatCount(progress.completed)}</strong> of{' '}
+          {formatCount(progress.total)} looks
+        </span>
+        <span className="text-ok">{formatCount(progress.success)} successful</span>
+        <span className="text-bad">{formatCount(progress.failed)} failed or not seen</span>
+        {progress.current !== null && <span className="truncate">latest: {progress.current}</span>}
+      </p>
+      {progress.message !== null && <Notice tone="bad" title={progress.message} />}
+      {cancel.error && (
+        <Notice tone="bad" title="The scan was not cancelled">
+          <p>{cancel.error.message}</p>
+        </Notice>
+      )}
+    </section>
+  );
+}
+
+function headline(progress: Progress, cancelled: boolean): string {
+  switch (progress.state) {
+    case 'running':
+      return 'Scan running';
+    case 'broken':
+      return 'The scan can no longer be followed';
+    case 'complete':
+      if (cancelled) return 'Scan cancelled';
+      return progress.completed < progress.total ? 'Scan ended early' : 'Scan complete';
+  }
+}
+
+function describe(scan: Scan): string {
+  const parts = [scan.modes.map(modeName).join(' and ')];
+  if (scan.scanDate !== null) parts.push(`for ${formatDay(scan.scanDate)}`);
+  if (scan.requestedBy) parts.push(`started by ${scan.requestedBy}`);
+  return parts.join(' · ');
+}

@@ -1,0 +1,16 @@
+import './app.css';
+
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+
+import { createSession } from './api/session';
+import { App } from './App';
+
+const root = document.getElementById('root');
+if (!root) throw new Error('index.html has no #root');
+
+createRoot(root).render(
+  <StrictMode>
+    <App session={createSession(window.localStorage)} />
+  </StrictMode>,
+);

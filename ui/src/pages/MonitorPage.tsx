@@ -1,0 +1,66 @@
+import { useState } from 'react';
+
+import type { User } from '../api/auth';
+import { modes, type Mode, type ModeId } from '../backups/modes';
+import { failingFirst, noFilter, type Filter, type Sort } from '../backups/view';
+import { AppHeader } from '../components/AppHeader';
+import { BackupsPanel } from '../components/BackupsPanel';
+import { DayPicker } from '../components/DayPicker';
+import { ModeSwitch } from '../components/ModeSwitch';
+import { ScanSection } from '../components/ScanSection';
+import { useLiveFeed } from '../hooks/useLiveFeed';
+
+interface MonitorPageProps {
+  user: User;
+  onSignOut: () => void;
+}
+
+/** The day's backups of every outlet, and the scans that look for them. */
+export function MonitorPage({ user, onSignOut }: MonitorPageProps) {
+  const live = useLiveFeed();
+  const [modeId, setModeId] = useState<ModeId>('d_drive');
+  const [scanDate, setScanDate] = useState<string | null>(null);
+  const [filter, setFilter] = useState<Filter>(noFilter);
+  const [sort, setSort] = useState<Sort>(failingFirst);
+  const mode = modeOf(modeId);
+
+  return (
+    <>
+      <AppHeader user={user} live={live} onSignOut={onSignOut} />
+      <main className="mx-auto max-w-[100rem] space-y-3 px-4 py-4 sm:px-6">
+        <div className="flex flex-wrap items-center gap-3">
+          <ModeSwitch value={modeId} onChange={setModeId} />
+          <DayPicker mode={mode} value={scanDate} onChange={setScanDate} />
+          <span className="grow" />
+          <ScanSection
+            user={user}
+            mode={modeId}
+            live={live}
+            onStarted={(scan) => {
+              // What was asked for is what is shown next.
+              setScanDate(scan.scanDate);
+            }}
+          />
+        </div>
+        {/* A selection does not outlive the list that it was made in. */}
+        <BackupsPanel
+          key={`${modeId} ${scanDate ?? ''}`}
+          user={user}
+          mode={mode}
+          scanDate={scanDate}
+          live={live}
+          filter={filter}
+          onFilter={setFilter}
+          sort={sort}
+          onSort={setSort}
+        />
+      </main>
+    </>
+  );
+}
+
+function modeOf(id: ModeId): Mode {
+  const mode = modes.find((each) => each.id === id);
+  if (!mode) throw new Error(`no mode ${id}`);
+  return mode;
+}
