@@ -1,0 +1,164 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"backupmonitor/events"
+)
+
+// ErrGone says that a position cannot be resumed from: it belongs to another
+// log, or what followed it is no longer there.
+var ErrGone = errors.New("the position is not in the log")
+
+// Client is one receiver of the live feed.
+type Client struct {
+	hub   *Hub
+	wants func(*Frame) bool
+	queue chan *Frame
+	// Start is where the hub stood when the client came: it gets what follows.
+	Start Position
+}
+
+// Frames delivers what follows Start. It is closed when the client has fallen
+// too far behind, when the log was replaced, and when the hub ends.
+func (c *Client) Frames() <-chan *Frame { return c.queue }
+
+// Close ends the client. It may be called more than once.
+func (c *Client) Close() {
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	c.hub.drop(c)
+}
+
+// Join makes a client of the frames that wants accepts, from now on. Errors:
+// ErrStopped, ctx's.
+func (h *Hub) Join(ctx context.Context, wants func(*Frame) bool) (*Client, error) {
+	for {
+		if err := h.Ready(ctx); err != nil {
+			return nil, err
+		}
+		c := &Client{hub: h, wants: wants, queue: make(chan *Frame, queueLength)}
+		if h.add(c) {
+			return c, nil
+		}
+	}
+}
+
+func (h *Hub) add(c *Client) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.identity == "" {
+		return false
+	}
+	c.Start = Position{Identity: h.identity, Seq: h.last}
+	h.clients[c] = struct{}{}
+	return true
+}
+
+// drop ends a client; the caller holds the lock.
+func (h *Hub) drop(c *Client) {
+	if _, ok := h.clients[c]; ok {
+		delete(h.clients, c)
+		close(c.queue)
+	}
+}
+
+// Resume sends what follows a position up to now, reading the log by itself,
+// and then makes a client for the rest. The client may repeat frames up to the
+// sequence returned, which the caller skips: none is missing. Errors: ErrGone,
+// ErrStopped, send's, ctx's, or the network's.
+func (h *Hub) Resume(ctx context.Context, after Position, wants func(*Frame) bool, send func(*Frame) error) (*Client, uint64, error) {
+	if err := h.Ready(ctx); err != nil {
+		return nil, 0, err
+	}
+	id, err := h.log.Identity(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	switch {
+	case id.ID() != after.Identity:
+		return nil, 0, fmt.Errorf("%w: it is of another log", ErrGone)
+	case after.Seq > id.LastSeq:
+		return nil, 0, fmt.Errorf("%w: the log ends before it", ErrGone)
+	case after.Seq+1 < id.FirstSeq:
+		return nil, 0, fmt.Errorf("%w: the log begins after it", ErrGone)
+	}
+	r := replay{hub: h, identity: after.Identity, sent: after.Seq, wants: wants, send: send}
+	defer r.stop()
+	// Most is read before there is a queue that could overflow.
+	_, target := h.Position()
+	if err := r.upTo(ctx, target); err != nil {
+		return nil, 0, err
+	}
+	c, err := h.Join(ctx, wants)
+	if err != nil {
+		return nil, 0, err
+	}
+	if c.Start.Identity != after.Identity {
+		c.Close()
+		return nil, 0, fmt.Errorf("%w: it is of another log", ErrGone)
+	}
+	if err := r.upTo(ctx, c.Start.Seq); err != nil {
+		c.Close()
+		return nil, 0, err
+	}
+	return c, r.sent, nil
+}
+
+// replay reads the log for one client. The reading is not filtered by the
+// server, so that it surely passes every sequence it is asked to reach.
+type replay struct {
+	hub      *Hub
+	identity string
+	sent     uint64
+	wants    func(*Frame) bool
+	send     func(*Frame) error
+	feed     *events.Feed
+}
+
+func (r *replay) upTo(ctx context.Context, target uint64) error {
+	for r.sent < target {
+		if r.feed == nil {
+			feed, err := r.hub.log.Feed(ctx, events.FeedOptions{From: r.sent + 1})
+			if err != nil {
+				return err
+			}
+			r.feed = feed
+			if feed.Initial == 0 { // what there was up to target is archived
+				r.sent = target
+				return nil
+			}
+		}
+		rec, err := r.feed.Next(ctx)
+		if err != nil {
+			return err
+		}
+		r.sent = rec.Seq
+		if err := r.one(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one sends a record that can be decoded and is wanted. The hub has told of
+// those that cannot.
+func (r *replay) one(rec events.Record) error {
+	e, err := rec.Decode()
+	if err != nil {
+		return nil
+	}
+	f, err := NewFrame(r.identity, rec, e)
+	if err != nil || !r.wants(f) {
+		return nil
+	}
+	return r.send(f)
+}
+
+func (r *replay) stop() {
+	if r.feed != nil {
+		r.feed.Stop()
+	}
+}
