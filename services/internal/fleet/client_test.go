@@ -56,7 +56,7 @@ func TestClientSmoke(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	user, password := f.Account()
 	for _, dialect := range []uint16{0x202, 0x210, 0x300, 0x302, 0x311} {
 		s, err := signIn(t, f.Outlets()[0].Addr(), user, password, dialect)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"backupmonitor/events"
 	"backupmonitor/services/internal/fleet/smbserver"
 )
 
@@ -19,8 +20,8 @@ type Spec struct {
 	// Preset is what it was made from; empty for one made by hand.
 	Preset Preset
 	Truth  Truth
-	// Expected is what a right look at it must find.
-	Expected Expected
+	// Expected is what a right look in each mode must find, until the truth is changed.
+	Expected map[events.Mode]Expected
 }
 
 // The account an outlet has unless the fleet or its truth names another.

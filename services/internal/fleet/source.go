@@ -91,3 +91,19 @@ func (j joined) File(i int) File {
 	}
 	return j.first.File(i)
 }
+
+// each is a source with every file changed.
+type each struct {
+	source Source
+	change func(File) File
+}
+
+func (e each) At(now time.Time) Listing {
+	listing := e.source.At(now)
+	return Many{listing.Len(), func(i int) File { return e.change(listing.File(i)) }}
+}
+
+// relative is a source that depends on the time in a way of its own.
+type relative func(now time.Time) Files
+
+func (r relative) At(now time.Time) Listing { return r(now) }

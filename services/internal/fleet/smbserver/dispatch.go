@@ -30,7 +30,7 @@ func (c *conversation) charge(req *request) uint16 {
 	if c.negotiated.dialect <= dialect202 {
 		return 1
 	}
-	return req.header.charge
+	return req.charge
 }
 
 // handleInSession verifies session, signature, tree and form, [MS-SMB2] 3.3.5.2.

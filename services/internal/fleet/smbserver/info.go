@@ -18,7 +18,7 @@ func (c *conversation) queryInfo(req *request, f *file) answer {
 		return refuse(StatusInvalidParameter)
 	}
 	var info []byte
-	fixed := 0
+	var fixed int
 	switch {
 	case kind == infoFile:
 		info, fixed = fileInfo(class, f)

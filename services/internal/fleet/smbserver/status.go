@@ -58,8 +58,7 @@ func statusOf(err error) Status {
 	if err == nil {
 		return StatusOK
 	}
-	var status Status
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[Status](err); ok {
 		return status
 	}
 	return StatusInternalError
