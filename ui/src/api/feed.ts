@@ -38,7 +38,7 @@ function toNews(event: string, data: string): FeedNews | null {
   if (event.startsWith('scan.')) return { kind: 'scans' };
   if (event.startsWith('outlet.')) return { kind: 'outlets' };
   if (!event.startsWith('backup.observed.') && !event.startsWith('history.imported.')) return null;
-  const wire = Wire.parse(data);
+  const wire = Wire.parse(data).object('data'); // the rest is the envelope
   const mode = wire.textOrNull('mode');
   return mode === null
     ? { kind: 'reset' }

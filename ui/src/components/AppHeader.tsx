@@ -41,7 +41,7 @@ function LiveSign({ live }: { live: boolean }) {
         aria-hidden="true"
         className={`size-2 rounded-full ${live ? 'bg-ok' : 'border border-edge'}`}
       />
-      {live ? 'Live' : 'Not live'}
+      <span className="max-sm:sr-only">{live ? 'Live' : 'Not live'}</span>
     </p>
   );
 }

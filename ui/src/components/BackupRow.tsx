@@ -31,9 +31,9 @@ export const BackupRow = memo(function BackupRow(props: BackupRowProps) {
       className="backup-row absolute inset-x-0 content-center border-b border-line text-sm hover:bg-sunken aria-selected:bg-accent-tint"
       style={{ height, transform: `translateY(${top}px)` }}
     >
-      <div role="cell" className="self-stretch [grid-area:select]">
+      <div role="cell" className="h-full [grid-area:select]">
         {selected !== null && (
-          <label className="-my-1 flex h-full items-center p-1">
+          <label className="flex h-full items-center p-1">
             <input
               type="checkbox"
               className="size-4 accent-accent"
@@ -50,17 +50,21 @@ export const BackupRow = memo(function BackupRow(props: BackupRowProps) {
         <button
           type="button"
           className="block max-w-full truncate text-left font-medium hover:text-accent hover:underline"
-          title={record.outletName ?? undefined}
           onClick={() => {
             onOpen(record.outlet);
           }}
         >
           {record.outlet}
           {record.outletName !== null && (
-            <span className="ml-1.5 font-normal text-muted">{record.outletName}</span>
+            <span className="ml-1.5 font-normal text-muted lg:hidden">{record.outletName}</span>
           )}
         </button>
-        <span className="block truncate text-xs text-muted max-lg:hidden">{record.server}</span>
+        <span
+          title={record.outletName ?? undefined}
+          className="block truncate text-xs text-muted max-lg:hidden"
+        >
+          {[record.outletName, record.server].filter(Boolean).join(' · ')}
+        </span>
       </div>
       <div role="cell" className="[grid-area:outcome] max-lg:justify-self-end">
         <OutcomeBadge outcome={record.outcome} />
@@ -106,7 +110,10 @@ function CauseCell({ record }: { record: BackupRecord }) {
   return (
     <div role="cell" className="min-w-0 leading-snug [grid-area:cause]">
       {good ? (
-        <span className="text-muted">–</span>
+        <span className="block truncate text-muted">
+          <span className="lg:hidden">{record.file}</span>
+          <span className="max-lg:hidden">–</span>
+        </span>
       ) : (
         <>
           <span className="block truncate">{causeName(record.cause)}</span>

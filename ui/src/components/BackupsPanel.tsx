@@ -100,7 +100,6 @@ function LoadedPanel(props: PanelProps & { list: BackupList }) {
         }}
       />
       <Coverage list={list} summary={summary} outlets={outlets.data ?? null} />
-      <FilterBar filter={filter} summary={summary} onChange={onFilter} />
       <ListActions
         mode={mode}
         rescanDate={scanDate}
@@ -111,7 +110,9 @@ function LoadedPanel(props: PanelProps & { list: BackupList }) {
         onClearSelection={() => {
           setSelected(new Set());
         }}
-      />
+      >
+        <FilterBar filter={filter} summary={summary} onChange={onFilter} />
+      </ListActions>
       {shown.length === 0 ? (
         <EmptyState title="No outlet matches the filter" />
       ) : (

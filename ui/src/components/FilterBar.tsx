@@ -19,8 +19,8 @@ export function FilterBar({ filter, summary, onChange }: FilterBarProps) {
     summary.causes.find((entry) => entry.cause === cause)?.count ?? 0;
 
   return (
-    <div role="search" className="flex flex-wrap items-center gap-2">
-      <label className="relative min-w-48 grow sm:max-w-xs">
+    <div role="search" className="flex flex-wrap items-center gap-2 max-sm:w-full">
+      <label className="relative max-sm:w-full sm:w-64">
         <span className="sr-only">Find outlet, server, file or message</span>
         <Icon name="search" className="absolute top-2.5 left-2.5 size-4 text-muted" />
         <input
@@ -35,7 +35,7 @@ export function FilterBar({ filter, summary, onChange }: FilterBarProps) {
       </label>
       <select
         aria-label="Status"
-        className="field max-sm:grow"
+        className="field max-w-52 min-w-0 max-sm:flex-1"
         value={filter.outcome ?? ''}
         onChange={(event) => {
           onChange({ ...filter, outcome: toOutcome(event.target.value) });
@@ -50,7 +50,7 @@ export function FilterBar({ filter, summary, onChange }: FilterBarProps) {
       </select>
       <select
         aria-label="Cause"
-        className="field max-sm:grow"
+        className="field max-w-52 min-w-0 max-sm:flex-1"
         value={filter.cause ?? ''}
         onChange={(event) => {
           onChange({ ...filter, cause: event.target.value === '' ? null : event.target.value });

@@ -1,4 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
 
 import { downloadCsv, modeKey, rescan, type RescanResult } from '../api/backups';
 import { countOf, formatCount } from '../backups/format';
@@ -18,11 +19,13 @@ interface ListActionsProps {
   /** Null: re-scanning is not offered. */
   selected: readonly string[] | null;
   onClearSelection: () => void;
+  /** Stands at the beginning of the line. */
+  children: ReactNode;
 }
 
 /** What can be done with the list: re-scan the selected outlets, take it away as CSV. */
 export function ListActions(props: ListActionsProps) {
-  const { mode, rescanDate, scanDate, shown, total, selected, onClearSelection } = props;
+  const { mode, rescanDate, scanDate, shown, total, selected, onClearSelection, children } = props;
   const client = useClient();
   const queries = useQueryClient();
   const again = useMutation({
@@ -40,8 +43,9 @@ export function ListActions(props: ListActionsProps) {
 
   return (
     <div className="space-y-2">
-      <div className="flex min-h-9 flex-wrap items-center gap-2">
-        <p role="status" className="mr-auto text-sm text-muted tabular-nums">
+      <div className="flex flex-wrap items-center gap-2">
+        {children}
+        <p role="status" className="mr-auto px-1 text-sm text-muted tabular-nums">
           {shown === total
             ? countOf(total, 'outlet')
             : `${formatCount(shown)} of ${countOf(total, 'outlet')}`}

@@ -14,9 +14,9 @@ interface RecordDialogProps {
 /** Everything that is known about one outlet on one date, nothing cut short. */
 export function RecordDialog({ record, onClose }: RecordDialogProps) {
   return (
-    <Dialog title={record.outletName ?? record.outlet} onClose={onClose}>
+    <Dialog title={record.outlet} onClose={onClose}>
       <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-2 text-sm">
-        <Row name="Outlet">{record.outlet}</Row>
+        <Row name="Name">{record.outletName}</Row>
         <Row name="Status">
           <OutcomeBadge outcome={record.outcome} />
         </Row>

@@ -29,8 +29,8 @@ export function ScanCard({ scan, mayCancel, onEnded, onDismiss }: ScanCardProps)
     <section aria-label="Scan" data-state={progress.state} className="card space-y-2 px-4 py-3">
       <div className="flex items-start gap-3">
         <div className="min-w-0 grow">
-          <h2 role="status" className="text-sm font-semibold">
-            {headline(progress, cancel.isSuccess)}
+          <h2 className="text-sm font-semibold">
+            <span role="status">{headline(progress, cancel.isSuccess)}</span>
           </h2>
           <p className="truncate text-xs text-muted">{describe(scan)}</p>
         </div>

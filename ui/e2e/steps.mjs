@@ -1,0 +1,255 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+
+import axe from 'axe-core';
+
+import { shoot } from './browser.mjs';
+
+/**
+ * @typedef {object} World
+ * @property {import('playwright-core').Page} page
+ * @property {{ baseUrl: string, userId: string, password: string, scanMs: number }} settings
+ * @property {(pattern: RegExp) => void} expectComplaint
+ *
+ * @typedef {{ outletCode: string, status: string, errorDetails: string | null, conclusive: boolean,
+ *   cause: string, file: string | null, backupsize: string | null }} WireRecord
+ * @typedef {{ axe: typeof axe }} AxeWindow
+ * @typedef {{ data: WireRecord[], advancedDate: WireRecord[] }} Stats
+ */
+
+/** The steps in order; each goes on where the one before it ended. */
+export const steps = {
+  'a wrong password is refused with the reason': async (/** @type {World} */ world) => {
+    const { page, settings, expectComplaint } = world;
+    await page.goto(`${settings.baseUrl}/backup-monitor/`);
+    await shoot(page, 'sign-in');
+    await accessible(page);
+
+    expectComplaint(/the server responded with a status of 401/);
+    const answer = page.waitForResponse((response) => response.url().endsWith('/auth/login'));
+    await signIn(world, `${settings.password}-wrong`);
+    const { message } = /** @type {{ message: string }} */ (await (await answer).json());
+    assert.ok(message);
+    await page.getByRole('alert').getByText(message, { exact: true }).waitFor();
+    await shoot(page, 'sign-in-refused');
+  },
+
+  'the right password opens the page': async (/** @type {World} */ world) => {
+    await signIn(world, world.settings.password);
+    await world.page.getByRole('button', { name: 'Sign out' }).waitFor();
+    await world.page.getByText('Live', { exact: true }).waitFor();
+    await world.page.reload();
+    await world.page.getByRole('button', { name: 'Start scan' }).waitFor();
+    await shoot(world.page, 'opened');
+  },
+
+  'a scan runs to its total before the eyes': async (/** @type {World} */ { page, settings }) => {
+    await page.getByRole('button', { name: 'Start scan' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Start a scan' });
+    await shoot(page, 'start-scan');
+    await dialog.getByRole('button', { name: 'Start', exact: true }).click();
+    await dialog.waitFor({ state: 'hidden' });
+
+    const card = page.getByRole('region', { name: 'Scan' }).first();
+    await card.waitFor();
+    await shoot(page, 'scanning');
+    await runningScanShowsElsewhere(page);
+
+    await card.getByText('Scan complete').waitFor({ timeout: settings.scanMs });
+    const { data } = /** @type {{ data: string[] }} */ (await api(page, '/outlets'));
+    const bar = card.getByRole('progressbar');
+    assert.equal(await bar.getAttribute('aria-valuemax'), `${data.length}`);
+    assert.equal(await bar.getAttribute('aria-valuenow'), `${data.length}`);
+    await page
+      .getByTestId('coverage')
+      .getByText(`of ${grouped(data.length)} outlets looked at`)
+      .waitFor();
+    await shoot(page, 'scanned');
+  },
+
+  'the list says what the API says': async (/** @type {World} */ { page }) => {
+    const records = await stats(page, '/backup-stats');
+    await rowCount(page, records.length);
+
+    const failing = records.find((record) => record.status === 'Failed' && record.conclusive);
+    assert.ok(failing, 'the fleet must have a failing outlet');
+    await page.getByRole('searchbox').fill(failing.outletCode);
+    const text = await page.locator(`[data-outlet="${failing.outletCode}"]`).innerText();
+    assert.ok(text.includes('Failed'), text);
+    assert.ok(failing.errorDetails, 'a failing record has its reason');
+    const details = page.locator(`[data-outlet="${failing.outletCode}"] [data-part=details]`);
+    assert.equal(await details.textContent(), failing.errorDetails);
+    if (failing.backupsize) assert.ok(text.includes(failing.backupsize), text);
+
+    await page.getByRole('button', { name: failing.outletCode }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(failing.errorDetails, { exact: true }).waitFor();
+    await shoot(page, 'details');
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+  },
+
+  'the filter narrows the list': async (/** @type {World} */ { page }) => {
+    const records = await stats(page, '/backup-stats');
+    await page.getByRole('button', { name: 'Clear filter' }).click();
+    await rowCount(page, records.length);
+
+    const failed = records.filter((record) => record.status === 'Failed' && record.conclusive);
+    await page.getByLabel('Status', { exact: true }).selectOption('failed');
+    await rowCount(page, failed.length);
+    await shoot(page, 'filtered');
+
+    const cause = failed[0]?.cause ?? '';
+    await page.getByLabel('Cause', { exact: true }).selectOption(cause);
+    await rowCount(page, failed.filter((record) => record.cause === cause).length);
+    await page.getByRole('button', { name: 'Clear filter' }).click();
+  },
+
+  'the list scrolls to its end and sorts': async (/** @type {World} */ { page }) => {
+    const records = await stats(page, '/backup-stats');
+    await page.getByRole('button', { name: 'Outlet', exact: true }).click();
+    const codes = records.map((record) => record.outletCode).sort(byOutlet);
+    await page.evaluate(() => {
+      window.scrollTo(0, document.body.scrollHeight);
+    });
+    await page.locator(`[data-outlet="${codes.at(-1)}"]`).waitFor();
+    assert.ok(
+      (await page.getByRole('row').count()) < 120,
+      'only the rows in sight are in the page',
+    );
+    await shoot(page, 'scrolled');
+    await page.evaluate(() => {
+      window.scrollTo(0, 0);
+    });
+    await page.locator(`[data-outlet="${codes[0]}"]`).waitFor();
+    await accessible(page);
+  },
+
+  'the list is taken away as CSV': async (/** @type {World} */ { page }) => {
+    const records = await stats(page, '/backup-stats');
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download CSV' }).click(),
+    ]);
+    const csv = await readFile(await download.path(), 'utf8');
+    for (const record of records) assert.ok(csv.includes(record.outletCode), record.outletCode);
+  },
+
+  'the other mode has its own list': async (/** @type {World} */ { page }) => {
+    await page.getByText('USB IBSTORAGE').click();
+    const records = await stats(page, '/ibstorage-stats');
+    if (records.length === 0) await page.getByText('No scan yet').waitFor();
+    else await rowCount(page, records.length);
+    await shoot(page, 'ibstorage');
+    await page.getByText('D drive', { exact: true }).click();
+  },
+
+  'one outlet is looked at again': async (/** @type {World} */ { page, settings }) => {
+    const [record] = await stats(page, '/backup-stats');
+    assert.ok(record);
+    await page.getByRole('searchbox').fill(record.outletCode);
+    await page.getByRole('checkbox', { name: `Select ${record.outletCode}`, exact: true }).check();
+    await shoot(page, 'selected');
+    await page.getByRole('button', { name: 'Re-scan selected' }).click();
+    await page.getByText('Looked again at 1 outlet').waitFor({ timeout: settings.scanMs });
+    await shoot(page, 'rescanned');
+    await page.getByRole('button', { name: 'Clear filter' }).click();
+  },
+
+  'signing out forgets the session': async (/** @type {World} */ { page }) => {
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Password').waitFor();
+    assert.equal(await page.evaluate(() => localStorage.length), 0);
+    await page.reload();
+    await page.getByLabel('Password').waitFor();
+  },
+};
+
+/**
+ * A page that is opened while a scan runs shows it, unless it has ended by then.
+ * @param {import('playwright-core').Page} page
+ */
+async function runningScanShowsElsewhere(page) {
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await other.getByRole('button', { name: 'Start scan' }).waitFor();
+  const { data } = /** @type {{ data: unknown[] }} */ (await api(other, '/scans?state=running'));
+  if (data.length > 0) await other.getByRole('region', { name: 'Scan' }).first().waitFor();
+  await other.close();
+}
+
+/**
+ * @param {World} world
+ * @param {string} password
+ */
+async function signIn({ page, settings }, password) {
+  await page.getByLabel('User ID').fill(settings.userId);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+/**
+ * Asks the API with the page's own session.
+ * @param {import('playwright-core').Page} page
+ * @param {string} path
+ * @returns {Promise<unknown>}
+ */
+async function api(page, path) {
+  const token = await page.evaluate(() => localStorage.getItem('backup-monitor.token'));
+  const response = await page.request.get(new URL(`/api/v1${path}`, page.url()).href, {
+    headers: { Authorization: `Bearer ${token}` },
+  });
+  assert.equal(response.status(), 200, path);
+  return response.json();
+}
+
+/**
+ * @param {import('playwright-core').Page} page
+ * @param {string} path
+ */
+async function stats(page, path) {
+  const { data, advancedDate } = /** @type {Stats} */ (await api(page, path));
+  return [...data, ...advancedDate];
+}
+
+/**
+ * Waits until the list has so many rows.
+ * @param {import('playwright-core').Page} page
+ * @param {number} rows
+ */
+async function rowCount(page, rows) {
+  await page.locator(`[role=table][aria-rowcount="${rows + 1}"]`).waitFor();
+}
+
+/** @param {import('playwright-core').Page} page */
+async function accessible(page) {
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(axe.source);
+    const violations = await page.evaluate(async () => {
+      const { violations } = await /** @type {AxeWindow} */ (
+        /** @type {unknown} */ (window)
+      ).axe.run();
+      return violations.map(({ id, nodes }) => ({
+        rule: id,
+        nodes: nodes.slice(0, 3).map((node) => `${node.target.join(' ')}: ${node.failureSummary}`),
+      }));
+    });
+    assert.deepEqual(violations, [], `accessibility, ${colorScheme}`);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
+/**
+ * @param {string} a
+ * @param {string} b
+ */
+function byOutlet(a, b) {
+  return new Intl.Collator('en', { numeric: true, sensitivity: 'base' }).compare(a, b);
+}
+
+/** @param {number} value */
+function grouped(value) {
+  return new Intl.NumberFormat('en-GB').format(value);
+}
