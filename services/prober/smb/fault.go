@@ -1,0 +1,166 @@
+package smb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/cloudsoda/go-smb2"
+
+	"backupmonitor/events"
+)
+
+var errNotAFolder = errors.New("it is a file, not a folder")
+
+// guard turns a panic of f into an error: the library decodes what strangers
+// send.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the server's answer cannot be understood: %v", p)
+		}
+	}()
+	return f()
+}
+
+// dialError says why no TCP connection came about.
+func dialError(hostPort string, err error) *events.LookError {
+	e := &events.LookError{Code: events.CauseUnreachable, Step: StepConnect}
+	var dns *net.DNSError
+	switch {
+	case isTimeout(err):
+		e.Code, e.Detail = events.CauseTimeout, hostPort+" did not answer in time"
+	case errors.As(err, &dns):
+		e.Detail = fmt.Sprintf("the name %s cannot be resolved: %s", dns.Name, dns.Err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Detail = hostPort + " refused the connection"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		e.Detail = "there is no way to " + hostPort
+	default:
+		e.Detail = fmt.Sprintf("no connection to %s: %v", hostPort, err)
+	}
+	return e
+}
+
+// signInError says why no session came about. The status is the one that was
+// seen on the wire, because the library does not always hand it on.
+func signInError(step string, cred Credential, err error, seen sighting) *events.LookError {
+	doing := "opening the SMB connection"
+	status, known := statusOf(err)
+	if step == StepSignIn {
+		doing = "signing in " + cred.String()
+		if s := ntStatus(seen.signIn); s.isError() && !isTimeout(err) {
+			status, known = s, true
+		}
+	}
+	if !known {
+		return otherError(step, doing, err)
+	}
+	e := &events.LookError{Code: events.CauseProtocolError, Step: step, NTStatus: status.String()}
+	why, refused := refusals(status)
+	switch {
+	case step == StepSignIn && refused:
+		e.Code, e.Detail = events.CauseAuthFailed, fmt.Sprintf("the server refused to sign in %s: %s", cred, why)
+	case step == StepSignIn && status == statusAccessDenied:
+		e.Code, e.Detail = events.CauseAccessDenied, fmt.Sprintf("the server denied access while %s", doing)
+	default:
+		e.Detail = fmt.Sprintf("%s while %s", meaning(status), doing)
+	}
+	return e
+}
+
+// driveError says what kept the look from one drive.
+func driveError(step string, d events.Drive, cred Credential, err error) *events.LookError {
+	doing := map[string]string{
+		StepShare:  "connecting to the share " + d.Share,
+		StepFolder: "opening " + where(d),
+		StepList:   "listing " + where(d),
+	}[step]
+	if errors.Is(err, errNotAFolder) {
+		return &events.LookError{Code: events.CauseFolderMissing, Step: step, Detail: where(d) + " is a file, not a folder"}
+	}
+	status, known := statusOf(err)
+	if !known {
+		return otherError(step, doing, err)
+	}
+	e := &events.LookError{Code: driveCause(step, status), Step: step, NTStatus: status.String()}
+	switch e.Code {
+	case events.CauseShareMissing:
+		e.Detail = "there is no share " + d.Share
+	case events.CauseFolderMissing:
+		e.Detail = "there is no folder " + where(d)
+	case events.CauseDriveMissing:
+		e.Detail = fmt.Sprintf("%s while %s", meaning(status), doing)
+	case events.CauseAccessDenied:
+		e.Detail = fmt.Sprintf("the server denied %s access while %s", cred, doing)
+	default:
+		e.Detail = fmt.Sprintf("%s while %s", meaning(status), doing)
+	}
+	return e
+}
+
+// driveCause is what a status means after the sign-in.
+func driveCause(step string, s ntStatus) events.Cause {
+	switch s {
+	case statusAccessDenied, statusNetworkAccessDenied, statusLockedVolume:
+		return events.CauseAccessDenied
+	case statusBadNetworkName:
+		return events.CauseShareMissing
+	case statusNotFound:
+		if step == StepShare {
+			return events.CauseShareMissing
+		}
+		return events.CauseFolderMissing
+	case statusNotADirectory:
+		return events.CauseFolderMissing
+	case statusNoMediaInDevice, statusNoSuchDevice, statusDeviceNotReady, statusDeviceNotConnected, statusDeviceDoesNotExist, statusNoMedia:
+		return events.CauseDriveMissing
+	case statusIOTimeout:
+		return events.CauseTimeout
+	}
+	return events.CauseProtocolError
+}
+
+// otherError is an error that is no answer of the server's.
+func otherError(step, doing string, err error) *events.LookError {
+	if transport, ok := errors.AsType[*smb2.TransportError](err); ok {
+		err = transport.Err // it hides its cause from errors.Is
+	}
+	e := &events.LookError{Code: events.CauseProtocolError, Step: step}
+	switch {
+	case err == nil:
+		e.Detail = "nothing came back while " + doing
+	case isTimeout(err):
+		e.Code, e.Detail = events.CauseTimeout, "the server did not answer in time while "+doing
+	case errors.Is(err, context.Canceled):
+		e.Code, e.Detail = events.CauseTimeout, "the look was broken off while "+doing
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		e.Detail = "the server closed the connection while " + doing
+	default:
+		e.Detail = fmt.Sprintf("while %s: %v", doing, err)
+	}
+	return e
+}
+
+func isTimeout(err error) bool {
+	if transport, ok := errors.AsType[*smb2.TransportError](err); ok {
+		err = transport.Err
+	}
+	var n net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &n) && n.Timeout()
+}
+
+// where names a folder as people write it: D:\BackupFull.
+func where(d events.Drive) string {
+	root := d.Share
+	if d.Letter != "" {
+		root = d.Letter + ":"
+	}
+	return strings.TrimSuffix(root+`\`+folderPath(d.Folder), `\`)
+}
