@@ -3,7 +3,12 @@
 // storetest is the suite that each must pass. Whoever uses a store declares
 // the part of Backend it needs.
 //
-// Times are UTC. LastBackupTaken has whole seconds.
+// Times are UTC. LastBackupTaken and LoginActiveTime have whole seconds, ours
+// millionth ones.
+//
+// Outlet codes and user ids are unique ignoring case, as events.Key sees it;
+// the tables keep the spelling: of the look that the row rests on, of the
+// newest registration, of the user as it was made.
 package store
 
 import (
@@ -116,7 +121,8 @@ type Query struct {
 	Offset   int
 }
 
-// DaySummary counts the rows of a scan date. Failed includes NotObserved.
+// DaySummary counts the rows of a scan date. Failed includes NotObserved, the
+// rows of evidence 0.
 type DaySummary struct {
 	ScanDate    events.Date
 	Total       int
@@ -146,13 +152,17 @@ type Backend interface {
 	Migrate(ctx context.Context) error
 	// Checkpoint is the zero value before the first batch.
 	Checkpoint(ctx context.Context) (Checkpoint, error)
-	// Apply applies b in one transaction. Errors: ErrFenced.
+	// Apply applies b in one transaction. Errors: ErrFenced. After any other
+	// error it is not known whether b was applied: the checkpoint tells.
 	Apply(ctx context.Context, b Batch) error
 
 	// LatestScanDate is "" when the table of the mode is empty.
 	LatestScanDate(ctx context.Context, m events.Mode) (events.Date, error)
 	// Rows hands the selected rows to each, newest scan date first, then by
-	// outlet; each's error ends it and is returned.
+	// outlet ignoring case; each's error ends it and is returned. While each
+	// runs it holds nothing of the database, so that a slow reader hinders
+	// nobody; in return a list of many thousand rows is read in several parts
+	// that may be of different moments.
 	Rows(ctx context.Context, q Query, each func(Row) error) error
 	// Summary counts rows by scan date, newest first. Of the query it uses
 	// Mode, Outlet, From, To and Limit.
@@ -160,11 +170,18 @@ type Backend interface {
 	// ActiveOutlets lists the outlets with ActiveDepot Y, by code.
 	ActiveOutlets(ctx context.Context) ([]Outlet, error)
 
+	// History hands the looks behind the rows to each, in the order of the
+	// log. Of the query it uses Mode, Outlet, From and To.
+	History(ctx context.Context, q Query, each func(Look) error) error
+	// Quarantine lists the newest quarantined events, newest first; limit 0 is
+	// all.
+	Quarantine(ctx context.Context, limit int) ([]Quarantined, error)
+
 	// User finds a user, ignoring the case of the id. Errors: ErrNotFound.
 	User(ctx context.Context, id string) (User, error)
 	// CountUsers counts all users, active or not.
 	CountUsers(ctx context.Context) (int, error)
-	// AddUser makes a user. Errors: ErrExists.
+	// AddUser makes a user, who must pass Check. Errors: ErrExists.
 	AddUser(ctx context.Context, u User) error
 	// SignInFailed adds one to LoginFalseAttempt and returns the new count,
 	// exact under parallel calls. Errors: ErrNotFound.

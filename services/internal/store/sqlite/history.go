@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+const sqlPast = `SELECT OutletServer, ScanDate, Status, LastBackupTaken, BackupFile, BackupFileSize, Duration, ErrorDetails,
+	DriveLetter, EventID, Seq, Stored, Evidence, Cause, Conclusive, Server, SizeBytes, ObservedAt, DurationMS, ClockSkewMS,
+	FreeBytes, TotalBytes, ScanID, NULL
+	FROM MonitorHistory WHERE Mode = ? AND Seq > ?%s ORDER BY Seq LIMIT ?`
+
+// History hands the looks behind the rows to each, in the order of the log.
+func (s *Store) History(ctx context.Context, q store.Query, each func(store.Look) error) error {
+	if _, err := table(q.Mode); err != nil {
+		return fmt.Errorf("read the history: %w", err)
+	}
+	after := uint64(0)
+	for {
+		page, err := s.past(ctx, q, after)
+		if err != nil {
+			return fmt.Errorf("read the history: %w", explain(err))
+		}
+		for _, r := range page {
+			if err := each(r.Look); err != nil {
+				return err
+			}
+		}
+		if len(page) < pageRows {
+			return nil
+		}
+		after = page[len(page)-1].Seq
+	}
+}
+
+func (s *Store) past(ctx context.Context, q store.Query, after uint64) (page []store.Row, err error) {
+	args := []any{q.Mode, after}
+	where := ""
+	for _, c := range []struct {
+		text string
+		is   bool
+		arg  any
+	}{
+		{" AND OutletKey = ?", q.Outlet != "", events.Key(q.Outlet)},
+		{" AND ScanDate >= ?", q.From != "", q.From},
+		{" AND ScanDate <= ?", q.To != "", q.To},
+	} {
+		if c.is {
+			where, args = where+c.text, append(args, c.arg)
+		}
+	}
+	rows, err := s.reader.QueryContext(ctx, fmt.Sprintf(sqlPast, where), append(args, pageRows)...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		r, err := scanRow(rows, q.Mode)
+		if err != nil {
+			return nil, err
+		}
+		page = append(page, r)
+	}
+	return page, rows.Err()
+}
+
+// Quarantine lists the newest quarantined events, newest first.
+func (s *Store) Quarantine(ctx context.Context, limit int) (found []store.Quarantined, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read the quarantine: %w", explain(err))
+		}
+	}()
+	if limit <= 0 {
+		limit = -1
+	}
+	rows, err := s.reader.QueryContext(ctx,
+		"SELECT Seq, Subject, Type, Stored, Reason, Header, Data FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?", limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var q store.Quarantined
+		var stored sql.NullString
+		if err := rows.Scan(&q.Seq, &q.Subject, &q.Type, &stored, &q.Reason, &q.Header, &q.Data); err != nil {
+			return nil, err
+		}
+		if t := parseTime(stored); t != nil {
+			q.Stored = *t
+		}
+		found = append(found, q)
+	}
+	return found, rows.Err()
+}

@@ -1,0 +1,41 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"backupmonitor/services/internal/store"
+)
+
+const sqlActive = `SELECT o.OutletCode, o.IPAddress, o.OutletName, o.ActiveDepot, r.OutletGroup, r.PausedUntil, r.MaxAgeSeconds,
+	r.Source, COALESCE(r.Seq, 0)
+	FROM Outlets o LEFT JOIN MonitorOutlet r ON r.OutletCode = o.OutletCode
+	WHERE o.ActiveDepot = 'Y' COLLATE NOCASE ORDER BY o.OutletCode COLLATE NOCASE, o.OutletCode`
+
+// ActiveOutlets lists the outlets with ActiveDepot Y, by code.
+func (s *Store) ActiveOutlets(ctx context.Context) (found []store.Outlet, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("list the active outlets: %w", explain(err))
+		}
+	}()
+	rows, err := s.reader.QueryContext(ctx, sqlActive)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var o store.Outlet
+		var address, name, active, group, paused, source sql.NullString
+		var age sql.NullInt64
+		if err := rows.Scan(&o.Code, &address, &name, &active, &group, &paused, &age, &source, &o.Seq); err != nil {
+			return nil, err
+		}
+		o.Address, o.Name, o.Group, o.Source = address.String, name.String, group.String, source.String
+		o.Active, o.PausedUntil, o.MaxAgeSeconds = isFlag(active), parseTime(paused), readInt(age)
+		found = append(found, o)
+	}
+	return found, rows.Err()
+}

@@ -1,0 +1,155 @@
+package storetest
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"backupmonitor/services/internal/store"
+)
+
+func user(id string) store.User {
+	return store.User{
+		ID: id, Name: "Jo Doe", Designation: "IT Admin", Type: "A", Active: true, Avatar: "/avatars/jo.png",
+		PasswordHash: "$2a$12$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	}
+}
+
+func exerciseUsers(t *testing.T, fresh Fresh) {
+	t.Run("made and found", func(t *testing.T) {
+		t.Parallel()
+		w := migrated(t, fresh)
+		count := func(want int) {
+			t.Helper()
+			if n, err := w.CountUsers(t.Context()); err != nil || n != want {
+				t.Fatalf("%d users, %v; want %d", n, err, want)
+			}
+		}
+		count(0)
+		u := user("Jürgen")
+		if err := w.AddUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"Jürgen", "JÜRGEN", " jürgen "} {
+			got, err := w.User(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, id, got, u)
+			if err := w.AddUser(t.Context(), user(id)); !errors.Is(err, store.ErrExists) {
+				t.Fatalf("add %q again: error %v, want ErrExists", id, err)
+			}
+		}
+		second := user("32787")
+		second.Type, second.Active, second.LoginFalseAttempt, second.LoginActiveTime = "S", false, 3, ptr(noon())
+		if err := w.AddUser(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.User(t.Context(), "32787")
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "second", got, second)
+		count(2)
+	})
+	t.Run("what does not fit is refused", func(t *testing.T) {
+		t.Parallel()
+		w := migrated(t, fresh)
+		long, nameless, odd := user(strings.Repeat("x", 21)), user("  "), user("x")
+		odd.Type = "Z"
+		for _, u := range []store.User{long, nameless, odd} {
+			if err := w.AddUser(t.Context(), u); err == nil || errors.Is(err, store.ErrExists) {
+				t.Errorf("%+v: error %v, want a refusal", u, err)
+			}
+		}
+		if n, err := w.CountUsers(t.Context()); err != nil || n != 0 {
+			t.Fatalf("%d users, %v", n, err)
+		}
+	})
+	t.Run("nobody", func(t *testing.T) {
+		t.Parallel()
+		w := migrated(t, fresh)
+		_, err := w.User(t.Context(), "x")
+		_, ferr := w.SignInFailed(t.Context(), "x")
+		_, serr := w.SignedIn(t.Context(), "x", noon(), 5)
+		for _, err := range []error{err, ferr, serr} {
+			if !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("error %v, want ErrNotFound", err)
+			}
+		}
+	})
+	t.Run("signing in", func(t *testing.T) { t.Parallel(); exerciseSignIn(t, fresh) })
+	t.Run("counting under parallel calls", func(t *testing.T) { t.Parallel(); exerciseParallelSignIn(t, fresh) })
+}
+
+func exerciseSignIn(t *testing.T, fresh Fresh) {
+	w := migrated(t, fresh)
+	if err := w.AddUser(t.Context(), user("Jo")); err != nil {
+		t.Fatal(err)
+	}
+	fail := func(want int) {
+		t.Helper()
+		if n, err := w.SignInFailed(t.Context(), "JO"); err != nil || n != want {
+			t.Fatalf("count %d, %v; want %d", n, err, want)
+		}
+	}
+	succeed := func(at time.Time, want bool) {
+		t.Helper()
+		if ok, err := w.SignedIn(t.Context(), "jo", at, 3); err != nil || ok != want {
+			t.Fatalf("signed in %t, %v; want %t", ok, err, want)
+		}
+	}
+	fail(1)
+	fail(2)
+	at := time.Date(2025, 3, 1, 10, 0, 0, 0, time.FixedZone("", 7200))
+	succeed(at, true)
+	u, err := w.User(t.Context(), "jo")
+	if err != nil || u.LoginFalseAttempt != 0 || u.LoginActiveTime == nil || !u.LoginActiveTime.Equal(at) {
+		t.Fatalf("after signing in: %+v, %v", u, err)
+	}
+	fail(1)
+	fail(2)
+	fail(3)
+	succeed(at.Add(time.Hour), false)
+	u, err = w.User(t.Context(), "jo")
+	if err != nil || u.LoginFalseAttempt != 3 || !u.LoginActiveTime.Equal(at) {
+		t.Fatalf("a locked account changed: %+v, %v", u, err)
+	}
+}
+
+// exerciseParallelSignIn: every call sees a count of its own.
+func exerciseParallelSignIn(t *testing.T, fresh Fresh) {
+	open := fresh(t)
+	first := open()
+	if err := first.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.AddUser(t.Context(), user("Jo")); err != nil {
+		t.Fatal(err)
+	}
+	const each = 20
+	backends := []store.Backend{first, open(), first}
+	var seen [each*3 + 1]atomic.Int32
+	var wg sync.WaitGroup
+	for _, b := range backends {
+		wg.Go(func() {
+			for range each {
+				n, err := b.SignInFailed(t.Context(), "Jo")
+				if err != nil || n < 1 || n >= len(seen) {
+					t.Errorf("count %d, %v", n, err)
+					return
+				}
+				seen[n].Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	for n := 1; n < len(seen); n++ {
+		if seen[n].Load() != 1 {
+			t.Fatalf("count %d was given %d times, want once", n, seen[n].Load())
+		}
+	}
+}
