@@ -20,6 +20,7 @@ type Progress struct {
 	open    map[string][]events.Mode // modes still missing, by events.Key
 	counts  map[events.Mode]events.ModeCount
 	last    string
+	expired int
 }
 
 // NewProgress is the progress before the first look. With only given, the scan
@@ -76,6 +77,9 @@ func (p *Progress) Apply(o events.BackupObserved) bool {
 		if !o.Verdict.Conclusive {
 			c.NotObserved++
 		}
+	}
+	if o.Verdict.Cause == events.CauseExpired {
+		p.expired++
 	}
 	p.counts[o.Mode] = c
 	p.last = o.Outlet
@@ -135,6 +139,9 @@ func (p *Progress) Open() []string {
 
 // Done tells whether every outlet has its look in every counted mode.
 func (p *Progress) Done() bool { return len(p.open) == 0 }
+
+// Expired is how many looks ended as expired: nobody had looked in time.
+func (p *Progress) Expired() int { return p.expired }
 
 // Last is the outlet of the last look that counted, "" before the first.
 func (p *Progress) Last() string { return p.last }

@@ -1,0 +1,162 @@
+// Package scheduler turns requested scans into commands for the probers, sees
+// to it that each scan ends, and asks for the scans of the schedule. Any number
+// of schedulers may run: the log decides between them, and none keeps anything
+// that the log does not have.
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/schedule"
+)
+
+// Config is what a deployment chooses.
+type Config struct {
+	// Zone is TZ: what a day is, and what the schedule's hours mean.
+	Zone *time.Location
+	// OutletsFile is the path of OUTLETS_FILE, "" for none.
+	OutletsFile string
+	// Settings are stored when the log has none yet.
+	Settings events.SettingsChanged
+	// Deadline of the scans of the schedule, from their request.
+	Deadline time.Duration
+	// ProbeTimeout is how long after its deadline a look may still arrive,
+	// before the scheduler ends it as expired.
+	ProbeTimeout time.Duration
+	// Now is the clock of stamps, deadlines and slots; nil is time.Now.
+	Now func() time.Time
+}
+
+// maxRunning is how many scans one scheduler runs at once. Each holds a
+// consumer on the server, which allows 1000 on a stream.
+const maxRunning = 200
+
+// Scheduler is the service.
+type Scheduler struct {
+	cfg    Config
+	log    *events.Log
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	running map[string]*run // by scan id
+	next    time.Time
+	fault   error
+}
+
+// New makes a scheduler on a log whose streams are provisioned.
+func New(cfg Config, log *events.Log, logger *slog.Logger) *Scheduler {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Scheduler{cfg: cfg, log: log, logger: logger, running: map[string]*run{}}
+}
+
+// Run works until ctx ends and then returns nil, when everything it started
+// has stopped and its scans are handed to whoever else there is. An error says
+// that it could not begin: the schedule or the outlets file is bad.
+func (s *Scheduler) Run(ctx context.Context) error {
+	if err := schedule.Check(s.cfg.Settings.Schedule); err != nil {
+		return fmt.Errorf("schedule: %w", err)
+	}
+	if err := s.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	var services sync.WaitGroup
+	services.Go(func() { s.takeRequests(ctx) })
+	services.Go(func() { s.keepSchedule(ctx) })
+	services.Wait()
+	return nil
+}
+
+// Running is a scan that this scheduler works on.
+type Running struct {
+	ScanID     string
+	ScanDate   events.Date
+	Modes      []events.Mode
+	Trigger    string
+	Requested  time.Time
+	AttachedTo string // "" before the scan has started, and for an unattached one
+	Total      int    // looks, over all modes; 0 before the scan has started
+	Completed  int
+}
+
+// Status is what a scheduler is doing.
+type Status struct {
+	Running []Running // by the time of their request
+	// NextSlot is the next time of the schedule, zero for never.
+	NextSlot time.Time
+	// Fault is what keeps it from taking requests, nil for nothing.
+	Fault error
+}
+
+// Status may be called at any time.
+func (s *Scheduler) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Status{NextSlot: s.next, Fault: s.fault}
+	for _, r := range s.running {
+		st.Running = append(st.Running, r.status())
+	}
+	slices.SortFunc(st.Running, func(a, b Running) int {
+		return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ScanID, b.ScanID))
+	})
+	return st
+}
+
+func (s *Scheduler) setFault(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = err
+}
+
+func (s *Scheduler) setNext(slot time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = slot
+}
+
+// wait returns false when ctx ends before.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// again repeats what the network may have failed, ever more slowly, until it
+// succeeds or ctx ends; lasting tells the errors that no repetition mends.
+func (s *Scheduler) again(ctx context.Context, doing string, lasting func(error) bool, do func() error) error {
+	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+		err := do()
+		if err == nil || lasting(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.logger.Warn("will try again", slog.String("doing", doing), slog.Any("error", err))
+		if !wait(ctx, pause) {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+const (
+	retryFirst = 250 * time.Millisecond
+	retryMost  = 10 * time.Second
+)
