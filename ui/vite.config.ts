@@ -20,6 +20,7 @@ export default defineConfig({
     setupFiles: ['src/test/setup.ts'],
     // Dates are shown in the reader's zone; the tests read them in this one.
     env: { TZ: 'Asia/Kolkata' },
+    testTimeout: 30_000,
     restoreMocks: true,
     unstubGlobals: true,
   },

@@ -29,7 +29,9 @@ export const steps = {
     expectComplaint(/the server responded with a status of 401/);
     const answer = page.waitForResponse((response) => response.url().endsWith('/auth/login'));
     await signIn(world, `${settings.password}-wrong`);
-    const { message } = /** @type {{ message: string }} */ (await (await answer).json());
+    /** @type {unknown} */
+    const refusal = await (await answer).json();
+    const { message } = /** @type {{ message: string }} */ (refusal);
     assert.ok(message);
     await page.getByRole('alert').getByText(message, { exact: true }).waitFor();
     await shoot(page, 'sign-in-refused');
@@ -172,9 +174,13 @@ export const steps = {
  */
 async function runningScanShowsElsewhere(page) {
   const other = await page.context().newPage();
+  const answer = other.waitForResponse((response) =>
+    response.url().includes('/scans?state=running'),
+  );
   await other.goto(page.url());
-  await other.getByRole('button', { name: 'Start scan' }).waitFor();
-  const { data } = /** @type {{ data: unknown[] }} */ (await api(other, '/scans?state=running'));
+  /** @type {unknown} */
+  const running = await (await answer).json();
+  const { data } = /** @type {{ data: unknown[] }} */ (running);
   if (data.length > 0) await other.getByRole('region', { name: 'Scan' }).first().waitFor();
   await other.close();
 }

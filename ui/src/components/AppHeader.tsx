@@ -13,7 +13,7 @@ export function AppHeader({ user, live, onSignOut }: AppHeaderProps) {
     <header className="border-b border-line bg-surface">
       <div className="mx-auto flex max-w-[100rem] items-center gap-3 px-4 py-2 sm:px-6">
         <Icon name="database" className="size-6 text-accent" />
-        <h1 className="min-w-0 truncate text-base font-semibold tracking-tight">
+        <h1 className="shrink-0 text-base font-semibold tracking-tight">
           <span className="max-sm:hidden">Outlet DB </span>Backup Monitor
         </h1>
         <LiveSign live={live} />

@@ -67,11 +67,12 @@ export function FilterBar({ filter, summary, onChange }: FilterBarProps) {
         <Button
           look="quiet"
           icon="close"
+          aria-label="Clear filter"
           onClick={() => {
             onChange(noFilter);
           }}
         >
-          Clear filter
+          Clear
         </Button>
       )}
     </div>

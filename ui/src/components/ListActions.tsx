@@ -54,7 +54,7 @@ export function ListActions(props: ListActionsProps) {
         {selected && selected.length > 0 && (
           <>
             <Button look="quiet" disabled={again.isPending} onClick={onClearSelection}>
-              Clear selection
+              Deselect
             </Button>
             <Button
               icon="refresh"
