@@ -73,17 +73,14 @@ func (h *Hub) Resume(ctx context.Context, after Position, wants func(*Frame) boo
 	if err := h.Ready(ctx); err != nil {
 		return nil, 0, err
 	}
-	id, err := h.log.Identity(ctx)
-	if err != nil {
+	if err := h.holds(ctx, after); err != nil {
 		return nil, 0, err
 	}
-	switch {
-	case id.ID() != after.Identity:
-		return nil, 0, fmt.Errorf("%w: it is of another log", ErrGone)
-	case after.Seq > id.LastSeq:
-		return nil, 0, fmt.Errorf("%w: the log ends before it", ErrGone)
-	case after.Seq+1 < id.FirstSeq:
-		return nil, 0, fmt.Errorf("%w: the log begins after it", ErrGone)
+	select {
+	case h.replaying <- struct{}{}:
+		defer func() { <-h.replaying }()
+	case <-ctx.Done():
+		return nil, 0, fmt.Errorf("wait for a turn to read the log: %w", ctx.Err())
 	}
 	r := replay{hub: h, identity: after.Identity, sent: after.Seq, wants: wants, send: send}
 	defer r.stop()
@@ -105,6 +102,22 @@ func (h *Hub) Resume(ctx context.Context, after Position, wants func(*Frame) boo
 		return nil, 0, err
 	}
 	return c, r.sent, nil
+}
+
+// holds tells whether all that follows a position is in the log.
+func (h *Hub) holds(ctx context.Context, after Position) error {
+	id, err := h.log.Identity(ctx)
+	switch {
+	case err != nil:
+		return err
+	case id.ID() != after.Identity:
+		return fmt.Errorf("%w: it is of another log", ErrGone)
+	case after.Seq > id.LastSeq:
+		return fmt.Errorf("%w: the log ends before it", ErrGone)
+	case after.Seq+1 < id.FirstSeq:
+		return fmt.Errorf("%w: the log begins after it", ErrGone)
+	}
+	return nil
 }
 
 // replay reads the log for one client. The reading is not filtered by the

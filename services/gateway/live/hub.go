@@ -20,6 +20,7 @@ const (
 	queueLength = 256
 	// watchEvery is how often the hub looks whether the log is still the same.
 	watchEvery = 5 * time.Second
+	maxReplays = 32
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
 )
@@ -46,6 +47,9 @@ type Hub struct {
 	log    *events.Log
 	fold   Fold
 	logger *slog.Logger
+	// replaying bounds the readers of the log beside the hub's own: the server
+	// allows a stream some thousand.
+	replaying chan struct{}
 
 	mu       sync.Mutex
 	identity string // "" until the hub has caught up with a log
@@ -58,7 +62,7 @@ type Hub struct {
 // NewHub returns a hub; Run has it work.
 func NewHub(log *events.Log, fold Fold, logger *slog.Logger) *Hub {
 	return &Hub{
-		log: log, fold: fold, logger: logger,
+		log: log, fold: fold, logger: logger, replaying: make(chan struct{}, maxReplays),
 		ready: make(chan struct{}), clients: map[*Client]struct{}{},
 	}
 }

@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"backupmonitor/events"
+	"backupmonitor/services/gateway/auth"
+	"backupmonitor/services/gateway/live"
+	"backupmonitor/services/gateway/sse"
+)
+
+// atOnce is how many waiting frames leave together.
+const atOnce = 64
+
+// events is the live feed.
+func (g *Gateway) events(w *response, r *request) error {
+	wants, err := wanted(r)
+	if err != nil {
+		return err
+	}
+	from := r.param("from")
+	if from != "" {
+		if _, err := live.ParsePosition(from); err != nil {
+			return badRequest("Parameter %q: %v.", "from", err)
+		}
+	}
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		from = id // a browser that reconnects repeats the query as it was
+	}
+	return g.stream(w, r, func(ctx context.Context, s *stream) error {
+		client, sent, err := g.enter(ctx, s, from, wants)
+		if err != nil {
+			return logProblem(err)
+		}
+		defer client.Close()
+		return each(ctx, s, client.Frames(), func(f *live.Frame) (bool, error) {
+			var frames [][]byte
+			for ; f != nil; f = next(client) {
+				if f.Seq > sent {
+					sent = f.Seq
+					frames = append(frames, f.Bytes)
+				}
+				if len(frames) == atOnce {
+					break
+				}
+			}
+			if len(frames) == 0 {
+				return false, nil
+			}
+			return false, s.write(frames...)
+		})
+	})
+}
+
+// next is a frame that waits already, nil without one.
+func next(c *live.Client) *live.Frame {
+	select {
+	case f := <-c.Frames():
+		return f
+	default:
+		return nil
+	}
+}
+
+// enter begins the feed: after the position that the client has, or now. The
+// client skips what it gets up to the sequence returned.
+func (g *Gateway) enter(
+	ctx context.Context, s *stream, from string, wants func(*live.Frame) bool,
+) (*live.Client, uint64, error) {
+	event, reason := "ready", ""
+	if from != "" {
+		p, err := live.ParsePosition(from)
+		if err == nil {
+			c, sent, rerr := g.hub.Resume(ctx, p, wants, func(f *live.Frame) error { return s.write(f.Bytes) })
+			if rerr == nil || !errors.Is(rerr, live.ErrGone) {
+				return c, sent, rerr
+			}
+			err = rerr
+		}
+		event, reason = "reset", err.Error()
+		g.logger.InfoContext(ctx, "A client of the live feed has to begin anew.", slog.String("requestId", s.w.id), slog.Any("error", err))
+	}
+	c, err := g.hub.Join(ctx, wants)
+	if err != nil {
+		return nil, 0, err
+	}
+	data, err := json.Marshal(struct {
+		Position string `json:"position"`
+		Reason   string `json:"reason,omitempty"`
+	}{c.Start.String(), reason})
+	if err == nil {
+		err = s.send(sse.Message{ID: c.Start.String(), Event: event, Data: data})
+	}
+	if err != nil {
+		c.Close()
+		return nil, 0, err
+	}
+	return c, c.Start.Seq, nil
+}
+
+// wanted is what the caller may see and asked for.
+func wanted(r *request) (func(*live.Frame) bool, error) {
+	admin := r.caller.Role.May(auth.Admin)
+	var types []string
+	if s := r.param("types"); s != "" {
+		types = strings.Split(s, ",")
+		for _, t := range types {
+			if !slices.Contains(eventTypes(), t) {
+				return nil, badRequest("Parameter %q: %q is not one of %s.", "types", t, strings.Join(eventTypes(), ", "))
+			}
+		}
+	}
+	outlet := events.Key(r.param("outlet"))
+	aboutOutlets := []string{events.TypeBackupObserved, events.TypeOutletChanged, events.TypeHistoryImported}
+	return func(f *live.Frame) bool {
+		switch {
+		case f.Audit && !admin:
+			return false
+		case types != nil && !slices.Contains(types, f.Type):
+			return false
+		case outlet != "":
+			return f.About == outlet && slices.Contains(aboutOutlets, f.Type)
+		}
+		return true
+	}, nil
+}
+
+func eventTypes() []string {
+	types := []string{
+		events.TypeScanRequested, events.TypeScanStarted, events.TypeScanCompleted, events.TypeBackupObserved,
+		events.TypeOutletChanged, events.TypeSettingsChanged, events.TypeHistoryImported,
+	}
+	for _, k := range []events.AuditKind{events.SignedIn, events.SignInFailed, events.UserChanged} {
+		types = append(types, events.Audited{Kind: k}.Type())
+	}
+	return types
+}

@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+// defaultDays is how many days a summary has.
+const defaultDays = 30
+
+type dayBody struct {
+	ScanDate    events.Date `json:"scanDate"`
+	Total       int         `json:"total"`
+	Successful  int         `json:"successful"`
+	Failed      int         `json:"failed"`      // includes notObserved
+	NotObserved int         `json:"notObserved"` // nobody could look
+}
+
+func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
+	q := store.Query{Mode: m, Outlet: r.param("outlet")}
+	var err error
+	if q.From, q.To, err = r.dates(); err != nil {
+		return err
+	}
+	if q.Limit, err = r.number("limit", 1, defaultDays); err != nil {
+		return err
+	}
+	days, err := g.store.Summary(r.Context(), q)
+	if err != nil {
+		return unavailable("The database", err)
+	}
+	data := make([]dayBody, len(days))
+	for i, d := range days {
+		data[i] = dayBody(d)
+	}
+	return writeList(w, data, g.cfg.Now())
+}
+
+func (g *Gateway) outlets(w *response, r *request) error {
+	active, err := g.store.ActiveOutlets(r.Context())
+	if err != nil {
+		return unavailable("The database", err)
+	}
+	codes := make([]string, len(active))
+	for i, o := range active {
+		codes[i] = o.Code
+	}
+	return writeList(w, codes, g.cfg.Now())
+}
+
+func writeList[T any](w *response, data []T, now time.Time) error {
+	return writeJSON(w, http.StatusOK, struct {
+		Status    string    `json:"status"`
+		Data      []T       `json:"data"`
+		Count     int       `json:"count"`
+		Timestamp time.Time `json:"timestamp"`
+	}{success, data, len(data), now.UTC()})
+}

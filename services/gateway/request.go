@@ -1,0 +1,175 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/gateway/auth"
+)
+
+const (
+	maxBody     = 1 << 20
+	bodyTimeout = 30 * time.Second
+)
+
+// request is a request to a route, after it was checked.
+type request struct {
+	*http.Request
+	caller auth.Caller // the zero value where the route needs no token
+	token  string
+	vars   map[string]string
+	params url.Values
+}
+
+// serve checks what all routes check, and has the route answer.
+func (g *Gateway) serve(w *response, r *request, rt route) {
+	err := g.admit(w, r, rt.role)
+	if err == nil {
+		r.params, err = parseQuery(r.URL.RawQuery, rt.query)
+	}
+	if err == nil {
+		err = rt.handle(w, r)
+	}
+	if err != nil {
+		g.fail(w, r.Request, err)
+	}
+}
+
+// admit lets pass who may use a route that needs the given role.
+func (g *Gateway) admit(w *response, r *request, role auth.Role) error {
+	if role == everybody {
+		return nil
+	}
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return &problem{status: http.StatusUnauthorized, message: "Sign in first."}
+	}
+	r.token = strings.TrimSpace(token)
+	caller, err := g.auth.Recognise(r.Context(), r.token)
+	if errors.Is(err, auth.ErrBadToken) {
+		return &problem{status: http.StatusUnauthorized, message: "The session is no longer valid. Sign in again.", cause: err}
+	}
+	if err != nil {
+		return unavailable("The database", err)
+	}
+	w.user, r.caller = caller.User.ID, caller
+	if !caller.Role.May(role) {
+		return &problem{status: http.StatusForbidden, message: "Only an Admin may do this."}
+	}
+	return nil
+}
+
+// parseQuery refuses what the route does not know: a misspelt filter would
+// otherwise answer with everything.
+func parseQuery(raw string, known []string) (url.Values, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, badRequest("The query cannot be read: check its percent signs and separators.")
+	}
+	for name, v := range values {
+		switch {
+		case !slices.Contains(known, name):
+			if len(known) == 0 {
+				return nil, badRequest("Unknown parameter %q: none is taken here.", name)
+			}
+			return nil, badRequest("Unknown parameter %q: known are %s.", name, strings.Join(known, ", "))
+		case len(v) > 1:
+			return nil, badRequest("Parameter %q is given more than once.", name)
+		}
+	}
+	return values, nil
+}
+
+func (r *request) param(name string) string { return r.params.Get(name) }
+
+// date is "" where the parameter is not given.
+func (r *request) date(name string) (events.Date, error) {
+	s := r.param(name)
+	if s == "" {
+		return "", nil
+	}
+	d, err := events.ParseDate(s)
+	if err != nil {
+		return "", badRequest("Parameter %q: %v.", name, err)
+	}
+	return d, nil
+}
+
+// number is without where the parameter is not given.
+func (r *request) number(name string, least, without int) (int, error) {
+	s := r.param(name)
+	if s == "" {
+		return without, nil
+	}
+	const most = 1_000_000_000
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		return 0, badRequest("Parameter %q: %q is not a whole number from %d on.", name, s, least)
+	}
+	return n, nil
+}
+
+// oneOf is "" where the parameter is not given.
+func oneOf[T ~string](r *request, name string, allowed ...T) (T, error) {
+	s := T(r.param(name))
+	if s == "" || slices.Contains(allowed, s) {
+		return s, nil
+	}
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		names[i] = string(a)
+	}
+	return "", badRequest("Parameter %q: %q is not one of %s.", name, string(s), strings.Join(names, ", "))
+}
+
+// readJSON reads the body into v: one JSON value of known fields, at most
+// maxBody.
+func readJSON(w *response, r *request, v any) error {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return badRequest("The body must be JSON, with Content-Type: application/json.")
+	}
+	if err := w.rc.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return fmt.Errorf("bound reading the body: %w", err)
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return bodyProblem(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("The body has something after its JSON value.")
+	}
+	// The time of the answer is its own; a deadline that passes while the
+	// server waits for the client to hang up would end the request.
+	if err := w.rc.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("bound reading the body: %w", err)
+	}
+	return nil
+}
+
+func bodyProblem(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return badRequest("The body has more than %d bytes.", maxBody)
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return badRequest("Field %q of the body is a %s, which it cannot be.", e.Field, e.Value)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return badRequest("The body has the unknown field %s.", name)
+	}
+	if errors.Is(err, io.EOF) {
+		return badRequest("The body is empty.")
+	}
+	return &problem{status: http.StatusBadRequest, message: "The body is not JSON.", cause: err}
+}

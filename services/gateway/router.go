@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+)
+
+// handler puts the routes together. It is the one place that knows the router.
+func (g *Gateway) handler() http.Handler {
+	m := mux.NewRouter().SkipClean(true)
+	api := m.PathPrefix(apiPrefix + "/").Subrouter()
+	for _, rt := range g.routes() {
+		api.Methods(rt.method).Path(rt.path).Handler(g.through(rt))
+	}
+	read := func(path string, h func(*response, *http.Request)) {
+		m.Methods(http.MethodGet, http.MethodHead).Path(path).Handler(forResponse(h))
+	}
+	read("/livez", g.livez)
+	read("/readyz", g.readyz)
+	if g.cfg.Metrics != nil {
+		m.Methods(http.MethodGet, http.MethodHead).Path("/metrics").Handler(g.cfg.Metrics)
+	}
+	read("/", func(w *response, r *http.Request) { http.Redirect(w, r, appPath, http.StatusFound) })
+	read(strings.TrimSuffix(appPath, "/"), func(w *response, r *http.Request) { http.Redirect(w, r, appPath, http.StatusFound) })
+	m.Methods(http.MethodGet, http.MethodHead).PathPrefix(appPath).Handler(forResponse(g.serveApp))
+
+	missing := forResponse(func(w *response, r *http.Request) {
+		g.fail(w, r, notFound("There is nothing at %s.", r.URL.Path))
+	})
+	wrongMethod := forResponse(func(w *response, r *http.Request) {
+		allowed := allowedMethods(m, r)
+		w.Header().Set("Allow", allowed)
+		g.fail(w, r, &problem{status: http.StatusMethodNotAllowed, message: r.Method + " is not possible at " + r.URL.Path + ": use " + allowed + "."})
+	})
+	m.NotFoundHandler, m.MethodNotAllowedHandler = missing, wrongMethod
+	api.NotFoundHandler, api.MethodNotAllowedHandler = missing, wrongMethod
+	return g.outermost(func(w *response, r *http.Request) { m.ServeHTTP(w, r) })
+}
+
+// through has a route answer.
+func (g *Gateway) through(rt route) http.Handler {
+	return forResponse(func(w *response, r *http.Request) {
+		g.serve(w, &request{Request: r, vars: mux.Vars(r)}, rt)
+	})
+}
+
+// forResponse adapts a handler; outermost has made the response.
+func forResponse(h func(*response, *http.Request)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h(w.(*response), r) })
+}
+
+func allowedMethods(m *mux.Router, r *http.Request) string {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		try := r.Clone(r.Context())
+		try.Method = method
+		var match mux.RouteMatch
+		if m.Match(try, &match) && match.MatchErr == nil {
+			allowed = append(allowed, method)
+		}
+	}
+	return strings.Join(allowed, ", ")
+}

@@ -1,0 +1,226 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+// chunk is how much of an answer is gathered before it is sent. An error
+// before that is still an answer of its own.
+const chunk = 64 << 10
+
+func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
+	began := time.Now()
+	q, err := g.statsQuery(r, m)
+	if err != nil {
+		return err
+	}
+	format, err := oneOf(r, "format", "json", "csv")
+	if err != nil {
+		return err
+	}
+	if format == "csv" {
+		return g.writeCSV(r.Context(), w, q)
+	}
+	outlets, err := g.store.ActiveOutlets(r.Context())
+	if err != nil {
+		return unavailable("The database", err)
+	}
+	return g.writeEnvelope(r.Context(), w, http.StatusOK, q, nil, func(e envelopeTail) any {
+		e.Outlets = len(outlets)
+		return e.at(began, g.cfg.Now())
+	})
+}
+
+// statsQuery reads the selection. Without dates it is the latest scan date's.
+func (g *Gateway) statsQuery(r *request, m events.Mode) (store.Query, error) {
+	q := store.Query{Mode: m, Outlet: r.param("outlet")}
+	var err error
+	if q.From, q.To, err = r.dates(); err != nil {
+		return q, err
+	}
+	if q.Status, err = oneOf(r, "status", events.Successful, events.Failed); err != nil {
+		return q, err
+	}
+	if q.Cause, err = oneOf(r, "cause", events.Causes()...); err != nil {
+		return q, err
+	}
+	if q.Limit, err = r.number("limit", 1, 0); err != nil {
+		return q, err
+	}
+	if q.Offset, err = r.number("offset", 0, 0); err != nil {
+		return q, err
+	}
+	if q.From != "" || q.To != "" {
+		return q, nil
+	}
+	latest, err := g.store.LatestScanDate(r.Context(), m)
+	if err != nil {
+		return q, unavailable("The database", err)
+	}
+	q.From, q.To = latest, latest
+	return q, nil
+}
+
+func (r *request) dates() (from, to events.Date, err error) {
+	if from, err = r.date("date_from"); err != nil {
+		return "", "", err
+	}
+	if to, err = r.date("date_to"); err != nil {
+		return "", "", err
+	}
+	if from != "" && to != "" && from > to {
+		return "", "", badRequest(`Parameter "date_from": %s is after "date_to", %s.`, from, to)
+	}
+	return from, to, nil
+}
+
+// envelopeTail is what follows the records in the seed's envelope, and ours
+// beside it: how much was looked at, and when.
+type envelopeTail struct {
+	Count             int     `json:"count"`
+	AdvancedDateCount int     `json:"advancedDateCount"`
+	ProcessingTime    float64 `json:"processingTime"` // seconds
+	Timestamp         string  `json:"timestamp"`
+
+	NotObserved    int        `json:"notObserved"`    // rows, of both lists, that say nobody could look
+	LastObservedAt *time.Time `json:"lastObservedAt"` // of the newest look among the rows
+	Outlets        int        `json:"outlets"`        // active ones there are
+}
+
+func (e envelopeTail) at(began, now time.Time) envelopeTail {
+	e.ProcessingTime = float64(time.Since(began).Milliseconds()) / 1000
+	e.Timestamp = now.UTC().Format(time.RFC3339)
+	return e
+}
+
+func (e *envelopeTail) add(r store.Row) {
+	if r.Evidence == events.EvidenceNone {
+		e.NotObserved++
+	}
+	if r.ObservedAt != nil && (e.LastObservedAt == nil || r.ObservedAt.After(*e.LastObservedAt)) {
+		e.LastObservedAt = r.ObservedAt
+	}
+}
+
+// writeEnvelope streams the seed's envelope: memory holds a chunk of it and
+// the rows of advancedDate, however many rows there are. only, where not nil,
+// selects outlets by events.Key. tail completes what follows the records.
+func (g *Gateway) writeEnvelope(
+	ctx context.Context, w *response, status int, q store.Query, only map[string]bool, tail func(envelopeTail) any,
+) error {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	out := bufio.NewWriterSize(statusWriter{w, status}, chunk)
+	list := jsonList{out: out}
+	var advanced []record
+	var e envelopeTail
+	sort := sorter{zone: g.cfg.Zone}
+	if _, err := out.WriteString(`{"status":"success","data":[`); err != nil {
+		return err
+	}
+	err := g.rows(ctx, q, func(r store.Row) error {
+		if only != nil && !only[events.Key(r.Outlet)] {
+			return nil
+		}
+		e.add(r)
+		if sort.advanced(r) {
+			advanced = append(advanced, recordOf(r))
+			return nil
+		}
+		e.Count++
+		return list.add(recordOf(r))
+	})
+	if err != nil {
+		return err
+	}
+	e.AdvancedDateCount = len(advanced)
+	if advanced == nil {
+		advanced = []record{}
+	}
+	return finish(out, advanced, tail(e))
+}
+
+// rows reads nothing where there is no scan date yet.
+func (g *Gateway) rows(ctx context.Context, q store.Query, each func(store.Row) error) error {
+	if q.From == "" && q.To == "" {
+		return nil
+	}
+	var own error
+	err := g.store.Rows(ctx, q, func(r store.Row) error {
+		own = each(r)
+		return own
+	})
+	switch {
+	case own != nil:
+		return own
+	case err != nil:
+		return unavailable("The database", err)
+	}
+	return nil
+}
+
+// finish writes what follows data: the object tail, opened.
+func finish(out *bufio.Writer, advanced []record, tail any) error {
+	list, err := json.Marshal(advanced)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	rest, err := json.Marshal(tail)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	for _, part := range [][]byte{[]byte(`],"advancedDate":`), list, []byte(","), rest[1:], []byte("\n")} {
+		if _, err := out.Write(part); err != nil {
+			return fmt.Errorf("send the answer: %w", err)
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("send the answer: %w", err)
+	}
+	return nil
+}
+
+// jsonList writes the elements of an array, one after the other.
+type jsonList struct {
+	out *bufio.Writer
+	any bool
+}
+
+func (l *jsonList) add(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	if l.any {
+		if err := l.out.WriteByte(','); err != nil {
+			return fmt.Errorf("send the answer: %w", err)
+		}
+	}
+	l.any = true
+	if _, err := l.out.Write(b); err != nil {
+		return fmt.Errorf("send the answer: %w", err)
+	}
+	return nil
+}
+
+// statusWriter sends the status with the first chunk, not before.
+type statusWriter struct {
+	w      *response
+	status int
+}
+
+func (s statusWriter) Write(b []byte) (int, error) {
+	if s.w.status == 0 {
+		s.w.WriteHeader(s.status)
+	}
+	return s.w.Write(b)
+}
