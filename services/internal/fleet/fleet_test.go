@@ -70,8 +70,12 @@ func TestChange(t *testing.T) {
 	}
 	expect(3, "ok")
 	before := o.Truth()
-	change(func(tr *fleet.Truth) { tr.Add(fleet.DShare, fleet.BackupFolder, fleet.File{Name: "next.bak", Modified: sample()}) })
-	change(func(tr *fleet.Truth) { tr.Add(fleet.DShare, fleet.BackupFolder, fleet.File{Name: "last.bak", Modified: sample()}) })
+	change(func(tr *fleet.Truth) {
+		tr.Add(fleet.DShare, fleet.BackupFolder, fleet.File{Name: "next.bak", Modified: sample()})
+	})
+	change(func(tr *fleet.Truth) {
+		tr.Add(fleet.DShare, fleet.BackupFolder, fleet.File{Name: "last.bak", Modified: sample()})
+	})
 	expect(5, "ok")
 	if n := len(before.Files(fleet.DShare, fleet.BackupFolder, time.Now())); n != 3 {
 		t.Errorf("a copy of the truth taken before has %d files, want 3", n)
@@ -288,13 +292,12 @@ func TestContextEndsFleet(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	now := func() time.Time { return sample() }
-	specs := fleet.Demo(2000, 42, now)
-	if again := fleet.Demo(2000, 42, now); fmt.Sprint(presets(again)) != fmt.Sprint(presets(specs)) ||
+	specs := fleet.Demo(2000, 42, sample)
+	if again := fleet.Demo(2000, 42, sample); fmt.Sprint(presets(again)) != fmt.Sprint(presets(specs)) ||
 		!reflect.DeepEqual(again[7].Truth, specs[7].Truth) {
 		t.Error("the same seed gives another fleet")
 	}
-	if other := fleet.Demo(2000, 43, now); fmt.Sprint(presets(other)) == fmt.Sprint(presets(specs)) {
+	if other := fleet.Demo(2000, 43, sample); fmt.Sprint(presets(other)) == fmt.Sprint(presets(specs)) {
 		t.Error("another seed gives the same fleet")
 	}
 	count := map[fleet.Preset]int{}

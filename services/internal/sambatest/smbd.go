@@ -61,6 +61,11 @@ func (s *Server) serve(t testing.TB, smbd, conf string) error {
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.WaitDelay = stopLimit
 	ownGroup(cmd)
+	// In the foreground smbd ends when its input does: also when this process is killed.
+	if _, err := cmd.StdinPipe(); err != nil {
+		cancel()
+		return fmt.Errorf("make smbd's input: %w", err)
+	}
 	if err := cmd.Start(); err != nil {
 		cancel()
 		return fmt.Errorf("start smbd: %w", err)

@@ -17,7 +17,6 @@ type file struct {
 // Of the create request, [MS-SMB2] 2.2.13.
 const (
 	dispositionOpen   = 1
-	dispositionCreate = 2
 	dispositionOpenIf = 3
 
 	optionDirectory     = 0x00000001
@@ -53,8 +52,6 @@ func create(req *request) answer {
 		return refuse(StatusAccessDenied)
 	case err != nil:
 		return refuse(status)
-	case disposition == dispositionCreate:
-		return refuse(StatusObjectNameCollision)
 	case disposition != dispositionOpen && disposition != dispositionOpenIf,
 		access&accessChanges != 0, options&optionDeleteOnClose != 0:
 		return refuse(StatusAccessDenied)

@@ -18,8 +18,11 @@ type scan struct {
 func (c *conversation) queryDirectory(req *request, f *file) answer {
 	const restart, single, reopen = 0x01, 0x02, 0x10
 	le := binary.LittleEndian
-	if len(req.body) < 32 || !f.node.Dir {
+	if len(req.body) < 32 {
 		return refuse(StatusInvalidParameter)
+	}
+	if !f.node.Dir {
+		return refuse(StatusNotSupported) // as Samba has it
 	}
 	class, flags, room := req.body[2], req.body[3], le.Uint32(req.body[28:])
 	fixed := entryFixed(class)

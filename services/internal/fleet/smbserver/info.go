@@ -2,6 +2,7 @@ package smbserver
 
 import (
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
@@ -47,7 +48,7 @@ func (c *conversation) queryInfo(req *request, f *file) answer {
 func fileInfo(class byte, f *file) (info []byte, fixed int) {
 	const (
 		basic, standard, internal, extended, access, position, mode, alignment = 4, 5, 6, 7, 8, 14, 16, 17
-		all, stream, networkOpen, attributeTag                                 = 18, 22, 34, 35
+		all, alternate, stream, networkOpen, attributeTag                      = 18, 21, 22, 34, 35
 	)
 	le := binary.LittleEndian
 	e := f.node.Entry
@@ -77,6 +78,9 @@ func fileInfo(class byte, f *file) (info []byte, fixed int) {
 		fixed = len(info) + 4
 		name := encodeUTF16(`\` + f.path)
 		return append(le.AppendUint32(info, uint32(len(name))), name...), fixed
+	case alternate:
+		name := encodeUTF16(shortName(e.Name))
+		return append(le.AppendUint32(nil, uint32(len(name))), name...), 4
 	case stream:
 		return streamInfo(e), 0
 	case networkOpen:
@@ -86,6 +90,21 @@ func fileInfo(class byte, f *file) (info []byte, fixed int) {
 		info = append(le.AppendUint32(nil, attributes(e)), 0, 0, 0, 0)
 	}
 	return info, len(info)
+}
+
+// shortName makes up a name of eight characters and three, of which nothing depends on being unique.
+func shortName(name string) string {
+	name = strings.ToUpper(name)
+	base, extension := name, ""
+	if dot := strings.LastIndexByte(name, '.'); dot > 0 {
+		base, extension = name[:dot], "."+string(firstRunes(name[dot+1:], 3))
+	}
+	return string(firstRunes(base, 6)) + "~1" + extension
+}
+
+func firstRunes(s string, n int) []rune {
+	runes := []rune(s)
+	return runes[:min(n, len(runes))]
 }
 
 // streamInfo names a file's one stream, [MS-FSCC] 2.4.49; a folder has none.

@@ -24,7 +24,6 @@ const (
 	StatusAccessDenied           Status = 0xC0000022
 	StatusObjectNameInvalid      Status = 0xC0000033
 	StatusObjectNameNotFound     Status = 0xC0000034
-	StatusObjectNameCollision    Status = 0xC0000035
 	StatusObjectPathNotFound     Status = 0xC000003A
 	StatusObjectPathSyntaxBad    Status = 0xC000003B
 	StatusSharingViolation       Status = 0xC0000043
