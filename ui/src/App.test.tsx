@@ -186,8 +186,9 @@ test('a scan that runs already is shown, followed to its end and cancellable', a
 
   await user.click(within(card).getByRole('button', { name: 'Cancel scan' }));
   expect(server.requests('DELETE /scans/s1')).toHaveLength(1);
-  progress.send({ type: 'complete', total: 20, success: 8, failed: 1 }, 's1');
-  expect(await within(card).findByText('Scan cancelled')).toBeVisible();
+  progress.send({ type: 'error', message: 'The scan was cancelled after 9 of 20 looks.' }, 's1');
+  expect(await within(card).findByText('Scan stopped')).toBeVisible();
+  expect(card).toHaveTextContent('The scan was cancelled after 9 of 20 looks.');
   expect(bar).toHaveAttribute('aria-valuenow', '9');
 
   // The list of running scans may still name it for a moment.
@@ -198,7 +199,12 @@ test('a scan that runs already is shown, followed to its end and cancellable', a
 test('starting a scan for a date goes to that date and follows the scan', async () => {
   const server = monitor();
   const progress = stream();
-  server.on('POST /scans', () => json({ status: 'success', scanId: 's2' }, 202));
+  server.on('POST /scans', () =>
+    json(
+      { status: 'success', scanId: 's2', scanDate: '2026-02-20', modes: ['d_drive', 'ib_storage'] },
+      202,
+    ),
+  );
   server.on('GET /scans/s2', () => progress.response);
   const user = open();
   await user.click(await screen.findByRole('button', { name: 'Start scan' }));
@@ -207,7 +213,12 @@ test('starting a scan for a date goes to that date and follows the scan', async 
   await user.type(within(dialog).getByLabelText('Scan date'), '2026-02-20');
   await user.click(within(dialog).getByRole('button', { name: 'Start' }));
 
-  expect(await screen.findByText('Scan running')).toBeVisible();
+  expect(await screen.findByText('Scan starting')).toBeVisible();
+  expect(
+    screen.getByText(
+      'D drive and USB IBSTORAGE · every outlet · for 20 Feb 2026 · started by 1001',
+    ),
+  ).toBeVisible();
   expect(server.requests('POST /scans')[0]?.body).toEqual({
     modes: ['d_drive', 'ib_storage'],
     scanDate: '2026-02-20',
@@ -217,6 +228,36 @@ test('starting a scan for a date goes to that date and follows the scan', async 
 
   progress.send({ type: 'error', message: 'There are no active outlets.' }, 's2');
   expect(await screen.findByText('There are no active outlets.')).toBeVisible();
+});
+
+test('a full scan leaves its outcome behind, a re-scan of chosen outlets does not', async () => {
+  const server = monitor();
+  const both = { modes: ['d_drive'], scanDate: '2026-02-21', requestedBy: '1001', total: 4 };
+  server.on('GET /scans', () =>
+    json({
+      status: 'success',
+      data: [
+        { ...both, scanId: 'again', full: false, trigger: 'sync' },
+        { ...both, scanId: 'slot', full: true, trigger: 'cron' },
+      ],
+    }),
+  );
+  const streams = { again: stream(), slot: stream() };
+  server.on('GET /scans/again', () => streams.again.response);
+  server.on('GET /scans/slot', () => streams.slot.response);
+  open();
+  expect(await screen.findAllByRole('region', { name: 'Scan' })).toHaveLength(2);
+
+  const end = { type: 'complete', total: 4, success: 1, failed: 3, notObserved: 2 };
+  streams.slot.send(end, 'slot');
+  const outcome = await screen.findByText('Scan complete');
+  const card = outcome.closest('section');
+  expect(card).toHaveTextContent('every outlet · for 21 Feb 2026 · on schedule');
+  expect(card).toHaveTextContent('4 of 4 looks1 successful1 failed2 could not be seen');
+  streams.again.send(end, 'again');
+  await waitFor(() => {
+    expect(screen.getAllByRole('region', { name: 'Scan' })).toEqual([card]);
+  });
 });
 
 test('a scan that the server refuses to start says why', async () => {

@@ -37,9 +37,9 @@ test('follows a scan over a lost connection to its end', async () => {
   expect(server.seen.map(({ headers }) => headers.get('Last-Event-ID'))).toEqual([null, 'scan-1']);
 });
 
-test('an error message breaks the scan off', () => {
-  const broken = advance(noProgress, new Wire({ type: 'error', message: 'No outlets.' }));
-  expect(broken).toMatchObject({ state: 'broken', message: 'No outlets.' });
+test('an error message is an end', () => {
+  const stopped = advance(noProgress, new Wire({ type: 'error', message: 'No outlets.' }));
+  expect(stopped).toMatchObject({ state: 'stopped', message: 'No outlets.' });
 });
 
 test("a newer server's message changes nothing", () => {
@@ -48,10 +48,12 @@ test("a newer server's message changes nothing", () => {
 
 test('starting a scan leaves the date to the server unless one is chosen', async () => {
   const server = fakeServer({
-    'POST /scans': () => json({ status: 'success', scanId: 's1' }, 202),
+    'POST /scans': () =>
+      json({ status: 'success', scanId: 's1', scanDate: '2026-02-21', modes: ['d_drive'] }, 202),
   });
   const { client } = signedInClient();
-  expect(await startScan(client, { modes: ['d_drive'], scanDate: null })).toBe('s1');
+  const scan = await startScan(client, { modes: ['d_drive'], scanDate: null });
+  expect(scan).toMatchObject({ id: 's1', scanDate: '2026-02-21', modes: ['d_drive'], full: true });
   await startScan(client, { modes: ['d_drive', 'ib_storage'], scanDate: '2026-02-20' });
   expect(server.seen.map(({ body }) => body)).toEqual([
     { modes: ['d_drive'] },

@@ -10,20 +10,28 @@ export interface Scan {
   /** YYYY-MM-DD; null where the server did not say. */
   scanDate: string | null;
   modes: string[];
-  requestedAt: Date | null;
+  /** Of every active outlet, not of chosen ones. */
+  full: boolean;
+  /** Why it was started: cron, api, sync or cli. */
+  trigger: string | null;
   requestedBy: string | null;
   progress: Progress;
 }
 
 export interface Progress {
-  state: 'running' | 'complete' | 'broken';
+  /** "stopped" is an end before the last look; "lost" says nothing of the scan itself. */
+  state: 'running' | 'complete' | 'stopped' | 'lost';
+  /** In looks: an outlet counts once in each mode. 0 before the scan has begun. */
   total: number;
   completed: number;
   success: number;
+  /** Includes notObserved. */
   failed: number;
+  /** Nobody could look. */
+  notObserved: number;
   /** The outlet looked at last. */
   current: string | null;
-  /** Why the scan broke off. */
+  /** Why the scan stopped, or is lost from sight. */
   message: string | null;
 }
 
@@ -33,6 +41,7 @@ export const noProgress: Progress = {
   completed: 0,
   success: 0,
   failed: 0,
+  notObserved: 0,
   current: null,
   message: null,
 };
@@ -55,13 +64,13 @@ export interface NewScan {
   scanDate: string | null;
 }
 
-/** Asks for a scan of every outlet and gives its id. */
-export async function startScan(client: Client, scan: NewScan): Promise<string> {
+/** Asks for a scan of every outlet. */
+export async function startScan(client: Client, scan: NewScan): Promise<Scan> {
   const { body } = await client.json('/scans', {
     method: 'POST',
     body: { modes: scan.modes, ...(scan.scanDate === null ? {} : { scanDate: scan.scanDate }) },
   });
-  return body.text('scanId');
+  return { ...toScan(body), full: true, trigger: 'api', requestedBy: null };
 }
 
 export async function cancelScan(client: Client, id: string): Promise<void> {
@@ -105,6 +114,7 @@ export function advance(progress: Progress, message: Wire): Progress {
         completed: message.number('completed'),
         success: message.number('success'),
         failed: message.number('failed'),
+        notObserved: message.numberOrNull('notObserved') ?? 0,
         current: message.textOrNull('current'),
       };
     case 'complete': {
@@ -117,14 +127,16 @@ export function advance(progress: Progress, message: Wire): Progress {
         completed: success + failed,
         success,
         failed,
+        notObserved: message.numberOrNull('notObserved') ?? 0,
         current: null,
       };
     }
     case 'error':
       return {
         ...progress,
-        state: 'broken',
-        message: message.textOrNull('message') ?? 'The scan broke off.',
+        state: 'stopped',
+        current: null,
+        message: message.textOrNull('message') ?? 'The scan stopped.',
       };
     default:
       return progress; // a newer server's message
@@ -140,7 +152,8 @@ function toScan(wire: Wire): Scan {
     id: wire.text('scanId'),
     scanDate: wire.textOrNull('scanDate')?.slice(0, 10) ?? null,
     modes: wire.texts('modes'),
-    requestedAt: wire.instantOrNull('requestedAt'),
+    full: wire.booleanOrNull('full') ?? true,
+    trigger: wire.textOrNull('trigger'),
     requestedBy: wire.textOrNull('requestedBy'),
     progress: {
       ...noProgress,
@@ -148,6 +161,7 @@ function toScan(wire: Wire): Scan {
       completed: wire.numberOrNull('completed') ?? 0,
       success: wire.numberOrNull('success') ?? 0,
       failed: wire.numberOrNull('failed') ?? 0,
+      notObserved: wire.numberOrNull('notObserved') ?? 0,
     },
   };
 }

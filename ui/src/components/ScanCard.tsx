@@ -30,7 +30,7 @@ export function ScanCard({ scan, mayCancel, onEnded, onDismiss }: ScanCardProps)
       <div className="flex items-start gap-3">
         <div className="min-w-0 grow">
           <h2 className="text-sm font-semibold">
-            <span role="status">{headline(progress, cancel.isSuccess)}</span>
+            <span role="status">{headline(progress)}</span>
           </h2>
           <p className="truncate text-xs text-muted">{describe(scan)}</p>
         </div>
@@ -62,10 +62,13 @@ export function ScanCard({ scan, mayCancel, onEnded, onDismiss }: ScanCardProps)
           {formatCount(progress.total)} looks
         </span>
         <span className="text-ok">{formatCount(progress.success)} successful</span>
-        <span className="text-bad">{formatCount(progress.failed)} failed or not seen</span>
+        <span className="text-bad">
+          {formatCount(progress.failed - progress.notObserved)} failed
+        </span>
+        <span className="text-unseen">{formatCount(progress.notObserved)} could not be seen</span>
         {progress.current !== null && <span className="truncate">latest: {progress.current}</span>}
       </p>
-      {progress.message !== null && <Notice tone="bad" title={progress.message} />}
+      {progress.message !== null && <Notice tone="unseen" title={progress.message} />}
       {cancel.error && (
         <Notice tone="bad" title="The scan was not cancelled">
           <p>{cancel.error.message}</p>
@@ -75,21 +78,24 @@ export function ScanCard({ scan, mayCancel, onEnded, onDismiss }: ScanCardProps)
   );
 }
 
-function headline(progress: Progress, cancelled: boolean): string {
-  switch (progress.state) {
+function headline({ state, total }: Progress): string {
+  switch (state) {
     case 'running':
-      return 'Scan running';
-    case 'broken':
-      return 'The scan can no longer be followed';
+      return total === 0 ? 'Scan starting' : 'Scan running';
     case 'complete':
-      if (cancelled) return 'Scan cancelled';
-      return progress.completed < progress.total ? 'Scan ended early' : 'Scan complete';
+      return 'Scan complete';
+    case 'stopped':
+      return 'Scan stopped';
+    case 'lost':
+      return 'The scan can no longer be followed';
   }
 }
 
 function describe(scan: Scan): string {
   const parts = [scan.modes.map(modeName).join(' and ')];
+  parts.push(scan.full ? 'every outlet' : 'chosen outlets');
   if (scan.scanDate !== null) parts.push(`for ${formatDay(scan.scanDate)}`);
-  if (scan.requestedBy) parts.push(`started by ${scan.requestedBy}`);
+  if (scan.trigger === 'cron') parts.push('on schedule');
+  else if (scan.requestedBy) parts.push(`started by ${scan.requestedBy}`);
   return parts.join(' · ');
 }

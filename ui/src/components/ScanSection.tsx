@@ -66,10 +66,10 @@ export function ScanSection({ user, mode, live, onStarted }: ScanSectionProps) {
           onClose={() => {
             setAsking(false);
           }}
-          onStarted={(id, scan) => {
+          onStarted={(scan, asked) => {
             setAsking(false);
-            scans.started(id, scan, user.id);
-            onStarted(scan);
+            scans.started({ ...scan, requestedBy: user.id });
+            onStarted(asked);
           }}
         />
       )}

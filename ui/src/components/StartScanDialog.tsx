@@ -1,7 +1,7 @@
 import { useMutation } from '@tanstack/react-query';
 import { useState, type SubmitEvent } from 'react';
 
-import { startScan, type NewScan } from '../api/scans';
+import { startScan, type NewScan, type Scan } from '../api/scans';
 import { modes, type ModeId } from '../backups/modes';
 import { useClient } from '../hooks/useClient';
 import { Button } from './Button';
@@ -10,7 +10,7 @@ import { Notice } from './Notice';
 
 interface StartScanDialogProps {
   mode: ModeId;
-  onStarted: (id: string, scan: NewScan) => void;
+  onStarted: (scan: Scan, asked: NewScan) => void;
   onClose: () => void;
 }
 

@@ -37,7 +37,7 @@ export function useScanProgress(scan: Scan, onEnded: (progress: Progress) => voi
     if (latest.state === 'running') {
       follow().catch((error: unknown) => {
         const message = error instanceof Error ? error.message : String(error);
-        latest = { ...latest, state: 'broken', message };
+        latest = { ...latest, state: 'lost', message };
         end();
       });
     }

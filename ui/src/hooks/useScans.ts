@@ -2,23 +2,16 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
 import { modeKey } from '../api/backups';
-import {
-  noProgress,
-  runningScansKey,
-  runningScansQuery,
-  type NewScan,
-  type Progress,
-  type Scan,
-} from '../api/scans';
+import { runningScansKey, runningScansQuery, type Progress, type Scan } from '../api/scans';
 import { modes } from '../backups/modes';
 import { useClient } from './useClient';
 
 export interface Scans {
-  /** Newest first: those that run, and the one that ended last. */
+  /** Newest first: those that run, and the full scan that ended last. */
   shown: Scan[];
   /** Why it is not known what runs. */
   error: Error | null;
-  started: (id: string, scan: NewScan, by: string) => void;
+  started: (scan: Scan) => void;
   ended: (id: string, progress: Progress) => void;
   dismiss: (id: string) => void;
 }
@@ -45,16 +38,8 @@ export function useScans(live: boolean): Scans {
   return {
     shown: known,
     error: running.error,
-    started: (id, { modes: ids, scanDate }, by) => {
-      const scan: Scan = {
-        id,
-        scanDate,
-        modes: [...ids],
-        requestedAt: new Date(),
-        requestedBy: by,
-        progress: noProgress,
-      };
-      setKnown((scans) => [scan, ...scans.filter((other) => other.id !== id)]);
+    started: (scan) => {
+      setKnown((scans) => [scan, ...scans.filter((other) => other.id !== scan.id)]);
       void queries.invalidateQueries({ queryKey: runningScansKey });
     },
     ended: (id, progress) => {
@@ -71,7 +56,8 @@ export function useScans(live: boolean): Scans {
 }
 
 function keepLastEnded(scans: readonly Scan[], id: string, progress: Progress): Scan[] {
-  return scans
-    .filter((scan) => scan.id === id || scan.progress.state === 'running')
-    .map((scan) => (scan.id === id ? { ...scan, progress } : scan));
+  const others = scans.filter((scan) => scan.id !== id);
+  const ended = scans.find((scan) => scan.id === id);
+  if (!ended?.full) return others;
+  return [{ ...ended, progress }, ...others.filter((scan) => scan.progress.state === 'running')];
 }
