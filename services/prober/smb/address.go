@@ -12,8 +12,11 @@ import (
 // stand with or without brackets.
 func dialAddress(address string, port int) (host, hostPort string, err error) {
 	address = strings.TrimSpace(address)
-	bare := strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
-	if _, err := netip.ParseAddr(bare); err == nil {
+	bare := address
+	if inner, ok := strings.CutPrefix(address, "["); ok && strings.HasSuffix(inner, "]") {
+		bare = strings.TrimSuffix(inner, "]")
+	}
+	if _, err := netip.ParseAddr(bare); err == nil && !strings.Contains(bare, "]") {
 		return bare, net.JoinHostPort(bare, strconv.Itoa(port)), nil
 	}
 	if strings.Contains(address, ":") {

@@ -123,12 +123,18 @@ func (d *driveLook) list(ctx context.Context, folder *smb2.File) error {
 			return nil
 		case first && isStatus(err, statusNoSuchFile):
 			return nil // a root without any entry; [MS-FSA] 2.1.5.6.3
-		case first && isStatus(err, statusInvalidParameter) && isFile(folder):
+		case first && isRefusedListing(err) && isFile(folder):
 			return errNotAFolder
 		case err != nil:
 			return err
 		}
 	}
+}
+
+// isRefusedListing tells the answers of servers that were asked to list a file:
+// Windows gives the first, Samba the second.
+func isRefusedListing(err error) bool {
+	return isStatus(err, statusInvalidParameter) || isStatus(err, statusNotSupported)
 }
 
 func isFile(f *smb2.File) bool {

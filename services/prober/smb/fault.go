@@ -68,6 +68,8 @@ func signInError(step string, cred Credential, err error, seen sighting) *events
 		e.Code, e.Detail = events.CauseAuthFailed, fmt.Sprintf("the server refused to sign in %s: %s", cred, why)
 	case step == StepSignIn && status == statusAccessDenied:
 		e.Code, e.Detail = events.CauseAccessDenied, fmt.Sprintf("the server denied access while %s", doing)
+	case step == StepNegotiate && status == statusNotSupported:
+		e.Detail = "the server speaks no SMB dialect that we speak"
 	default:
 		e.Detail = fmt.Sprintf("%s while %s", meaning(status), doing)
 	}

@@ -24,6 +24,7 @@ const (
 	statusIOTimeout           ntStatus = 0xC00000B5
 	statusDeviceDoesNotExist  ntStatus = 0xC00000C0
 	statusNetworkAccessDenied ntStatus = 0xC00000CA
+	statusNotSupported        ntStatus = 0xC00000BB
 	statusBadNetworkName      ntStatus = 0xC00000CC
 	statusRequestNotAccepted  ntStatus = 0xC00000D0
 	statusNotADirectory       ntStatus = 0xC0000103
@@ -123,8 +124,6 @@ func meaning(s ntStatus) string {
 		return "the file system of the drive cannot be read"
 	case 0xC000003F, 0xC0000185: // CRC_ERROR, IO_DEVICE_ERROR
 		return "the drive reports a read error"
-	case 0xC00000BB: // NOT_SUPPORTED
-		return "the server speaks no SMB dialect that we speak"
 	}
 	return "the server answered " + s.String()
 }
