@@ -1,0 +1,297 @@
+package scheduler_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"backupmonitor/events"
+)
+
+// onceEach checks that each outlet has one look in each mode, by a scan.
+func (f *fixture) onceEach(id string, codes []string, modes ...events.Mode) {
+	f.t.Helper()
+	n := map[string]int{}
+	for _, o := range f.looks() {
+		if o.ScanID == id {
+			n[events.LookID(id, o.Outlet, o.Mode)]++
+		}
+	}
+	for _, code := range codes {
+		for _, m := range modes {
+			if k := n[events.LookID(id, code, m)]; k != 1 {
+				f.t.Errorf("outlet %s has %d looks in %s", code, k, m)
+			}
+		}
+	}
+	if len(n) != len(codes)*len(modes) {
+		f.t.Errorf("%d looks of scan %s, want %d", len(n), id, len(codes)*len(modes))
+	}
+}
+
+// TestKilledScheduler loses its connection in the middle of a scan, without a
+// word; another goes on with it.
+func TestKilledScheduler(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]int{"early": 1, "in the middle": 100, "late": 199} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.quickTakeover()
+			codes := f.register(200)
+			first := f.schedule()
+			var kill sync.Once
+			var mu sync.Mutex
+			n := 0
+			f.probe(2, func(p *prober) {
+				p.before = func(events.ProbeCommand) {
+					mu.Lock()
+					defer mu.Unlock()
+					if n++; n >= at {
+						kill.Do(first.conn.Close)
+					}
+				}
+			})
+			f.request(request("handed", events.Modes()...))
+			f.until("the first scheduler is gone", first.conn.IsClosed)
+			second := f.schedule()
+			c := f.completed("handed")
+			if want := (events.ModeCount{Total: 200, Successful: 200}); c.Counts[events.DDrive] != want || c.Counts[events.IBStorage] != want {
+				t.Errorf("completed as %+v", c)
+			}
+			f.queueEmpties()
+			f.onceEach("handed", codes, events.Modes()...)
+			f.nothingUnacknowledged()
+			first.stop()
+			second.stop()
+		})
+	}
+}
+
+// TestStoppedSchedulerHandsOver: after an orderly stop the other has the scan
+// at once, and does not wait for an acknowledgement to time out.
+func TestStoppedSchedulerHandsOver(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.register(5)
+	first := f.schedule()
+	f.request(request("handed", events.DDrive))
+	f.until("every outlet has its command", func() bool { return f.queued() == 5 })
+	began := time.Now()
+	first.stop()
+	first.conn.Close()
+	second := f.schedule()
+	f.until("the second scheduler has it", func() bool { return len(second.Status().Running) == 1 })
+	if d := time.Since(began); d > events.AckWait/2 {
+		t.Errorf("handing over took %v", d)
+	}
+	f.probe(2)
+	if c := f.completed("handed"); c.Counts[events.DDrive] != (events.ModeCount{Total: 5, Successful: 5}) {
+		t.Errorf("completed as %+v", c)
+	}
+	f.nothingUnacknowledged()
+}
+
+// TestLongScanIsRenewed: a scan that lasts longer than the time to acknowledge
+// stays with its scheduler.
+func TestLongScanIsRenewed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.quickTakeover()
+	f.register(1)
+	s := f.schedule()
+	f.request(request("long", events.DDrive))
+	f.until("it is taken", func() bool { return len(s.Status().Running) == 1 })
+	s2 := f.schedule()
+	later := time.Now().Add(2500 * time.Millisecond)
+	f.until("time passes", func() bool {
+		if n := len(s2.Status().Running); n != 0 {
+			t.Fatal("another scheduler was given the scan")
+		}
+		return time.Now().After(later)
+	})
+	f.probe(1)
+	f.completed("long")
+}
+
+// TestRefusedCommands: a scan of outlets that have another scan's commands
+// counts that scan's looks where it may, and has its own turn where not.
+func TestRefusedCommands(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	codes := f.register(40)
+	f.schedule()
+	f.request(request("first", events.DDrive))
+	f.until("every outlet has its command", func() bool { return f.queued() == 40 })
+	f.request(request("other-mode", events.IBStorage))
+	dated := request("other-date", events.DDrive)
+	dated.ScanDate = "2026-02-21"
+	f.request(dated)
+	sync := request("sync", events.DDrive)
+	sync.Outlets = codes[:3]
+	f.request(sync)
+	for _, id := range []string{"other-mode", "other-date", "sync"} {
+		f.started(id)
+	}
+	if n := f.queued(); n != 40 {
+		t.Errorf("%d commands outstanding at 40 outlets", n)
+	}
+	f.probe(4)
+	for id, n := range map[string]int{"first": 40, "other-mode": 40, "other-date": 40, "sync": 3} {
+		c := f.completed(id)
+		if c.Counts[c.Modes[0]] != (events.ModeCount{Total: n, Successful: n}) {
+			t.Errorf("%s completed as %+v", id, c)
+		}
+	}
+	f.queueEmpties()
+	f.onceEach("first", codes, events.DDrive)
+	f.onceEach("other-mode", codes, events.IBStorage)
+	f.onceEach("other-date", codes, events.DDrive)
+	f.onceEach("sync", codes[:3], events.DDrive) // later than the first's commands, so that theirs do not count
+}
+
+// TestLaterLooksCount: a look that a later scan asked for satisfies an earlier
+// one that waits for its turn.
+func TestLaterLooksCount(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	codes := f.register(3)
+	first := request("first", events.DDrive)
+	first.Outlets = codes
+	f.request(first)
+	later := request("later", events.DDrive)
+	later.Outlets = codes
+	seq := f.request(later)
+	for _, code := range codes { // the later one's commands are there before any scheduler offers the first's
+		c := events.ProbeCommand{
+			ScanID: "later", ScanDate: later.ScanDate, Outlet: code, Server: "10.0.0.1", Modes: later.Modes,
+			RequestPosition: seq, Policy: policy(), Deadline: later.Deadline,
+		}
+		if err := f.Log.Command(f.ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.schedule()
+	f.started("first")
+	f.started("later")
+	// An offer may slip in between a look and its way to the scheduler. It ends
+	// in a look, but the scan does not wait for that.
+	hold := make(chan struct{})
+	f.probe(len(codes)+1, func(p *prober) {
+		p.before = func(c events.ProbeCommand) {
+			if c.ScanID == "first" {
+				<-hold
+			}
+		}
+	})
+	f.completed("first")
+	f.completed("later")
+	close(hold)
+	f.queueEmpties()
+	f.onceEach("later", codes, events.DDrive)
+}
+
+// TestManyScansManySchedulers lets scans of all kinds meet on few outlets,
+// while schedulers come and go.
+func TestManyScansManySchedulers(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			manyScans(newFixture(t), rand.New(rand.NewPCG(seed, 1)))
+		})
+	}
+}
+
+func manyScans(f *fixture, random *rand.Rand) {
+	f.quickTakeover()
+	codes := f.register(6)
+	f.probe(3, func(p *prober) {
+		p.judge = func(outlet string, _ events.Mode) events.Cause {
+			return events.Causes()[int(outlet[4]-'0')%8] // ok to unreachable, by outlet
+		}
+	})
+	schedulers := []*running{f.schedule(), f.schedule()}
+	modes := [][]events.Mode{{events.DDrive}, {events.IBStorage}, events.Modes()}
+	requests := map[string]events.ScanRequested{}
+	for i := range 30 {
+		r := request(string(rune('a'+i%26))+string(rune('a'+i/26)), modes[random.IntN(3)]...)
+		if random.IntN(3) == 0 {
+			r.ScanDate = "2026-02-21"
+		}
+		if random.IntN(2) == 0 {
+			r.Outlets = slices.Clone(codes[random.IntN(5):])
+		}
+		f.request(r)
+		requests[r.ScanID] = r
+		switch random.IntN(8) {
+		case 0:
+			f.change(codes[random.IntN(6)], func(o *events.OutletChanged) { o.Name += "x" })
+		case 1:
+			k := random.IntN(2)
+			if random.IntN(2) == 0 {
+				schedulers[k].conn.Close()
+			}
+			schedulers[k].stop()
+			schedulers[k] = f.schedule()
+		case 2:
+			c := events.ScanCompleted{ScanID: r.ScanID, ScanDate: r.ScanDate, Modes: r.Modes, Cancelled: true}
+			if _, err := f.Log.Write(f.ctx, c, 0); err != nil && !errors.Is(err, events.ErrConflict) {
+				f.t.Fatal(err)
+			}
+		}
+	}
+	for id := range requests {
+		f.checkCompleted(id, f.completed(id))
+	}
+	f.queueEmpties()
+	f.nothingUnacknowledged()
+	ids := map[string]bool{}
+	for _, o := range f.looks() {
+		id := events.LookID(o.ScanID, o.Outlet, o.Mode)
+		if ids[id] {
+			f.t.Errorf("look %s is in the log twice", id)
+		}
+		ids[id] = true
+	}
+}
+
+// checkCompleted counts a scan again, from its definition: for each outlet and
+// mode the first look in the log that belongs to it.
+func (f *fixture) checkCompleted(id string, c events.ScanCompleted) {
+	f.t.Helper()
+	if c.Cancelled {
+		return
+	}
+	started := f.started(id)
+	want := map[events.Mode]events.ModeCount{}
+	for _, m := range started.Modes {
+		n := events.ModeCount{Total: len(started.Outlets)}
+		for _, code := range started.Outlets {
+			for _, o := range f.looks() {
+				if o.Outlet != code || o.Mode != m || o.ScanDate != started.ScanDate || o.RequestPosition < started.Position() {
+					continue
+				}
+				switch {
+				case o.Verdict.Status == events.Successful:
+					n.Successful++
+				case o.Verdict.Conclusive:
+					n.Failed++
+				default:
+					n.Failed++
+					n.NotObserved++
+				}
+				break
+			}
+		}
+		want[m] = n
+	}
+	for m, n := range want {
+		if c.Counts[m] != n || n.Completed() != n.Total {
+			f.t.Errorf("scan %s completed with %+v in %s, want %+v", id, c.Counts[m], m, n)
+		}
+	}
+}
