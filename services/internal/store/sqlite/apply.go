@@ -65,7 +65,7 @@ func (w *writing) stmt(st *sql.Stmt) *sql.Stmt {
 
 // exec returns how many rows it touched.
 func (w *writing) exec(st *sql.Stmt, args ...any) (int64, error) {
-	r, err := w.stmt(st).ExecContext(w.ctx, args...)
+	r, err := w.stmt(st).ExecContext(w.ctx, args...) //nolint:sqlclosecheck // the end of the transaction closes its statements
 	if err != nil {
 		return 0, err
 	}
@@ -73,7 +73,7 @@ func (w *writing) exec(st *sql.Stmt, args ...any) (int64, error) {
 }
 
 func (w *writing) row(st *sql.Stmt, args ...any) *sql.Row {
-	return w.stmt(st).QueryRowContext(w.ctx, args...)
+	return w.stmt(st).QueryRowContext(w.ctx, args...) //nolint:sqlclosecheck // the end of the transaction closes its statements
 }
 
 func (w *writing) batch(b store.Batch) error {

@@ -15,7 +15,7 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS //nolint:gochecknoglobals // go:embed knows no other form; nothing can write to it
+var migrations embed.FS
 
 // Migrate brings the database to this version, in one transaction: it happens
 // whole or not at all, and of several processes one does it while the others

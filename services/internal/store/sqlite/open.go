@@ -47,7 +47,7 @@ type Store struct {
 	ready *statements // prepared on the writer; nil before the first need
 }
 
-var _ store.Backend = (*Store)(nil) //nolint:gochecknoglobals // a check by the compiler, no variable
+var _ store.Backend = (*Store)(nil)
 
 // Open opens the file at path, making it where it is missing, readable by its
 // owner only. Whoever opens a store closes it. The tables are Migrate's work.
@@ -144,8 +144,7 @@ func explain(err error) error {
 // code is SQLite's primary result code, 0 where err is not SQLite's.
 // Source: sqlite.org/rescode.html, the low 8 bits.
 func code(err error) int {
-	var e *driver.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return e.Code() & 0xff
 	}
 	return 0

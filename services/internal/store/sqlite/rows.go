@@ -78,7 +78,10 @@ func (s *Store) page(ctx context.Context, q store.Query, after *store.Row, n, of
 }
 
 // The texts of what reads. %s are the stat table, its DriveLetter, and the
-// conditions. Casts keep the driver from making times of texts.
+// conditions. Casts keep the driver from making times of texts. SQLite, which
+// has no statistics of the tables here, is told the index: left to itself it
+// reads all of MonitorStat for every row. (NOT INDEXED is the primary key;
+// COALESCE keeps a condition on m from turning the join around.)
 const (
 	sqlLatest = `SELECT CAST(MAX(ScanDate) AS TEXT) FROM %s`
 	sqlRows   = `SELECT s.OutletServer, CAST(s.ScanDate AS TEXT), s.Status, CAST(s.LastBackupTaken AS TEXT), s.BackupFile,
@@ -86,18 +89,19 @@ const (
 		m.EventID, m.Seq, m.Stored, m.Evidence, m.Cause, m.Conclusive, COALESCE(NULLIF(o.IPAddress, ''), m.Server),
 		m.SizeBytes, m.ObservedAt, m.DurationMS, m.ClockSkewMS, m.FreeBytes, m.TotalBytes, m.ScanID, o.OutletName
 		FROM %s s
-		LEFT JOIN MonitorStat m ON m.Mode = ? AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate
+		LEFT JOIN MonitorStat m INDEXED BY MonitorStat_ByRow ON m.Mode = ? AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate
 		LEFT JOIN MonitorOutlet r ON r.OutletKey = COALESCE(m.OutletKey, UPPER(s.OutletServer))
 		LEFT JOIN Outlets o ON o.OutletCode = r.OutletCode%s
 		ORDER BY s.ScanDate DESC, s.OutletServer COLLATE NOCASE, s.OutletServer LIMIT ? OFFSET ?`
 	sqlSummary = `SELECT CAST(s.ScanDate AS TEXT), COUNT(*), COALESCE(SUM(s.Status = 'Successful' COLLATE NOCASE), 0),
 		COALESCE(SUM(m.Evidence = 0), 0)
 		FROM %s s
-		LEFT JOIN MonitorStat m ON m.Mode = ? AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate%s
+		LEFT JOIN MonitorStat m INDEXED BY MonitorStat_ByRow ON m.Mode = ? AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate%s
 		GROUP BY s.ScanDate ORDER BY s.ScanDate DESC LIMIT ?`
 
 	// An outlet's rows may have several spellings over the days.
-	sqlSpellings = `s.OutletServer IN (SELECT OutletServer FROM MonitorStat WHERE Mode = ? AND OutletKey = ? UNION SELECT ?)`
+	sqlSpellings = `s.OutletServer IN (SELECT OutletServer FROM MonitorStat NOT INDEXED WHERE Mode = ? AND OutletKey = ?
+		UNION ALL SELECT ?)`
 )
 
 func rowsQuery(q store.Query, after *store.Row) (string, []any, error) {
@@ -114,7 +118,7 @@ func rowsQuery(q store.Query, after *store.Row) (string, []any, error) {
 		where = append(where, "s.Status IS NOT 'Successful' COLLATE NOCASE")
 	}
 	if q.Cause != "" {
-		where, args = append(where, "m.Cause = ?"), append(args, q.Cause)
+		where, args = append(where, "COALESCE(m.Cause, '') = ?"), append(args, q.Cause)
 	}
 	if after != nil {
 		where = append(where, "s.ScanDate <= ? AND (s.ScanDate < ? OR (s.OutletServer COLLATE NOCASE, s.OutletServer) > (?, ?))")

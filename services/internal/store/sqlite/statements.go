@@ -78,7 +78,7 @@ func (s *Store) statements(ctx context.Context) (*statements, error) {
 
 func (p *statements) prepare(ctx context.Context, db *sql.DB) error {
 	one := func(to **sql.Stmt, text string) error {
-		st, err := db.PrepareContext(ctx, text)
+		st, err := db.PrepareContext(ctx, text) //nolint:sqlclosecheck // close closes all
 		if err != nil {
 			return fmt.Errorf("prepare a statement: %w", explain(err))
 		}

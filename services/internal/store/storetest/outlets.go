@@ -23,12 +23,12 @@ func exerciseOutlets(t *testing.T, fresh Fresh) {
 	}
 	a := store.Outlet{
 		Code: "out002", Address: "192.0.2.2:1445", Name: "Süd", Group: "South", Active: true,
-		PausedUntil: ptr(time.Date(2025, 4, 1, 0, 0, 0, 0, time.FixedZone("", 3600))), MaxAgeSeconds: ptr(int64(7200)),
+		PausedUntil: new(time.Date(2025, 4, 1, 0, 0, 0, 0, time.FixedZone("", 3600))), MaxAgeSeconds: new(int64(7200)),
 		Source: events.SourceUser, Seq: 10,
 	}
 	b := store.Outlet{Code: "OUT001", Address: "shop1.example", Active: true, Source: events.SourceFile, Seq: 11}
 	w.batch(t, store.Batch{Outlets: []store.Outlet{a, b}})
-	a.PausedUntil = ptr(a.PausedUntil.UTC())
+	a.PausedUntil = new(a.PausedUntil.UTC())
 	same(t, "by code, ignoring case", active(), []store.Outlet{b, a})
 
 	newer := a

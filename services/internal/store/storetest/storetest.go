@@ -153,9 +153,9 @@ func good(seq uint64, m events.Mode, outlet string, d events.Date) store.Look {
 	l := store.Look{
 		EventID: fmt.Sprintf("scan-%d:%s:%s", seq, events.Token(events.Key(outlet)), m), Seq: seq, Stored: at.Add(time.Millisecond),
 		Mode: m, Outlet: outlet, ScanDate: d, Status: events.Successful, Cause: events.CauseOK, Conclusive: true,
-		Evidence: events.EvidenceFull, LastBackupTaken: ptr(at.Add(-10 * time.Hour)), BackupFile: fmt.Sprintf("full_%d.bak", seq),
-		BackupFileSize: "2.45 GB", Duration: "1.25 s", Server: "192.0.2.7", SizeBytes: ptr(int64(2630667468)),
-		ObservedAt: &at, DurationMS: 1250.5, ClockSkewMS: ptr(-1500.25), FreeBytes: ptr(int64(1) << 40), TotalBytes: ptr(int64(1) << 41),
+		Evidence: events.EvidenceFull, LastBackupTaken: new(at.Add(-10 * time.Hour)), BackupFile: fmt.Sprintf("full_%d.bak", seq),
+		BackupFileSize: "2.45 GB", Duration: "1.25 s", Server: "192.0.2.7", SizeBytes: new(int64(2630667468)),
+		ObservedAt: &at, DurationMS: 1250.5, ClockSkewMS: new(-1500.25), FreeBytes: new(int64(1) << 40), TotalBytes: new(int64(1) << 41),
 		ScanID: fmt.Sprintf("scan-%d", seq),
 	}
 	if m == events.IBStorage {

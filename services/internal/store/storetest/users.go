@@ -44,7 +44,7 @@ func exerciseUsers(t *testing.T, fresh Fresh) {
 			}
 		}
 		second := user("32787")
-		second.Type, second.Active, second.LoginFalseAttempt, second.LoginActiveTime = "S", false, 3, ptr(noon())
+		second.Type, second.Active, second.LoginFalseAttempt, second.LoginActiveTime = "S", false, 3, new(noon())
 		if err := w.AddUser(t.Context(), second); err != nil {
 			t.Fatal(err)
 		}

@@ -23,8 +23,8 @@ func exerciseValues(t *testing.T, fresh Fresh) {
 		t.Parallel()
 		zone := time.FixedZone("", 5*3600+1800)
 		l := good(1, events.DDrive, "OUT001", day1)
-		l.LastBackupTaken = ptr(time.Date(2025, 3, 1, 2, 30, 15, 987654321, zone))
-		l.ObservedAt = ptr(time.Date(2025, 3, 1, 3, 0, 0, 123456789, zone))
+		l.LastBackupTaken = new(time.Date(2025, 3, 1, 2, 30, 15, 987654321, zone))
+		l.ObservedAt = new(time.Date(2025, 3, 1, 3, 0, 0, 123456789, zone))
 		l.Stored = time.Date(2025, 3, 1, 3, 0, 1, 999999999, zone)
 		got := stored(t, l)
 		for name, x := range map[string]struct{ got, want time.Time }{
@@ -45,7 +45,7 @@ func exerciseValues(t *testing.T, fresh Fresh) {
 		}
 		same(t, "look", stored(t, l), l)
 		zeros := l
-		zeros.SizeBytes, zeros.ClockSkewMS, zeros.FreeBytes, zeros.TotalBytes = ptr(int64(0)), ptr(0.0), ptr(int64(0)), ptr(int64(0))
+		zeros.SizeBytes, zeros.ClockSkewMS, zeros.FreeBytes, zeros.TotalBytes = new(int64(0)), new(0.0), new(int64(0)), new(int64(0))
 		same(t, "zeros", stored(t, zeros), zeros)
 	})
 	t.Run("a row that is replaced keeps nothing of the old", func(t *testing.T) {

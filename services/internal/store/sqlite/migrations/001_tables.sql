@@ -55,7 +55,7 @@ CREATE INDEX IB_Storage_Backup_Stat_ByDate
 CREATE TABLE MonitorStat (
     Mode         TEXT    NOT NULL,
     OutletKey    TEXT    NOT NULL,
-    ScanDate     TEXT    NOT NULL,
+    ScanDate     DATE    NOT NULL, -- the type of the rows beside: the index serves no other
     OutletServer TEXT    NOT NULL,
     EventID      TEXT    NOT NULL, -- empty: a row from before the log
     Seq          INTEGER NOT NULL,

@@ -1,0 +1,320 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/store/sqlite"
+)
+
+func TestFilesAreTheOwnersOnly(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("no permission bits on Windows")
+	}
+	dir := t.TempDir()
+	for name, prepare := range map[string]func(path string) error{
+		"new db":       func(string) error { return nil },
+		"restored?.db": func(path string) error { return os.WriteFile(path, nil, 0o644) },
+	} {
+		path := filepath.Join(dir, name)
+		if err := prepare(path); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, path)
+		if err := s.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]fs.FileMode{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[e.Name()] = info.Mode().Perm()
+	}
+	for _, name := range []string{"new db", "new db-wal", "new db-shm", "restored?.db", "restored?.db-wal", "restored?.db-shm"} {
+		if mode, ok := seen[name]; !ok || mode != 0o600 {
+			t.Errorf("%s: there %t, mode %o, want 600", name, ok, mode)
+		}
+	}
+	if len(seen) != 6 {
+		t.Errorf("files %v", seen)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage.db")
+	if err := os.WriteFile(garbage, bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "missing", "x.db"): "no such file or directory",
+		dir:                                   "is a directory",
+		garbage:                               "no SQLite database, or it is damaged",
+	} {
+		s, err := sqlite.Open(t.Context(), path)
+		if err == nil {
+			t.Errorf("%s was opened: %v", path, s.Close())
+			continue
+		}
+		if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("error %q, want it to name %s and to say %q", err, path, want)
+		}
+	}
+	if after, err := os.ReadFile(garbage); err != nil || !bytes.HasPrefix(after, []byte("no database no")) {
+		t.Errorf("the refused file was changed: %v", err)
+	}
+}
+
+func TestDamageIsAnError(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// All but the first page, which alone is read at opening.
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xA5}, int(info.Size())-4096), 4096); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err = sqlite.Open(t.Context(), path)
+	if err == nil {
+		_, err = s.Checkpoint(t.Context())
+		if cerr := s.Close(); cerr != nil {
+			t.Error(cerr)
+		}
+	}
+	if err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Fatalf("error %v, want that the database is damaged", err)
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	s := open(t, path)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, path, "INSERT INTO MonitorSchema (Version) VALUES (999)")
+	if err := s.Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Fatalf("error %v, want that a newer program is needed", err)
+	}
+}
+
+// TestEarlierRows: tables that were there are used as they are, and what
+// older versions wrote into them is understood.
+func TestEarlierRows(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	exec1(t, path, `CREATE TABLE D_Drive_Backup_Stat (OutletServer TEXT, ScanDate DATE, Status TEXT, LastBackupTaken DATETIME,
+		BackupFile TEXT, BackupFileSize TEXT, Duration TEXT, ErrorDetails TEXT, Remark TEXT DEFAULT 'kept', PRIMARY KEY (OutletServer, ScanDate))`)
+	const insert = "INSERT INTO D_Drive_Backup_Stat VALUES "
+	exec1(t, path, insert+`('Café', '2025-03-01', 'Successful', '2025-02-28 23:10:00.500', 'a.bak', '2.45 GB', '1.20 s', 'N/A', 'kept')`)
+	exec1(t, path, insert+`('OUT002', '2025-03-01', 'Error', 'N/A', 'N/A', 'N/A', 'N/A', 'timed out', 'kept')`)
+	exec1(t, path, `CREATE TABLE Outlets (OutletCode TEXT PRIMARY KEY, IPAddress TEXT, OutletName TEXT, ActiveDepot TEXT, Region TEXT)`)
+	exec1(t, path, `INSERT INTO Outlets VALUES ('café', '192.0.2.1', 'North', 'y', 'R1'), ('OUT002', '192.0.2.2', NULL, 'N', 'R2')`)
+	s := open(t, path)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, path, insert+`('OUT003', '2025-03-01', 'Error', NULL, NULL, NULL, NULL, NULL, 'kept')`) // by another program, later
+
+	rows := rowsOf(t, s, store.Query{Mode: events.DDrive})
+	if len(rows) != 3 {
+		t.Fatalf("%d rows, want 3", len(rows))
+	}
+	cafe, out2, out3 := rows[0], rows[1], rows[2]
+	taken := time.Date(2025, 2, 28, 23, 10, 0, 0, time.UTC)
+	if cafe.Status != events.Successful || !cafe.Conclusive || cafe.ErrorDetails != "" || cafe.LastBackupTaken == nil ||
+		!cafe.LastBackupTaken.Equal(taken) || cafe.Server != "192.0.2.1" || cafe.OutletName != "North" || cafe.Evidence != events.EvidenceImported {
+		t.Errorf("successful row read as %+v", cafe)
+	}
+	for _, r := range []store.Row{out2, out3} {
+		if r.Status != events.Failed || r.Conclusive || r.Cause != "" || r.LastBackupTaken != nil || r.BackupFile != "" ||
+			r.BackupFileSize != "" || r.Evidence != events.EvidenceImported || r.EventID != "" {
+			t.Errorf("failed row read as %+v", r)
+		}
+	}
+	if out2.ErrorDetails != "timed out" || out2.Server != "192.0.2.2" {
+		t.Errorf("failed row read as %+v", out2)
+	}
+	if n := len(rowsOf(t, s, store.Query{Mode: events.DDrive, Status: events.Failed})); n != 2 {
+		t.Errorf("%d failed rows, want 2", n)
+	}
+	sum, err := s.Summary(t.Context(), store.Query{Mode: events.DDrive})
+	if err != nil || len(sum) != 1 || sum[0] != (store.DaySummary{ScanDate: "2025-03-01", Total: 3, Successful: 1, Failed: 2}) {
+		t.Errorf("summary %+v, %v", sum, err)
+	}
+
+	var b store.Batch
+	b.New = store.Checkpoint{Stream: "s", Seq: 3}
+	for i, outlet := range []string{"CAFÉ", "out002", "OUT003"} {
+		b.Looks = append(b.Looks, store.Look{
+			EventID: outlet, Seq: uint64(i + 1), Stored: taken, Mode: events.DDrive, Outlet: outlet, ScanDate: "2025-03-01",
+			Status: events.Failed, Cause: events.CauseTimeout, Evidence: events.EvidenceNone,
+		})
+	}
+	b.Outlets = []store.Outlet{{Code: "Out002", Address: "192.0.2.22", Active: true, Source: events.SourceUser, Seq: 9}}
+	if err := s.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rowsOf(t, s, store.Query{Mode: events.DDrive}) {
+		if r.EventID != "" || r.Outlet != rows[i].Outlet {
+			t.Errorf("a look that saw nothing replaced the earlier row: %+v", r)
+		}
+	}
+	b.Old, b.New.Seq, b.Outlets = b.New, 6, nil
+	for i := range b.Looks {
+		b.Looks[i].EventID += "2"
+		b.Looks[i].Seq += 3
+		b.Looks[i].Cause, b.Looks[i].Conclusive, b.Looks[i].Evidence = events.CauseStale, true, events.EvidenceFull
+	}
+	if err := s.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	rows = rowsOf(t, s, store.Query{Mode: events.DDrive})
+	if len(rows) != 3 || rows[0].Outlet != "CAFÉ" || rows[1].Outlet != "out002" || rows[0].Cause != events.CauseStale {
+		t.Errorf("after looks of the day: %+v", rows)
+	}
+	var kept int
+	ask(t, path, "SELECT (SELECT COUNT(*) FROM D_Drive_Backup_Stat WHERE Remark = 'kept') * 10 + (SELECT COUNT(*) FROM Outlets WHERE OutletCode = 'Out002' AND Region = 'R2')", &kept)
+	if kept != 31 {
+		t.Errorf("columns that are not ours: %d, want those of 3 rows and 1 outlet kept", kept)
+	}
+}
+
+// TestUserPutInByHand: an administrator's INSERT is enough.
+func TestUserPutInByHand(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	s := open(t, path)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, path, "INSERT INTO UserManager (UserID, UserName, UserType, Password, Status) VALUES ('Jo', 'Jo', 's ', 'hash ', 'y')")
+	u, err := s.User(t.Context(), "Jo")
+	if err != nil || u.Type != "S" || !u.Active || u.PasswordHash != "hash" || u.LoginFalseAttempt != 0 {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	if n, err := s.SignInFailed(t.Context(), "Jo"); err != nil || n != 1 {
+		t.Fatalf("count %d, %v", n, err)
+	}
+	if ok, err := s.SignedIn(t.Context(), "Jo", time.Now(), 5); err != nil || !ok {
+		t.Fatalf("signed in %t, %v", ok, err)
+	}
+}
+
+const childPath = "SQLITE_TEST_CHILD_PATH"
+
+// TestProcessesMigrateAtOnce runs this test program several times on one
+// file.
+func TestProcessesMigrateAtOnce(t *testing.T) {
+	t.Parallel()
+	if path := os.Getenv(childPath); path != "" {
+		if err := open(t, path).Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	var children []*exec.Cmd
+	var outputs []*bytes.Buffer
+	for range 4 {
+		c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProcessesMigrateAtOnce$")
+		out := &bytes.Buffer{}
+		c.Env, c.Stdout, c.Stderr = append(os.Environ(), childPath+"="+path), out, out
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		children, outputs = append(children, c), append(outputs, out)
+	}
+	for i, c := range children {
+		if err := c.Wait(); err != nil {
+			t.Errorf("%v: %s", err, outputs[i])
+		}
+	}
+	var versions int
+	ask(t, path, "SELECT COUNT(*) FROM MonitorSchema", &versions)
+	if versions != 1 {
+		t.Errorf("%d versions applied, want 1", versions)
+	}
+}
+
+func rowsOf(t testing.TB, s *sqlite.Store, q store.Query) (rows []store.Row) {
+	t.Helper()
+	err := s.Rows(context.Background(), q, func(r store.Row) error {
+		rows = append(rows, r)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// exec1 runs a statement as another program would.
+func exec1(t *testing.T, path, statement string) {
+	t.Helper()
+	db := plain(t, path)
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(fmt.Errorf("%s: %w", statement, err))
+	}
+}
+
+func ask(t *testing.T, path, query string, to any) {
+	t.Helper()
+	if err := plain(t, path).QueryRowContext(t.Context(), query).Scan(to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func plain(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}

@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+// TestPlans: what is asked often must not read whole tables nor sort them.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "monitor.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range events.Modes() {
+		name, err := table(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := func(q store.Query, after *store.Row) string {
+			q.Mode = m
+			text, _, err := rowsQuery(q, after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+		day := events.Date("2025-03-01")
+		last := &store.Row{Look: store.Look{Outlet: "OUT001", ScanDate: day}}
+		for what, query := range map[string]string{
+			"latest date":        fmt.Sprintf(sqlLatest, name),
+			"one day":            rows(store.Query{From: day, To: day}, nil),
+			"the page after":     rows(store.Query{From: day}, last),
+			"every day":          rows(store.Query{}, nil),
+			"failed of one day":  rows(store.Query{From: day, To: day, Status: events.Failed, Cause: events.CauseStale}, nil),
+			"one outlet":         rows(store.Query{Outlet: "OUT001"}, nil),
+			"one outlet, a span": rows(store.Query{Outlet: "OUT001", From: day, To: day}, nil),
+			"days":               fmt.Sprintf(sqlSummary, name, ""),
+			"days of one outlet": fmt.Sprintf(sqlSummary, name, whereText([]string{sqlSpellings})),
+		} {
+			for _, line := range plan(t, s, query) {
+				// The latest date is one step in an index, and a list of
+				// every day may walk one: it reads no more than it answers.
+				walk := what == "latest date" || what == "every day" || what == "days"
+				onIndex := strings.HasPrefix(line, "SCAN") && strings.Contains(line, "_ByDate")
+				sorts := strings.Contains(line, "TEMP B-TREE") && !strings.Contains(what, "outlet")
+				if strings.HasPrefix(line, "SEARCH MonitorStat") && !strings.Contains(line, "PRIMARY KEY (Mode=? AND OutletKey=?)") ||
+					strings.HasPrefix(line, "SEARCH m") && !strings.Contains(line, "OutletServer=? AND ScanDate=?") ||
+					strings.HasPrefix(line, "SCAN") && (!walk || !onIndex) && !strings.Contains(line, "CONSTANT ROW") || sorts {
+					t.Errorf("%s of %s: %s", what, m, line)
+				}
+			}
+		}
+	}
+}
+
+func plan(t *testing.T, s *Store, query string) []string {
+	t.Helper()
+	args := make([]any, strings.Count(query, "?"))
+	rows, err := s.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var lines []string
+	for rows.Next() {
+		var id, parent, unused int
+		var line string
+		if err := rows.Scan(&id, &parent, &unused, &line); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line)
+	}
+	if err := rows.Err(); err != nil || len(lines) == 0 {
+		t.Fatalf("no plan of %s: %v", query, err)
+	}
+	t.Logf("%s\n  %s", query, strings.Join(lines, "\n  "))
+	return lines
+}
