@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,8 +33,8 @@ type request struct {
 }
 
 // serve checks what all routes check, and has the route answer.
-func (g *Gateway) serve(w *response, r *request, rt route) {
-	err := g.admit(w, r, rt.role)
+func (g *Gateway) serve(ctx context.Context, w *response, r *request, rt route) {
+	err := g.admit(ctx, w, r, rt.role)
 	if err == nil {
 		r.params, err = parseQuery(r.URL.RawQuery, rt.query)
 	}
@@ -46,7 +47,7 @@ func (g *Gateway) serve(w *response, r *request, rt route) {
 }
 
 // admit lets pass who may use a route that needs the given role.
-func (g *Gateway) admit(w *response, r *request, role auth.Role) error {
+func (g *Gateway) admit(ctx context.Context, w *response, r *request, role auth.Role) error {
 	if role == everybody {
 		return nil
 	}
@@ -55,7 +56,7 @@ func (g *Gateway) admit(w *response, r *request, role auth.Role) error {
 		return &problem{status: http.StatusUnauthorized, message: "Sign in first."}
 	}
 	r.token = strings.TrimSpace(token)
-	caller, err := g.auth.Recognise(r.Context(), r.token)
+	caller, err := g.auth.Recognise(ctx, r.token)
 	if errors.Is(err, auth.ErrBadToken) {
 		return &problem{status: http.StatusUnauthorized, message: "The session is no longer valid. Sign in again.", cause: err}
 	}

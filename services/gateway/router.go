@@ -42,7 +42,7 @@ func (g *Gateway) handler() http.Handler {
 // through has a route answer.
 func (g *Gateway) through(rt route) http.Handler {
 	return forResponse(func(w *response, r *http.Request) {
-		g.serve(w, &request{Request: r, vars: mux.Vars(r)}, rt)
+		g.serve(r.Context(), w, &request{Request: r, vars: mux.Vars(r)}, rt)
 	})
 }
 
