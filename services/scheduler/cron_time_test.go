@@ -163,7 +163,7 @@ func TestSummerTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	inBubble(t, berlin, func(t *testing.T, w *clockwork) {
-		w.after(t, time.Date(2000, 3, 25, 23, 30, 0, 0, time.UTC).Sub(time.Now()))
+		w.after(t, time.Until(time.Date(2000, 3, 25, 23, 30, 0, 0, time.UTC)))
 		w.set("00:00", time.Hour, "24:00")
 		w.after(t, 3*time.Hour, "25 23:00", "26 00:00", "26 01:00", "26 02:00")
 	})
