@@ -33,7 +33,7 @@ func exerciseConcurrency(t *testing.T, fresh Fresh) {
 	for range 6 {
 		wg.Go(func() {
 			for before := ""; done.Err() == nil; {
-				scan, err := scanSeen(t.Context(), w.Backend, outlets)
+				scan, err := scanSeen(t, w.Backend, outlets) //nolint:contextcheck // it is the test's, not done: that one ends amid a list
 				if err != nil || scan < before {
 					t.Errorf("after %q the rows are of %q, %v", before, scan, err)
 					return
@@ -47,15 +47,15 @@ func exerciseConcurrency(t *testing.T, fresh Fresh) {
 	}
 	stop()
 	wg.Wait()
-	if scan, err := scanSeen(t.Context(), w.Backend, outlets); err != nil || scan != fmt.Sprintf("scan-%04d", batches+1) {
+	if scan, err := scanSeen(t, w.Backend, outlets); err != nil || scan != fmt.Sprintf("scan-%04d", batches+1) {
 		t.Fatalf("at the end the rows are of %q, %v", scan, err)
 	}
 }
 
 // scanSeen is the scan that all rows are of.
-func scanSeen(ctx context.Context, b store.Backend, outlets int) (string, error) {
+func scanSeen(t *testing.T, b store.Backend, outlets int) (string, error) {
 	scan, n := "", 0
-	err := b.Rows(ctx, store.Query{Mode: events.DDrive}, func(r store.Row) error {
+	err := b.Rows(t.Context(), store.Query{Mode: events.DDrive}, func(r store.Row) error {
 		if n++; scan != "" && r.ScanID != scan {
 			return fmt.Errorf("rows of %s and %s in one list", scan, r.ScanID)
 		}

@@ -137,8 +137,6 @@ func same(t testing.TB, what string, got, want any) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 const (
 	day1 events.Date = "2025-03-01"
 	day2 events.Date = "2025-03-02"
