@@ -1,0 +1,78 @@
+package prober
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/verdict"
+	"backupmonitor/services/prober/smb"
+)
+
+// look looks at an outlet in some modes of a command.
+func (p *Prober) look(work context.Context, c command, modes []events.Mode) []events.BackupObserved {
+	ctx, cancel := context.WithTimeout(work, p.cfg.ProbeTimeout)
+	defer cancel()
+	began := p.cfg.Now()
+	target := smb.Target{Address: c.Server}
+	var unknown []events.Mode
+	for _, mode := range modes {
+		i := slices.IndexFunc(p.cfg.Places, func(place smb.Place) bool { return place.Mode == mode })
+		if i < 0 {
+			unknown = append(unknown, mode)
+			continue
+		}
+		target.Places = append(target.Places, p.cfg.Places[i])
+	}
+	var looks []events.BackupObserved
+	if len(target.Places) > 0 {
+		request := smb.Request{ScanDate: c.ScanDate, Began: began, Zone: p.cfg.Zone, Policy: c.Policy}
+		results := p.cfg.Look(ctx, target, request)
+		took := p.cfg.Now().Sub(began)
+		for _, r := range results {
+			looks = append(looks, p.observed(c, r, began, took))
+		}
+	}
+	return append(looks, p.without(c, unknown, events.LookError{
+		Code: events.CauseProtocolError, Detail: "this prober does not know where such backups are kept",
+	})...)
+}
+
+// without are the events of a command that ends in some modes without a look.
+func (p *Prober) without(c command, modes []events.Mode, e events.LookError) []events.BackupObserved {
+	var looks []events.BackupObserved
+	now := p.cfg.Now()
+	for _, mode := range modes {
+		r := smb.Result{Mode: mode, Error: &e}
+		cutoff, err := verdict.Cutoff(c.ScanDate, now, p.cfg.Zone, r.Clock)
+		if err != nil {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("no cutoff: %v", err))
+		}
+		r.Cutoff = cutoff
+		looks = append(looks, p.observed(c, r, now, 0))
+	}
+	return looks
+}
+
+// observed makes the event of what was seen in one mode, and judges it.
+func (p *Prober) observed(c command, r smb.Result, began time.Time, took time.Duration) events.BackupObserved {
+	l := events.BackupObserved{
+		Outlet: c.Outlet, Server: c.Server, Mode: r.Mode,
+		ScanID: c.ScanID, ScanDate: c.ScanDate, RequestPosition: c.RequestPosition,
+		Attempt: c.delivered, StartedAt: began.UTC(), DurationMS: milliseconds(took),
+		Today:  verdict.Today(c.ScanDate, began, p.cfg.Zone),
+		Cutoff: r.Cutoff, Drives: r.Drives, Error: r.Error, Steps: r.Steps, Warnings: r.Warnings,
+	}
+	if r.Clock.Known() {
+		server := r.Clock.Server
+		l.ServerTime, l.ClockSkewMS = &server, milliseconds(r.Clock.Skew)
+	}
+	l.Verdict = verdict.Judge(l, c.Policy)
+	return l
+}
+
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
+}

@@ -1,0 +1,215 @@
+// Package prober carries out the commands of the work queue: it looks at
+// outlets and stores what was seen, with the verdict on it, in the log. Any
+// number of probers share one pull consumer. Every command they accept ends in
+// exactly one BackupObserved for each of its modes.
+package prober
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"backupmonitor/events"
+	"backupmonitor/services/prober/smb"
+)
+
+// Looker looks at the places of one outlet and returns what it saw at each, in
+// their order. It returns soon after ctx ends. smb.Look, with its options, is
+// one.
+type Looker func(ctx context.Context, t smb.Target, r smb.Request) []smb.Result
+
+// Config is what a deployment chooses. Zero fields have their defaults, except
+// Places.
+type Config struct {
+	// Places says where each mode keeps its backups, and who signs in there.
+	Places []smb.Place
+	// SMB are the options of the looks.
+	SMB smb.Options
+	// Zone is TZ: which day a look is made on. nil: UTC.
+	Zone *time.Location
+	// Concurrency is how many outlets are looked at at once; 0: 128.
+	Concurrency int
+	// ProbeTimeout bounds a look; 0: 30 s.
+	ProbeTimeout time.Duration
+	// Attempts is how often a look is tried that meets a fault which may pass:
+	// unreachable, timeout, protocol_error. Nothing else is ever tried again,
+	// a wrong password least of all. 0: 2.
+	Attempts int
+	// RetryDelay is the time until the next attempt, in which the worker does
+	// other things; 0: 5 s.
+	RetryDelay time.Duration
+	// Grace is how long running looks may go on when Run's context has ended;
+	// 0: 3 s.
+	Grace time.Duration
+	// Now is the clock of stamps, days and deadlines; nil: time.Now.
+	Now func() time.Time
+	// Look replaces smb.Look.
+	Look Looker
+}
+
+const (
+	// fetchWait is how long one request for commands waits on the server. A
+	// server that restarts forgets it, and is asked again this much later.
+	fetchWait = 5 * time.Second
+	// faultFirst and faultMost are the pauses after a request that failed.
+	faultFirst = 250 * time.Millisecond
+	faultMost  = 5 * time.Second
+)
+
+// Prober is the service.
+type Prober struct {
+	cfg    Config
+	log    *events.Log
+	logger *slog.Logger
+	free   chan struct{} // one token for each free worker
+}
+
+// New makes a prober on a log whose streams are provisioned.
+func New(cfg Config, log *events.Log, logger *slog.Logger) *Prober {
+	cfg = cfg.withDefaults()
+	p := &Prober{cfg: cfg, log: log, logger: logger, free: make(chan struct{}, cfg.Concurrency)}
+	for range cfg.Concurrency {
+		p.free <- struct{}{}
+	}
+	return p
+}
+
+func (c Config) withDefaults() Config {
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
+	if c.Concurrency <= 0 {
+		c.Concurrency = 128
+	}
+	if c.ProbeTimeout <= 0 {
+		c.ProbeTimeout = 30 * time.Second
+	}
+	if c.Attempts <= 0 {
+		c.Attempts = 2
+	}
+	if c.RetryDelay <= 0 {
+		c.RetryDelay = 5 * time.Second
+	}
+	if c.Grace <= 0 {
+		c.Grace = 3 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Look == nil {
+		options := c.SMB
+		c.Look = func(ctx context.Context, t smb.Target, r smb.Request) []smb.Result {
+			return smb.Look(ctx, options, t, r)
+		}
+	}
+	return c
+}
+
+// Busy is how many outlets are being looked at now.
+func (p *Prober) Busy() int { return p.cfg.Concurrency - len(p.free) }
+
+// Run works until ctx ends. Then it takes no more commands, gives the running
+// looks their grace, hands the others back to the queue, and returns nil when
+// everything it started has stopped.
+func (p *Prober) Run(ctx context.Context) error {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var workers sync.WaitGroup
+	p.take(ctx, func(m jetstream.Msg) {
+		workers.Go(func() {
+			defer func() { p.free <- struct{}{} }()
+			p.handle(work, m)
+		})
+	})
+	grace := time.AfterFunc(p.cfg.Grace, cancel)
+	defer grace.Stop()
+	workers.Wait()
+	p.flush(context.WithoutCancel(ctx))
+	return nil
+}
+
+// take hands commands to start, each with the token of a free worker, until
+// ctx ends.
+func (p *Prober) take(ctx context.Context, start func(jetstream.Msg)) {
+	var consumer jetstream.Consumer
+	pause := faultFirst
+	for {
+		n := p.waitFree(ctx)
+		if n == 0 {
+			return
+		}
+		started, err := p.fetch(ctx, &consumer, n, start)
+		for range n - started {
+			p.free <- struct{}{}
+		}
+		if err == nil {
+			pause = faultFirst
+			continue
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		consumer = nil
+		p.logger.Warn("cannot get commands", slog.Any("error", err), slog.Duration("again_in", pause))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		pause = min(2*pause, faultMost)
+	}
+}
+
+// waitFree takes the tokens of all workers that are free, at least one; 0 says
+// that ctx has ended.
+func (p *Prober) waitFree(ctx context.Context) int {
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-p.free:
+	}
+	n := 1
+	for {
+		select {
+		case <-p.free:
+			n++
+		default:
+			return n
+		}
+	}
+}
+
+// fetch asks for n commands and returns how many it started. What comes when
+// ctx has ended already goes back at once. consumer is kept from call to call.
+func (p *Prober) fetch(ctx context.Context, consumer *jetstream.Consumer, n int, start func(jetstream.Msg)) (int, error) {
+	wait, cancel := context.WithTimeout(ctx, fetchWait)
+	defer cancel()
+	if *consumer == nil {
+		c, err := p.log.JetStream().Consumer(wait, events.StreamProbes, events.ConsumerProbers)
+		if err != nil {
+			return 0, fmt.Errorf("open the queue of commands: %w", err)
+		}
+		*consumer = c
+	}
+	batch, err := (*consumer).Fetch(n, jetstream.FetchContext(wait))
+	if err != nil {
+		return 0, fmt.Errorf("ask for commands: %w", err)
+	}
+	started := 0
+	for m := range batch.Messages() {
+		if ctx.Err() != nil {
+			p.giveBack(m, 0, "the prober is stopping")
+			continue
+		}
+		start(m)
+		started++
+	}
+	if err := batch.Error(); err != nil && wait.Err() == nil {
+		return started, fmt.Errorf("wait for commands: %w", err)
+	}
+	return started, nil
+}
