@@ -84,7 +84,7 @@ export const steps = {
     assert.equal(await details.textContent(), failing.errorDetails);
     if (failing.backupsize) assert.ok(text.includes(failing.backupsize), text);
 
-    await page.getByRole('button', { name: failing.outletCode }).click();
+    await page.locator(`[data-outlet="${failing.outletCode}"]`).getByRole('button').click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText(failing.errorDetails, { exact: true }).waitFor();
     await shoot(page, 'details');
