@@ -30,6 +30,7 @@ type scanAnswer struct{ Scan scanJSON }
 func TestStartListAndCancelScans(t *testing.T) {
 	t.Parallel()
 	e := start(t)
+	e.project(t)
 	e.register(t, "Shop-1", "S2", "S3")
 	today := string(events.DateOf(time.Now(), time.UTC))
 	for body, want := range map[string]asked{
