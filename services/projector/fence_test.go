@@ -1,0 +1,295 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/natstest"
+	"backupmonitor/services/internal/store"
+)
+
+// ended waits until Run returns by itself.
+func ended(t *testing.T, p *Projector) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err := p.Run(ctx)
+	if ctx.Err() != nil {
+		t.Fatal("it did not stop")
+	}
+	if _, cerr := p.Check(t.Context()); cerr == nil || err == nil || cerr.Error() != err.Error() {
+		t.Errorf("check says %v, Run returned %v", cerr, err)
+	}
+	return err
+}
+
+func (w *world) recreate(t *testing.T) {
+	t.Helper()
+	if err := w.JS.DeleteStream(t.Context(), events.StreamEvents); err != nil {
+		t.Fatal(err)
+	}
+	if err := events.Provision(t.Context(), w.JS, events.Limits{EventsMaxBytes: natstest.MaxBytes}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRecreatedLogIsRefused(t *testing.T) {
+	t.Parallel()
+	t.Run("at the start", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		last := w.story(t, 0, 3)
+		stop := running(t, w.projector(w.db))
+		w.reached(t, last)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		w.recreate(t)
+		for scan := range 5 { // the new log is longer than the old was
+			w.story(t, scan, 3)
+		}
+		if err := ended(t, w.projector(w.db)); !errors.Is(err, ErrForeignLog) {
+			t.Fatalf("error %v, want ErrForeignLog", err)
+		}
+		if cp := w.checkpoint(t); cp.Seq != last {
+			t.Fatalf("checkpoint %d, want %d", cp.Seq, last)
+		}
+	})
+	t.Run("at work", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		last := w.story(t, 0, 3)
+		p := w.projector(w.db)
+		var err error
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() { err = p.Run(ctx); cancel() })
+		w.reached(t, last)
+		w.recreate(t)
+		for scan := range 5 {
+			w.story(t, scan, 3)
+		}
+		until(t, "it stops", func() bool { return ctx.Err() != nil })
+		wg.Wait()
+		if !errors.Is(err, ErrForeignLog) {
+			t.Fatalf("error %v, want ErrForeignLog", err)
+		}
+		if cp := w.checkpoint(t); cp.Seq != last {
+			t.Fatalf("checkpoint %d, want %d: nothing of the new log", cp.Seq, last)
+		}
+	})
+}
+
+func TestTruncatedAndPurgedLogsAreRefused(t *testing.T) {
+	t.Parallel()
+	t.Run("truncated", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.story(t, 0, 3)
+		id, err := w.Log.Identity(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.db.Apply(t.Context(), store.Batch{New: store.Checkpoint{Stream: id.ID(), Seq: 1000}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := ended(t, w.projector(w.db)); !errors.Is(err, ErrLogTruncated) || !strings.Contains(err.Error(), "1000") {
+			t.Fatalf("error %v, want ErrLogTruncated that names the checkpoint", err)
+		}
+	})
+	t.Run("purged", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.story(t, 0, 3)
+		s, err := w.JS.Stream(t.Context(), events.StreamEvents)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := ended(t, w.projector(w.db)); !errors.Is(err, ErrLogPurged) {
+			t.Fatalf("error %v, want ErrLogPurged", err)
+		}
+	})
+}
+
+// TestSeveralProjectors run at once, each with a connection of its own.
+func TestSeveralProjectors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var projectors []*Projector
+	for range 3 {
+		p := w.projector(w.open(t))
+		projectors = append(projectors, p)
+		running(t, p)
+	}
+	var last uint64
+	for scan := range 6 {
+		last = w.story(t, scan, 10)
+	}
+	w.reached(t, last)
+	w.agrees(t)
+	for i, p := range projectors {
+		if s := p.Status(); s.Error != "" {
+			t.Errorf("projector %d: %+v", i, s)
+		}
+	}
+}
+
+// scripted answers some transactions otherwise than the database.
+type scripted struct {
+	Store
+	calls  atomic.Int32
+	answer func(call int, apply func() error) error
+}
+
+func (s *scripted) Apply(ctx context.Context, b store.Batch) error {
+	return s.answer(int(s.calls.Add(1)), func() error { return s.Store.Apply(ctx, b) })
+}
+
+// TestTakeOver: who loses the fence stands by while the other moves, and takes
+// over when it no longer does.
+func TestTakeOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	fenced := &scripted{Store: w.db}
+	fenced.answer = func(call int, apply func() error) error {
+		if call == 1 {
+			return fmt.Errorf("once: %w", store.ErrFenced)
+		}
+		return apply()
+	}
+	last := w.story(t, 0, 3)
+	p := w.projector(fenced)
+	begin := time.Now()
+	running(t, p)
+	until(t, "it stands by", func() bool { return p.Status().StandingBy })
+	if detail, err := p.Check(t.Context()); err != nil || !strings.Contains(detail, "standing by") {
+		t.Errorf("check %q, %v", detail, err)
+	}
+	w.reached(t, last)
+	if waited := time.Since(begin); waited < quick().TakeOver {
+		t.Errorf("it took over after %s, before the checkpoint had lagged for %s", waited, quick().TakeOver)
+	}
+	w.agrees(t)
+	until(t, "it no longer stands by", func() bool { return !p.Status().StandingBy })
+}
+
+// TestStandingByWhileTheOtherWorks: a checkpoint that moves, or lags behind
+// nothing, is left alone.
+func TestStandingByWhileTheOtherWorks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.story(t, 0, 3)
+	fenced := &scripted{Store: w.open(t), answer: func(int, func() error) error { return store.ErrFenced }}
+	p := w.projector(fenced)
+	running(t, p)
+	until(t, "it stands by", func() bool { return p.Status().StandingBy })
+	running(t, w.projector(w.db))
+	for scan, begin := 1, time.Now(); time.Since(begin) < 3*quick().TakeOver; scan++ {
+		w.reached(t, w.story(t, scan, 3))
+	}
+	if n := fenced.calls.Load(); n != 1 || !p.Status().StandingBy {
+		t.Errorf("it tried %d times, standing by %t", n, p.Status().StandingBy)
+	}
+	w.agrees(t)
+}
+
+// TestErrorsPass: whatever the database answers, and whether or not it did
+// what it was asked, every event ends in the tables once.
+func TestErrorsPass(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the line is broken")
+	for name, answer := range map[string]func(call int, apply func() error) error{
+		"refused": func(call int, apply func() error) error {
+			if call%3 != 0 {
+				return broken
+			}
+			return apply()
+		},
+		"done, but the answer is lost": func(call int, apply func() error) error {
+			if err := apply(); err != nil || call%2 == 0 {
+				return err
+			}
+			return broken
+		},
+		"done twice, so the second says fenced": func(_ int, apply func() error) error {
+			if err := apply(); err != nil {
+				return err
+			}
+			return apply()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			p := w.projector(&scripted{Store: w.db, answer: answer})
+			running(t, p)
+			for scan := range 4 {
+				w.reached(t, w.story(t, scan, 5))
+			}
+			w.agrees(t)
+			until(t, "the error is over", func() bool { return p.Status().Error == "" })
+			if p.Status().StandingBy {
+				t.Error("it stands by for itself")
+			}
+		})
+	}
+}
+
+// TestErrorShows: an error that lasts stands in the status.
+func TestErrorShows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.story(t, 0, 1)
+	p := w.projector(&scripted{Store: w.db, answer: func(int, func() error) error { return errors.New("the disk is full") }})
+	stop := running(t, p)
+	until(t, "the error shows", func() bool { return strings.Contains(p.Status().Error, "disk is full") })
+	if _, err := p.Check(t.Context()); err == nil {
+		t.Error("readiness does not know of the error")
+	}
+	if s := p.Status(); s.Lag() == 0 {
+		t.Errorf("status %+v, want a lag", s)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+}
+
+// TestGraceEndsATransaction: at the end a transaction is given some time only.
+func TestGraceEndsATransaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.story(t, 0, 1)
+	entered := make(chan struct{})
+	var once sync.Once
+	p := w.projector(stuck{Store: w.db, entered: func() { once.Do(func() { close(entered) }) }})
+	p.cfg.Grace = 20 * time.Millisecond
+	stop := running(t, p)
+	<-entered
+	if err := stop(); err != nil { // it would hang without the grace's end
+		t.Errorf("stopped with %v", err)
+	}
+}
+
+// stuck is a database that never answers a transaction.
+type stuck struct {
+	Store
+	entered func()
+}
+
+func (s stuck) Apply(ctx context.Context, _ store.Batch) error {
+	s.entered()
+	<-ctx.Done()
+	return ctx.Err()
+}

@@ -1,0 +1,201 @@
+package projector
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+// Projection is what one event says to the tables: at most one of these, and
+// nothing for the events that only move the checkpoint.
+type Projection struct {
+	Look        *store.Look
+	Outlet      *store.Outlet
+	Quarantined *store.Quarantined
+}
+
+// Project reads an event. It is pure: the same record gives the same
+// projection for ever. What it cannot read, or what cannot be a row, is
+// quarantined.
+func Project(r events.Record) Projection {
+	p, err := project(r)
+	if err == nil {
+		return p
+	}
+	header, jerr := json.Marshal(r.Header)
+	if jerr != nil {
+		header = nil // only text in maps and slices: it cannot fail
+	}
+	return Projection{Quarantined: &store.Quarantined{
+		Seq: r.Seq, Subject: r.Subject, Type: events.TypeOf(r.Header), Stored: r.Stored, Reason: err.Error(),
+		Header: header, Data: r.Data,
+	}}
+}
+
+func project(r events.Record) (Projection, error) {
+	e, err := r.Decode()
+	if err != nil {
+		return Projection{}, err
+	}
+	switch p := e.Data.(type) {
+	case events.BackupObserved:
+		l := lookOf(p)
+		l.EventID, l.Seq, l.Stored = e.ID, r.Seq, r.Stored
+		return Projection{Look: &l}, checkLook(&l)
+	case events.HistoryImported:
+		l := importedLook(p)
+		l.EventID, l.Seq, l.Stored = e.ID, r.Seq, r.Stored
+		return Projection{Look: &l}, checkLook(&l)
+	case events.OutletChanged:
+		code, err := events.CleanCode(p.Code)
+		if err != nil {
+			return Projection{}, err
+		}
+		return Projection{Outlet: &store.Outlet{
+			Code: code, Address: p.Address, Name: p.Name, Group: p.Group, Active: p.Active, PausedUntil: p.PausedUntil,
+			MaxAgeSeconds: p.MaxAgeSeconds, Source: p.Source, Seq: r.Seq,
+		}}, nil
+	}
+	return Projection{}, nil
+}
+
+// checkLook refuses what no table can hold: such a look would be refused
+// again and again, and everything behind it would wait.
+func checkLook(l *store.Look) error {
+	var err error
+	if l.Outlet, err = events.CleanCode(l.Outlet); err != nil {
+		return err
+	}
+	if _, err := events.ParseMode(string(l.Mode)); err != nil {
+		return err
+	}
+	if _, err := events.ParseDate(string(l.ScanDate)); err != nil {
+		return err
+	}
+	if l.Evidence < events.EvidenceNone || l.Evidence > events.EvidenceFull {
+		return fmt.Errorf("evidence %d is none of 0 to 3", l.Evidence)
+	}
+	if l.Status != events.Successful && l.Status != events.Failed {
+		return fmt.Errorf("%q is not a status", l.Status)
+	}
+	if math.IsNaN(l.DurationMS) || math.IsInf(l.DurationMS, 0) {
+		return errors.New("the duration is not a number")
+	}
+	return nil
+}
+
+// lookOf takes the verdict as it stands in the event; it never judges. The
+// file of the verdict, also one that only explains a failure, gives
+// LastBackupTaken its raw time: so a file after the scan date moves the row
+// among those of an advanced date, whatever the outcome.
+func lookOf(e events.BackupObserved) store.Look {
+	v := e.Verdict
+	l := store.Look{
+		Mode: e.Mode, Outlet: e.Outlet, ScanDate: e.ScanDate, Status: v.Status, Cause: v.Cause, Conclusive: v.Conclusive,
+		Evidence: v.Evidence, Duration: DurationText(e.DurationMS), ErrorDetails: details(v), Server: e.Server,
+		DurationMS: e.DurationMS, ScanID: e.ScanID,
+	}
+	if e.Mode == events.IBStorage {
+		l.DriveLetter = v.DriveLetter
+	}
+	if v.File != nil {
+		size := v.File.Bytes
+		l.BackupFile, l.BackupFileSize, l.SizeBytes = v.File.Name, SizeText(size), &size
+		l.LastBackupTaken = storable(v.File.Modified)
+	}
+	if !e.StartedAt.IsZero() {
+		l.ObservedAt = &e.StartedAt
+	}
+	if e.ServerTime != nil {
+		l.ClockSkewMS = &e.ClockSkewMS
+	}
+	if d := deciding(e); d != nil {
+		l.FreeBytes, l.TotalBytes = signed(d.FreeBytes), signed(d.TotalBytes)
+	}
+	return l
+}
+
+const couldNotLook = "could not look"
+
+// details is why the look Failed; of one that nobody could make it says so.
+func details(v events.Verdict) string {
+	if v.Status == events.Successful {
+		return ""
+	}
+	text := v.Detail
+	if text == "" {
+		text = strings.ReplaceAll(string(v.Cause), "_", " ")
+	}
+	if v.Conclusive || strings.HasPrefix(strings.ToLower(text), couldNotLook) {
+		return text
+	}
+	return couldNotLook + ": " + text
+}
+
+// deciding is the drive that the verdict rests on.
+func deciding(e events.BackupObserved) *events.Drive {
+	for i := range e.Drives {
+		if strings.EqualFold(e.Drives[i].Letter, e.Verdict.DriveLetter) {
+			return &e.Drives[i]
+		}
+	}
+	if len(e.Drives) == 1 {
+		return &e.Drives[0]
+	}
+	return nil
+}
+
+// importedLook is a row from before the log, whose words may be those of older
+// versions.
+func importedLook(e events.HistoryImported) store.Look {
+	l := store.Look{
+		Mode: e.Mode, Outlet: e.Outlet, ScanDate: e.ScanDate, Status: store.ReadStatus(string(e.Status)),
+		BackupFile: store.ReadText(e.BackupFile), BackupFileSize: store.ReadText(e.BackupFileSize),
+		Duration: store.ReadText(e.Duration), ErrorDetails: store.ReadText(e.ErrorDetails), DriveLetter: store.ReadText(e.DriveLetter),
+	}
+	if e.LastBackupTaken != nil {
+		l.LastBackupTaken = storable(*e.LastBackupTaken)
+	}
+	l.Unjudged()
+	return l
+}
+
+// storable is t, or nil where a DATETIME cannot hold it: 1753 to 9999.
+// Source: Transact-SQL reference, datetime, date range.
+func storable(t time.Time) *time.Time {
+	if y := t.UTC().Year(); y < 1753 || y > 9999 {
+		return nil
+	}
+	return &t
+}
+
+func signed(n *uint64) *int64 {
+	if n == nil {
+		return nil
+	}
+	s := int64(min(*n, math.MaxInt64))
+	return &s
+}
+
+// SizeText writes a size as BackupFileSize has it: 2.45 GB, in units of 1024,
+// as Windows does; below 1 KB whole bytes.
+func SizeText(bytes int64) string {
+	if bytes < 1024 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	size, unit := float64(bytes)/1024, 0
+	units := []string{"KB", "MB", "GB", "TB", "PB", "EB"}
+	for size >= 1024 && unit < len(units)-1 {
+		size, unit = size/1024, unit+1
+	}
+	return fmt.Sprintf("%.2f %s", size, units[unit])
+}
+
+// DurationText writes milliseconds as Duration has them: 1.25 s.
+func DurationText(ms float64) string { return fmt.Sprintf("%.2f s", ms/1000) }
