@@ -64,3 +64,23 @@ func lookOnce(addr, user, password string) (int, error) {
 	infos, err := c.list(fleet.DShare, fleet.BackupFolder)
 	return len(infos), err
 }
+
+// BenchmarkStart measures what ten thousand outlets cost before anybody looks at them.
+func BenchmarkStart(b *testing.B) {
+	const outlets = 10_000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		f, err := fleet.Start(b.Context(), fleet.Demo(outlets, 1, sample), fleet.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(int64(after.Sys)-int64(before.Sys))/outlets, "bytes/outlet")
+		if err := f.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

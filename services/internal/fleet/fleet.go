@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,9 +60,8 @@ type Fleet struct {
 // Start opens a listener for each outlet and serves until Close is called or ctx is done. It fails if an address cannot
 // be had or a code stands twice, ignoring case.
 func Start(ctx context.Context, specs []Spec, options Options) (*Fleet, error) {
-	if options.User == "" {
-		options.User, options.Password = DefaultUser, DefaultPassword
-	}
+	options.User = cmp.Or(options.User, DefaultUser)
+	options.Password = cmp.Or(options.Password, DefaultPassword)
 	if options.Now == nil {
 		options.Now = time.Now
 	}

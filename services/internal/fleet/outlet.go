@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -247,13 +248,8 @@ func (h host) Clock() time.Time {
 // Account finds the one account there is.
 func (h host) Account(user string) (smbserver.Account, bool) {
 	t := h.outlet.truth.Load()
-	known, password := t.User, t.Password
-	if known == "" {
-		known = h.outlet.fleet.options.User
-	}
-	if password == "" {
-		password = h.outlet.fleet.options.Password
-	}
+	known := cmp.Or(t.User, h.outlet.fleet.options.User)
+	password := cmp.Or(t.Password, h.outlet.fleet.options.Password)
 	return smbserver.Account{Password: password, Refusal: t.Refusal}, strings.EqualFold(known, user)
 }
 

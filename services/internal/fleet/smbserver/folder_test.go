@@ -153,11 +153,12 @@ func TestRead(t *testing.T) {
 		{1, 1 << 63, 0, StatusInvalidParameter, 0}, {maxTransfer + 1, 0, 0, StatusInvalidParameter, 0},
 	} {
 		h, message := k.ask(Read, readRequest(k.id(), test.length, test.offset, test.minimum))
-		if h.status != test.want {
+		switch {
+		case h.status != test.want:
 			t.Errorf("%+v is answered with %v", test, h.status)
-		} else if test.want == StatusOK && len(message) != headerSize+16+test.n {
+		case test.want == StatusOK && len(message) != headerSize+16+test.n:
 			t.Errorf("%+v: %d bytes", test, len(message)-headerSize-16)
-		} else if test.n > 0 && !strings.HasPrefix(strings.Repeat("content ", 3)[test.offset%8:], string(message[headerSize+16:][:8])) {
+		case test.n > 0 && !strings.HasPrefix(strings.Repeat("content ", 3)[test.offset%8:], string(message[headerSize+16:][:8])):
 			t.Errorf("%+v: %q", test, message[headerSize+16:][:8])
 		}
 	}

@@ -70,7 +70,9 @@ func signedIn(t testing.TB, dialect uint16, files ...Entry) *talk {
 	t.Helper()
 	k := newTalk(t, files...)
 	k.negotiate(dialect)
-	k.signIn(testPassword)
+	if status := k.signIn(testPassword); status != StatusOK {
+		t.Fatalf("sign in: %v", status)
+	}
 	k.ok(TreeConnect, treeConnectBody(`\\host\d$`))
 	return k
 }

@@ -6,7 +6,7 @@ type window struct {
 	used      map[uint64]struct{}
 }
 
-// windowSize bounds how many credits a client may hold, and how far it may run ahead of an id it left unused.
+// How many credits a client may hold, and how far it may run ahead of an id it left unused.
 const (
 	maxCredits   = 512
 	maxUsedAhead = 8192
