@@ -178,7 +178,7 @@ func TestAttachedExpiresWithItsHost(t *testing.T) {
 	f.register(3)
 	f.schedule()
 	host := request("host", events.DDrive)
-	host.Deadline = host.RequestedAt.Add(time.Second)
+	host.Deadline = host.RequestedAt.Add(2 * time.Second)
 	f.request(host)
 	f.request(request("guest", events.DDrive))
 	c := f.completed("guest")
@@ -193,4 +193,61 @@ func TestAttachedExpiresWithItsHost(t *testing.T) {
 	}
 	f.probe(1)
 	f.queueEmpties()
+}
+
+// TestHostsLooksFromBeforeTheGuest: what the host has seen already counts for
+// the guest.
+func TestHostsLooksFromBeforeTheGuest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.register(3)
+	hold := make(chan struct{})
+	f.probe(3, func(p *prober) {
+		p.before = func(c events.ProbeCommand) {
+			if c.Outlet == "R0003" {
+				<-hold
+			}
+		}
+	})
+	f.schedule()
+	f.request(request("host", events.DDrive))
+	f.until("two looks are there", func() bool { return len(f.looks()) == 2 })
+	f.request(request("guest", events.DDrive))
+	if s := f.started("guest"); s.AttachedTo != "host" {
+		t.Errorf("guest started as %+v", s)
+	}
+	close(hold)
+	if c := f.completed("guest"); c.Counts[events.DDrive] != (events.ModeCount{Total: 3, Successful: 3}) || c.Unobserved != 0 {
+		t.Errorf("guest completed as %+v", c)
+	}
+	if n := len(f.looks()); n != 3 {
+		t.Errorf("%d looks at 3 outlets", n)
+	}
+}
+
+// TestNoHostButAnAttachedOne: the host is completed, the scan attached to it
+// not yet. A third attaches to neither.
+func TestNoHostButAnAttachedOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.register(3)
+	host := request("host", events.DDrive)
+	f.request(host)
+	f.request(request("second", events.DDrive))
+	done := events.ScanCompleted{ScanID: "host", ScanDate: host.ScanDate, Modes: host.Modes, Cancelled: true}
+	if _, err := f.Log.Write(f.ctx, done, 0); err != nil {
+		t.Fatal(err)
+	}
+	f.request(request("third", events.DDrive))
+	f.probe(2)
+	f.schedule()
+	if c := f.completed("third"); c.Cancelled || c.Counts[events.DDrive] != (events.ModeCount{Total: 3, Successful: 3}) {
+		t.Errorf("third completed as %+v", c)
+	}
+	if c := f.completed("second"); !c.Cancelled {
+		t.Errorf("second completed as %+v", c)
+	}
+	if a, b := f.started("second").AttachedTo, f.started("third").AttachedTo; a != "host" || b != "" {
+		t.Errorf("attached to %q and %q", a, b)
+	}
 }

@@ -31,6 +31,8 @@ type Config struct {
 	// ProbeTimeout is how long after its deadline a look may still arrive,
 	// before the scheduler ends it as expired.
 	ProbeTimeout time.Duration
+	// NoSchedule runs requested scans alone and starts none by itself.
+	NoSchedule bool
 	// Now is the clock of stamps, deadlines and slots; nil is time.Now.
 	Now func() time.Time
 }
@@ -74,7 +76,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 	var services sync.WaitGroup
 	services.Go(func() { s.takeRequests(ctx) })
-	services.Go(func() { s.keepSchedule(ctx) })
+	if !s.cfg.NoSchedule {
+		services.Go(func() { s.keepSchedule(ctx) })
+	}
 	services.Wait()
 	return nil
 }
@@ -142,7 +146,11 @@ func wait(ctx context.Context, d time.Duration) bool {
 // succeeds or ctx ends; lasting tells the errors that no repetition mends.
 func (s *Scheduler) again(ctx context.Context, doing string, lasting func(error) bool, do func() error) error {
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+		began := time.Now()
 		err := do()
+		if time.Since(began) > retryMost {
+			pause = retryFirst // it had worked for a while
+		}
 		if err == nil || lasting(err) {
 			return err
 		}

@@ -71,6 +71,37 @@ func TestKilledScheduler(t *testing.T) {
 	}
 }
 
+// TestTakeoverOfWhatIsSeen: a scheduler died after the last look and before the
+// completion. Its successor asks for nothing again.
+func TestTakeoverOfWhatIsSeen(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	codes := f.register(60)
+	r := request("seen", events.DDrive)
+	seq := f.request(r)
+	started := events.ScanStarted{
+		ScanID: r.ScanID, ScanDate: r.ScanDate, Modes: r.Modes, RequestPosition: seq, Outlets: codes, Policy: policy(), Deadline: r.Deadline,
+	}
+	if _, err := f.Log.Write(f.ctx, started, 0); err != nil {
+		t.Fatal(err)
+	}
+	dead := &prober{f: f}
+	for _, code := range codes {
+		c := events.ProbeCommand{ScanID: r.ScanID, ScanDate: r.ScanDate, Outlet: code, RequestPosition: seq}
+		if _, _, err := f.Log.Append(f.ctx, dead.look(c, events.DDrive)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.schedule()
+	if c := f.completed("seen"); c.Counts[events.DDrive] != (events.ModeCount{Total: 60, Successful: 60}) {
+		t.Errorf("completed as %+v", c)
+	}
+	f.nothingUnacknowledged()
+	if n := f.queued(); n != 0 {
+		t.Errorf("%d outlets are to be looked at again", n)
+	}
+}
+
 // TestStoppedSchedulerHandsOver: after an orderly stop the other has the scan
 // at once, and does not wait for an acknowledgement to time out.
 func TestStoppedSchedulerHandsOver(t *testing.T) {
@@ -244,13 +275,18 @@ func manyScans(f *fixture, random *rand.Rand) {
 			}
 		}
 	}
+	ends := map[string]events.ScanCompleted{}
 	for id := range requests {
-		f.checkCompleted(id, f.completed(id))
+		ends[id] = f.completed(id)
 	}
 	f.queueEmpties()
 	f.nothingUnacknowledged()
+	looks := f.looks()
+	for id, c := range ends {
+		f.checkCompleted(id, c, looks)
+	}
 	ids := map[string]bool{}
-	for _, o := range f.looks() {
+	for _, o := range looks {
 		id := events.LookID(o.ScanID, o.Outlet, o.Mode)
 		if ids[id] {
 			f.t.Errorf("look %s is in the log twice", id)
@@ -261,7 +297,7 @@ func manyScans(f *fixture, random *rand.Rand) {
 
 // checkCompleted counts a scan again, from its definition: for each outlet and
 // mode the first look in the log that belongs to it.
-func (f *fixture) checkCompleted(id string, c events.ScanCompleted) {
+func (f *fixture) checkCompleted(id string, c events.ScanCompleted, looks []events.BackupObserved) {
 	f.t.Helper()
 	if c.Cancelled {
 		return
@@ -271,7 +307,7 @@ func (f *fixture) checkCompleted(id string, c events.ScanCompleted) {
 	for _, m := range started.Modes {
 		n := events.ModeCount{Total: len(started.Outlets)}
 		for _, code := range started.Outlets {
-			for _, o := range f.looks() {
+			for _, o := range looks {
 				if o.Outlet != code || o.Mode != m || o.ScanDate != started.ScanDate || o.RequestPosition < started.Position() {
 					continue
 				}
