@@ -22,12 +22,10 @@ const (
 	// than that the command has been delivered to somebody else.
 	publishTimeout = 2 * events.AckWait
 	ackTimeout     = 5 * time.Second
-	// logDelay is the time until the next delivery where the log failed.
-	logDelay = 10 * time.Second
 )
 
 // handle carries out one delivery. When work ends, it gives the command back.
-func (p *Prober) handle(work context.Context, m jetstream.Msg) {
+func (p *Prober) handle(work context.Context, m jetstream.Msg, ackWait time.Duration) {
 	c, err := readCommand(m)
 	if err != nil {
 		p.logger.Error("a message in the queue of commands is none: it is thrown away",
@@ -37,7 +35,7 @@ func (p *Prober) handle(work context.Context, m jetstream.Msg) {
 		}
 		return
 	}
-	stop := p.keep(m)
+	stop := p.keep(m, ackWait)
 	retry, err := p.carryOut(work, c)
 	stop()
 	switch {
@@ -45,7 +43,7 @@ func (p *Prober) handle(work context.Context, m jetstream.Msg) {
 		p.giveBack(m, 0, "the prober is stopping")
 	case err != nil:
 		p.logger.Error("a command is put off: the log fails", slog.String("outlet", c.Outlet), slog.Any("error", err))
-		p.giveBack(m, logDelay, "the log fails")
+		p.giveBack(m, p.cfg.LogDelay, "the log fails")
 	case retry > 0:
 		p.giveBack(m, retry, "a fault that may pass")
 	default:
@@ -152,13 +150,13 @@ func (p *Prober) giveBack(m jetstream.Msg, delay time.Duration, why string) {
 	}
 }
 
-// keep renews the command, so that nobody else gets it while we are at it,
-// until the returned function is called.
-func (p *Prober) keep(m jetstream.Msg) (stop func()) {
+// keep renews the command three times in ackWait, so that nobody else gets it
+// while we are at it, until the returned function is called.
+func (p *Prober) keep(m jetstream.Msg, ackWait time.Duration) (stop func()) {
 	done := make(chan struct{})
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
-		tick := time.NewTicker(events.AckWait / 3)
+		tick := time.NewTicker(ackWait / 3)
 		defer tick.Stop()
 		for {
 			select {

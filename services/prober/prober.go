@@ -42,6 +42,9 @@ type Config struct {
 	// RetryDelay is the time until the next attempt, in which the worker does
 	// other things; 0: 5 s.
 	RetryDelay time.Duration
+	// LogDelay is the time until a command is delivered again when the log
+	// could not take what was seen; 0: 10 s.
+	LogDelay time.Duration
 	// Grace is how long running looks may go on when Run's context has ended;
 	// 0: 3 s.
 	Grace time.Duration
@@ -94,6 +97,9 @@ func (c Config) withDefaults() Config {
 	if c.RetryDelay <= 0 {
 		c.RetryDelay = 5 * time.Second
 	}
+	if c.LogDelay <= 0 {
+		c.LogDelay = 10 * time.Second
+	}
 	if c.Grace <= 0 {
 		c.Grace = 3 * time.Second
 	}
@@ -119,10 +125,10 @@ func (p *Prober) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var workers sync.WaitGroup
-	p.take(ctx, func(m jetstream.Msg) {
+	p.take(ctx, func(m jetstream.Msg, ackWait time.Duration) {
 		workers.Go(func() {
 			defer func() { p.free <- struct{}{} }()
-			p.handle(work, m)
+			p.handle(work, m, ackWait)
 		})
 	})
 	grace := time.AfterFunc(p.cfg.Grace, cancel)
@@ -132,9 +138,13 @@ func (p *Prober) Run(ctx context.Context) error {
 	return nil
 }
 
+// starter starts the work on a command, which the queue would deliver again
+// after ackWait without a sign of life.
+type starter func(m jetstream.Msg, ackWait time.Duration)
+
 // take hands commands to start, each with the token of a free worker, until
 // ctx ends.
-func (p *Prober) take(ctx context.Context, start func(jetstream.Msg)) {
+func (p *Prober) take(ctx context.Context, start starter) {
 	var consumer jetstream.Consumer
 	pause := faultFirst
 	for {
@@ -185,7 +195,7 @@ func (p *Prober) waitFree(ctx context.Context) int {
 
 // fetch asks for n commands and returns how many it started. What comes when
 // ctx has ended already goes back at once. consumer is kept from call to call.
-func (p *Prober) fetch(ctx context.Context, consumer *jetstream.Consumer, n int, start func(jetstream.Msg)) (int, error) {
+func (p *Prober) fetch(ctx context.Context, consumer *jetstream.Consumer, n int, start starter) (int, error) {
 	wait, cancel := context.WithTimeout(ctx, fetchWait)
 	defer cancel()
 	if *consumer == nil {
@@ -205,7 +215,7 @@ func (p *Prober) fetch(ctx context.Context, consumer *jetstream.Consumer, n int,
 			p.giveBack(m, 0, "the prober is stopping")
 			continue
 		}
-		start(m)
+		start(m, (*consumer).CachedInfo().Config.AckWait)
 		started++
 	}
 	if err := batch.Error(); err != nil && wait.Err() == nil {

@@ -1,0 +1,327 @@
+package prober_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/natstest"
+	"backupmonitor/services/prober/smb"
+)
+
+// TestDiedBeforeAck: a prober published both modes, or one, and died before it
+// acknowledged. The next one does only what is missing.
+func TestDiedBeforeAck(t *testing.T) {
+	t.Parallel()
+	for done := 0; done <= 2; done++ {
+		t.Run(fmt.Sprint(done), func(t *testing.T) {
+			t.Parallel()
+			n := natstest.Start(t)
+			c := command("s1", "B1", "10.0.0.1")
+			offer(t, n, c)
+			deliver(t, n, 1)
+			for _, m := range c.Modes[:done] {
+				e := events.BackupObserved{Outlet: "b1", Mode: m, ScanID: "s1", ScanDate: c.ScanDate, Attempt: 1, Verdict: events.Verdict{Cause: events.CauseStale}}
+				if _, _, err := n.Log.Append(t.Context(), e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := &script{}
+			cfg := quick()
+			cfg.Look = s.look
+			run(t, n, cfg)
+			looks := observed(t, n, 2)
+			for i, m := range c.Modes {
+				want, attempt := events.CauseStale, 1
+				if i >= done {
+					want, attempt = events.CauseOK, 2
+				}
+				if l := looks[events.LookID("s1", "B1", m)]; l.Verdict.Cause != want || l.Attempt != attempt {
+					t.Errorf("%s: %s at attempt %d, want %s at %d", m, l.Verdict.Cause, l.Attempt, want, attempt)
+				}
+			}
+			want := map[int]string{0: "[[d_drive ib_storage]]", 1: "[[ib_storage]]", 2: "[]"}[done]
+			if h := s.history(); h != want {
+				t.Errorf("looked at %s, want %s", h, want)
+			}
+		})
+	}
+}
+
+// TestAnotherScansEvent: only this command's event counts.
+func TestAnotherScansEvent(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	c := command("s1", "B1", "10.0.0.1")
+	offer(t, n, c)
+	deliver(t, n, 1)
+	for _, m := range events.Modes() {
+		e := events.BackupObserved{Outlet: "B1", Mode: m, ScanID: "s0", ScanDate: c.ScanDate, Verdict: events.Verdict{Cause: events.CauseExpired}}
+		if _, _, err := n.Log.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := quick()
+	cfg.Look = (&script{}).look
+	run(t, n, cfg)
+	if l := of(t, observed(t, n, 4), events.DDrive); l.Verdict.Cause != events.CauseOK {
+		t.Errorf("%s", l.Verdict.Cause)
+	}
+}
+
+// TestStoredMeanwhile: somebody else stores the event while we look.
+func TestStoredMeanwhile(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	cfg := quick()
+	cfg.Look = func(ctx context.Context, target smb.Target, r smb.Request) []smb.Result {
+		for _, m := range events.Modes() {
+			e := events.BackupObserved{Outlet: "B1", Mode: m, ScanID: "s1", ScanDate: r.ScanDate, Verdict: events.Verdict{Cause: events.CauseStale}}
+			if _, _, err := n.Log.Append(ctx, e); err != nil {
+				t.Error(err)
+			}
+		}
+		return (&script{}).look(ctx, target, r)
+	}
+	run(t, n, cfg)
+	offer(t, n, command("s1", "B1", "10.0.0.1"))
+	if l := of(t, observed(t, n, 2), events.DDrive); l.Verdict.Cause != events.CauseStale {
+		t.Errorf("the event that was first became %s", l.Verdict.Cause)
+	}
+}
+
+// TestTooManyDeliveries: a command that kills its probers ends without another
+// look.
+func TestTooManyDeliveries(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	cfg := quick()
+	cfg.Look, cfg.Attempts = forbidden(t), 2
+	offer(t, n, command("s1", "B1", "10.0.0.1"))
+	deliver(t, n, 12)
+	run(t, n, cfg)
+	for id, l := range observed(t, n, 2) {
+		if l.Verdict.Cause != events.CauseProtocolError || l.Attempt != 13 {
+			t.Errorf("%s: %s at attempt %d", id, l.Verdict.Cause, l.Attempt)
+		}
+	}
+}
+
+// TestMalformed: what is no command leaves the queue, and the ones after it
+// are carried out.
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	cfg := quick()
+	cfg.Look = (&script{}).look
+	if _, err := n.JS.Publish(t.Context(), events.ProbeSubject("X1"), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	bad := []func(*events.ProbeCommand){
+		func(c *events.ProbeCommand) { c.ScanID = "" },
+		func(c *events.ProbeCommand) { c.Modes = nil },
+		func(c *events.ProbeCommand) { c.Modes = []events.Mode{"c_drive"} },
+		func(c *events.ProbeCommand) { c.Modes = []events.Mode{events.DDrive, events.DDrive} },
+		func(c *events.ProbeCommand) { c.ScanDate = "2026-02-30" },
+		func(c *events.ProbeCommand) { c.Deadline = time.Time{} },
+	}
+	for i, spoil := range bad {
+		c := command("s1", fmt.Sprintf("X%d", i+2), "10.0.0.1")
+		spoil(&c)
+		offer(t, n, c)
+	}
+	elsewhere, err := events.Encode("/test", time.Now(), command("s1", "B2", "10.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere.Subject = events.ProbeSubject("B3")
+	if _, err := n.JS.PublishMsg(t.Context(), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	offer(t, n, command("s1", "B1", "10.0.0.1"))
+	run(t, n, cfg)
+	observed(t, n, 2)
+}
+
+// TestStopHandsBack: a look that outlasts the grace is broken off, and another
+// prober gets the command at once.
+func TestStopHandsBack(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	looking := make(chan struct{})
+	cfg := quick()
+	cfg.Look = func(ctx context.Context, target smb.Target, r smb.Request) []smb.Result {
+		close(looking)
+		<-ctx.Done()
+		return (&script{}).look(ctx, target, r)
+	}
+	stop := run(t, n, cfg)
+	offer(t, n, command("s1", "B1", "10.0.0.1"))
+	<-looking
+	began := time.Now()
+	stop()
+	cfg.Look = (&script{}).look
+	run(t, n, cfg)
+	for id, l := range observed(t, n, 2) {
+		if l.Attempt != 2 {
+			t.Errorf("%s: attempt %d", id, l.Attempt)
+		}
+	}
+	if took := time.Since(began); took >= events.AckWait {
+		t.Errorf("the command came back after %v: the queue missed it by itself", took)
+	}
+}
+
+// TestStopWithGrace: a look that ends within the grace is stored.
+func TestStopWithGrace(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	looking, end := make(chan struct{}), make(chan struct{})
+	cfg := quick()
+	cfg.Grace = limit
+	cfg.Look = func(ctx context.Context, target smb.Target, r smb.Request) []smb.Result {
+		close(looking)
+		<-end
+		return (&script{}).look(ctx, target, r)
+	}
+	stop := run(t, n, cfg)
+	offer(t, n, command("s1", "B1", "10.0.0.1"))
+	<-looking
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	close(end)
+	<-stopped
+	for id, l := range observed(t, n, 2) {
+		if l.Attempt != 1 || l.Verdict.Cause != events.CauseOK {
+			t.Errorf("%s: %s at attempt %d", id, l.Verdict.Cause, l.Attempt)
+		}
+	}
+}
+
+// TestRenewal: a look may take longer than the queue waits for a sign of life.
+func TestRenewal(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	const ackWait = time.Second
+	setAckWait(t, n, ackWait)
+	var looks atomic.Int32
+	cfg := quick()
+	cfg.Look = func(ctx context.Context, target smb.Target, r smb.Request) []smb.Result {
+		looks.Add(1)
+		select {
+		case <-time.After(3 * ackWait):
+		case <-ctx.Done():
+		}
+		return (&script{}).look(ctx, target, r)
+	}
+	run(t, n, cfg)
+	run(t, n, cfg)
+	offer(t, n, command("s1", "B1", "10.0.0.1"))
+	for id, l := range observed(t, n, 2) {
+		if l.Attempt != 1 {
+			t.Errorf("%s: attempt %d", id, l.Attempt)
+		}
+	}
+	if got := looks.Load(); got != 1 {
+		t.Errorf("%d looks", got)
+	}
+}
+
+func setAckWait(t *testing.T, n *natstest.Server, wait time.Duration) {
+	t.Helper()
+	c, err := n.JS.Consumer(t.Context(), events.StreamProbes, events.ConsumerProbers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := c.CachedInfo().Config
+	cfg.AckWait = wait
+	if _, err := n.JS.UpdateConsumer(t.Context(), events.StreamProbes, cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFullLog: what the log does not take is not lost, and no command is
+// acknowledged for it.
+func TestFullLog(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	if err := events.Provision(t.Context(), n.JS, events.Limits{EventsMaxBytes: 1, Replicas: 1}); err != nil {
+		t.Fatal(err)
+	}
+	var looks atomic.Int32
+	cfg := quick()
+	cfg.Look = func(ctx context.Context, target smb.Target, r smb.Request) []smb.Result {
+		looks.Add(1)
+		return (&script{}).look(ctx, target, r)
+	}
+	run(t, n, cfg)
+	offer(t, n, command("s1", "B1", "10.0.0.1"))
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	if err := until(ctx, func() (bool, error) { return looks.Load() >= 3, nil }); err != nil {
+		t.Fatalf("%d looks: the command was not delivered again", looks.Load())
+	}
+	if empty, err := queued(ctx, n); err != nil || empty {
+		t.Fatalf("the command has left the queue (%v)", err)
+	}
+	if err := events.Provision(t.Context(), n.JS, events.Limits{EventsMaxBytes: natstest.MaxBytes, Replicas: 1}); err != nil {
+		t.Fatal(err)
+	}
+	observed(t, n, 2)
+}
+
+// TestProbersComeAndGo lets probers die and start all the time, with commands
+// in every state: each ends in exactly one event for each mode.
+func TestProbersComeAndGo(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	setAckWait(t, n, 2*time.Second)
+	cfg := quick()
+	cfg.Grace = time.Millisecond
+	cfg.Look = func(ctx context.Context, target smb.Target, r smb.Request) []smb.Result {
+		select {
+		case <-time.After(time.Duration(rand.IntN(30)) * time.Millisecond):
+		case <-ctx.Done():
+		}
+		results := (&script{}).look(ctx, target, r)
+		if rand.IntN(4) == 0 {
+			results[len(results)-1] = failed(results[len(results)-1].Mode, events.CauseTimeout)
+		}
+		return results
+	}
+	const commands = 120
+	for i := range commands {
+		offer(t, n, command("s1", fmt.Sprintf("B%d", i), "10.0.0.1"))
+	}
+	for range 12 {
+		stop := run(t, n, cfg)
+		again := run(t, n, cfg)
+		<-time.After(time.Duration(20+rand.IntN(60)) * time.Millisecond)
+		steal(t, n)
+		stop()
+		again()
+	}
+	run(t, n, cfg)
+	observed(t, n, 2*commands)
+}
+
+// steal takes commands and forgets them, as a prober that is killed.
+func steal(t *testing.T, n *natstest.Server) {
+	t.Helper()
+	c, err := n.JS.Consumer(t.Context(), events.StreamProbes, events.ConsumerProbers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := c.Fetch(3, jetstream.FetchMaxWait(50*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range batch.Messages() {
+	}
+}
