@@ -8,23 +8,24 @@ import (
 )
 
 // handler puts the routes together. It is the one place that knows the router.
+// Each route names its path first: the router forgets that a path was found
+// with another method as soon as a later route has the right one.
 func (g *Gateway) handler() http.Handler {
 	m := mux.NewRouter().SkipClean(true)
-	api := m.PathPrefix(apiPrefix + "/").Subrouter()
 	for _, rt := range g.routes() {
-		api.Methods(rt.method).Path(rt.path).Handler(g.through(rt))
+		m.Path(apiPrefix + rt.path).Methods(rt.method).Handler(g.through(rt))
 	}
 	read := func(path string, h func(*response, *http.Request)) {
-		m.Methods(http.MethodGet, http.MethodHead).Path(path).Handler(forResponse(h))
+		m.Path(path).Methods(http.MethodGet, http.MethodHead).Handler(forResponse(h))
 	}
 	read("/livez", g.livez)
 	read("/readyz", g.readyz)
 	if g.cfg.Metrics != nil {
-		m.Methods(http.MethodGet, http.MethodHead).Path("/metrics").Handler(g.cfg.Metrics)
+		m.Path("/metrics").Methods(http.MethodGet, http.MethodHead).Handler(g.cfg.Metrics)
 	}
 	read("/", func(w *response, r *http.Request) { http.Redirect(w, r, appPath, http.StatusFound) })
 	read(strings.TrimSuffix(appPath, "/"), func(w *response, r *http.Request) { http.Redirect(w, r, appPath, http.StatusFound) })
-	m.Methods(http.MethodGet, http.MethodHead).PathPrefix(appPath).Handler(forResponse(g.serveApp))
+	m.PathPrefix(appPath).Methods(http.MethodGet, http.MethodHead).Handler(forResponse(g.serveApp))
 
 	missing := forResponse(func(w *response, r *http.Request) {
 		g.fail(w, r, notFound("There is nothing at %s.", r.URL.Path))
@@ -35,7 +36,6 @@ func (g *Gateway) handler() http.Handler {
 		g.fail(w, r, &problem{status: http.StatusMethodNotAllowed, message: r.Method + " is not possible at " + r.URL.Path + ": use " + allowed + "."})
 	})
 	m.NotFoundHandler, m.MethodNotAllowedHandler = missing, wrongMethod
-	api.NotFoundHandler, api.MethodNotAllowedHandler = missing, wrongMethod
 	return g.outermost(func(w *response, r *http.Request) { m.ServeHTTP(w, r) })
 }
 

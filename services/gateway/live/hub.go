@@ -18,11 +18,9 @@ const (
 	// queueLength is how far a client may fall behind. Then it is dropped; it
 	// resumes by the id of the last event that it has.
 	queueLength = 256
-	// watchEvery is how often the hub looks whether the log is still the same.
-	watchEvery = 5 * time.Second
-	maxReplays = 32
-	retryFirst = 100 * time.Millisecond
-	retryMost  = 5 * time.Second
+	maxReplays  = 32
+	retryFirst  = 100 * time.Millisecond
+	retryMost   = 5 * time.Second
 )
 
 // Errors of the hub.
@@ -47,6 +45,8 @@ type Hub struct {
 	log    *events.Log
 	fold   Fold
 	logger *slog.Logger
+	// watchEvery is how often the hub looks whether the log is still the same.
+	watchEvery time.Duration
 	// replaying bounds the readers of the log beside the hub's own: the server
 	// allows a stream some thousand.
 	replaying chan struct{}
@@ -62,7 +62,7 @@ type Hub struct {
 // NewHub returns a hub; Run has it work.
 func NewHub(log *events.Log, fold Fold, logger *slog.Logger) *Hub {
 	return &Hub{
-		log: log, fold: fold, logger: logger, replaying: make(chan struct{}, maxReplays),
+		log: log, fold: fold, logger: logger, watchEvery: 5 * time.Second, replaying: make(chan struct{}, maxReplays),
 		ready: make(chan struct{}), clients: map[*Client]struct{}{},
 	}
 }
@@ -182,7 +182,7 @@ func (h *Hub) take(ctx context.Context, identity string, r events.Record) {
 // watch ends the reading when the log is no longer the one that was opened: a
 // reader of a log that was made anew would wait for a sequence far ahead.
 func (h *Hub) watch(ctx context.Context, identity string, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(h.watchEvery)
 	defer tick.Stop()
 	for {
 		select {

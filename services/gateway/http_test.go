@@ -1,0 +1,327 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"backupmonitor/services/gateway"
+	"backupmonitor/services/internal/natstest"
+	"backupmonitor/services/internal/store"
+	"backupmonitor/ui"
+)
+
+type gatewayStore = gateway.Store
+
+// changingUsers is a store whose users somebody changes meanwhile.
+type changingUsers struct {
+	gatewayStore
+	change atomic.Value
+}
+
+func (c *changingUsers) User(ctx context.Context, id string) (store.User, error) {
+	u, err := c.gatewayStore.User(ctx, id)
+	if f, ok := c.change.Load().(func(store.User) store.User); ok {
+		u = f(u)
+	}
+	return u, err
+}
+
+var errDown = errors.New("connection to 10.9.8.7 as sa refused")
+
+// downStore is a store that can be taken down.
+type downStore struct {
+	gatewayStore
+	down, panics atomic.Bool
+}
+
+func (d *downStore) err() error {
+	if d.panics.Load() {
+		panic("at the disco")
+	}
+	if d.down.Load() {
+		return errDown
+	}
+	return nil
+}
+
+func (d *downStore) Ping(context.Context) error { return d.err() }
+
+func (d *downStore) ActiveOutlets(ctx context.Context) ([]store.Outlet, error) {
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	return d.gatewayStore.ActiveOutlets(ctx)
+}
+
+// Rows fails in the middle.
+func (d *downStore) Rows(ctx context.Context, q store.Query, each func(store.Row) error) error {
+	err := d.gatewayStore.Rows(ctx, q, each)
+	return errors.Join(err, d.err())
+}
+
+func (e *env) plain(t *testing.T, method, target string, header http.Header) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, e.url+target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = header.Clone()
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	res, err := e.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+func TestErrorsNeverTellInternals(t *testing.T) {
+	t.Parallel()
+	down := &downStore{}
+	e := start(t, func(s *setup) {
+		s.store = func(st gatewayStore) gatewayStore { down.gatewayStore = st; return down }
+	})
+	down.down.Store(true)
+	status, h, body := e.do(t, call{path: "/outlets", token: e.support, header: map[string]string{"X-Request-Id": "my-request.1"}})
+	if status != http.StatusServiceUnavailable || strings.Contains(string(body), "10.9.8.7") || h.Get("X-Request-Id") != "my-request.1" || h.Get("Retry-After") == "" {
+		t.Errorf("%d %v %s", status, h, body)
+	}
+	down.panics.Store(true)
+	status, h, body = e.do(t, call{path: "/outlets", token: e.support, header: map[string]string{"X-Request-Id": "bad\tid"}})
+	if status != http.StatusInternalServerError || strings.Contains(string(body), "disco") {
+		t.Errorf("%d %s", status, body)
+	}
+	if id := h.Get("X-Request-Id"); id == "" || strings.Contains(id, "bad") {
+		t.Errorf("request id %q", id)
+	}
+	for _, want := range []string{"10.9.8.7", "my-request.1", "at the disco"} {
+		if !strings.Contains(e.logs.String(), want) {
+			t.Errorf("the log does not tell of %s", want)
+		}
+	}
+}
+
+// An answer that breaks off in the middle is not taken for whole.
+func TestAnAnswerThatBreaksOffIsCut(t *testing.T) {
+	t.Parallel()
+	down := &downStore{}
+	e := start(t, func(s *setup) {
+		s.store = func(st gatewayStore) gatewayStore { down.gatewayStore = st; return down }
+	})
+	var looks []store.Look
+	for i := range 500 {
+		looks = append(looks, unseen("S"+strings.Repeat("x", i%40)+string(rune('A'+i/40)), "2026-02-21"))
+	}
+	e.fill(t, nil, looks...)
+	// The first chunk is out when the database fails.
+	e.fill(t, nil)
+	down.down.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	res, err := e.client.Do(e.request(t, ctx, call{path: "/backup-stats?format=csv", token: e.support}))
+	if err != nil {
+		return // cut before its head
+	}
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); res.StatusCode == http.StatusOK && err == nil {
+		t.Errorf("%d bytes look like a whole answer", len(body))
+	}
+}
+
+func TestUnknownPlacesAndMethods(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	for _, c := range []call{{path: "/nothing"}, {path: "/backup-stats/"}, {path: "/scans/a/b"}, {path: "/../etc/passwd"}, {path: "/outlets/S1"}} {
+		get[failure](t, e, http.StatusNotFound, c)
+	}
+	for c, allow := range map[string]string{"DELETE /backup-stats": "GET", "PUT /scans": "GET, POST", "GET /auth/login": "POST", "POST /scans/a": "GET, DELETE"} {
+		method, path, _ := strings.Cut(c, " ")
+		status, h, body := e.do(t, call{method: method, path: path, token: e.admin})
+		if status != http.StatusMethodNotAllowed || h.Get("Allow") != allow || !strings.Contains(string(body), `"status":"Error"`) {
+			t.Errorf("%s: %d, Allow %q, %s", c, status, h.Get("Allow"), body)
+		}
+	}
+}
+
+func TestHeadersOfEveryAnswer(t *testing.T) {
+	t.Parallel()
+	e := start(t, func(s *setup) { s.cfg.CORSOrigins = []string{"http://localhost:3000"} })
+	for _, path := range []string{"/backup-monitor/", "/api/v1/outlets", "/nothing", "/livez"} {
+		res, _ := e.plain(t, http.MethodGet, path, http.Header{"Accept": {"text/html"}})
+		csp := res.Header.Get("Content-Security-Policy")
+		for _, must := range []string{"default-src 'self'", "script-src 'self'", "frame-ancestors 'none'", "object-src 'none'", "base-uri 'none'"} {
+			if !strings.Contains(csp, must) {
+				t.Errorf("%s: the policy %q lacks %s", path, csp, must)
+			}
+		}
+		if strings.Contains(csp, "unsafe") || res.Header.Get("X-Content-Type-Options") != "nosniff" || res.Header.Get("Referrer-Policy") == "" || res.Header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: %v", path, res.Header)
+		}
+	}
+	preflight := http.Header{"Origin": {"http://localhost:3000"}, "Access-Control-Request-Method": {"POST"}}
+	res, _ := e.plain(t, http.MethodOptions, "/api/v1/scans", preflight)
+	if res.StatusCode != http.StatusNoContent || res.Header.Get("Access-Control-Allow-Origin") != "http://localhost:3000" || !strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+		t.Errorf("%d %v", res.StatusCode, res.Header)
+	}
+	for _, origin := range []string{"http://evil.example", "http://localhost:30001", "null"} {
+		res, _ := e.plain(t, http.MethodGet, "/api/v1/openapi.yaml", http.Header{"Origin": {origin}})
+		if got := res.Header.Get("Access-Control-Allow-Origin"); got != "" || res.Header.Get("Vary") != "Origin" {
+			t.Errorf("%s may read: %q, Vary %q", origin, got, res.Header.Get("Vary"))
+		}
+	}
+}
+
+func TestApp(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	html := http.Header{"Accept": {"text/html,*/*"}}
+	for _, c := range []struct {
+		path   string
+		header http.Header
+		status int
+		cache  string
+		has    string
+	}{
+		{"/", nil, http.StatusFound, "", ""},
+		{"/backup-monitor", nil, http.StatusFound, "", ""},
+		{"/backup-monitor/", html, http.StatusOK, "no-cache", "<title>app"},
+		{"/backup-monitor/reports/2026", html, http.StatusOK, "no-cache", "<title>app"},
+		{"/backup-monitor/assets/a-1.js", nil, http.StatusOK, "public, max-age=31536000, immutable", "1"},
+		{"/backup-monitor/assets/missing.js", http.Header{"Accept": {"*/*"}}, http.StatusNotFound, "no-store", `"Error"`},
+		{"/backup-monitor/../../etc/passwd", http.Header{"Accept": {"*/*"}}, http.StatusNotFound, "no-store", `"Error"`},
+	} {
+		res, body := e.plain(t, http.MethodGet, c.path, c.header)
+		if res.StatusCode != c.status || res.Header.Get("Cache-Control") != c.cache || !strings.Contains(body, c.has) {
+			t.Errorf("%s: %d %q %q", c.path, res.StatusCode, res.Header.Get("Cache-Control"), body)
+		}
+		if c.status == http.StatusFound && res.Header.Get("Location") != "/backup-monitor/" {
+			t.Errorf("%s leads to %s", c.path, res.Header.Get("Location"))
+		}
+	}
+	res, _ := e.plain(t, http.MethodGet, "/backup-monitor/", html)
+	html.Set("If-None-Match", res.Header.Get("ETag"))
+	if res, _ := e.plain(t, http.MethodGet, "/backup-monitor/", html); res.StatusCode != http.StatusNotModified {
+		t.Errorf("the same page again: %d", res.StatusCode)
+	}
+	bare := start(t, func(s *setup) { s.ui = fstest.MapFS{".gitkeep": {}} })
+	if res, body := bare.plain(t, http.MethodGet, "/backup-monitor/", html); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "make ui") {
+		t.Errorf("%d %q", res.StatusCode, body)
+	}
+}
+
+// The built app has nothing that the policy would refuse.
+func TestTheBuiltAppKeepsToThePolicy(t *testing.T) {
+	t.Parallel()
+	if !ui.Built() {
+		t.Skip("the web app is not built: make ui")
+	}
+	e := start(t, func(s *setup) { s.ui = ui.Files() })
+	res, body := e.plain(t, http.MethodGet, "/backup-monitor/", http.Header{"Accept": {"text/html"}})
+	if res.StatusCode != http.StatusOK || strings.Contains(body, "<style") || strings.Contains(body, "style=") || strings.Contains(body, "onload=") || strings.Contains(body, "<script>") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+	for _, part := range strings.Split(body, `src="`)[1:] {
+		src, _, _ := strings.Cut(part, `"`)
+		u, err := url.Parse(src)
+		if err != nil || u.Host != "" {
+			t.Errorf("the page loads %s", src)
+			continue
+		}
+		if res, _ := e.plain(t, http.MethodGet, src, nil); res.StatusCode != http.StatusOK || !strings.Contains(res.Header.Get("Content-Type"), "javascript") {
+			t.Errorf("%s: %d %s", src, res.StatusCode, res.Header.Get("Content-Type"))
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	down := &downStore{}
+	var bad atomic.Bool
+	e := start(t, func(s *setup) {
+		s.store = func(st gatewayStore) gatewayStore { down.gatewayStore = st; return down }
+		s.cfg.Checks = []gateway.Check{{Name: "disk", Run: func(context.Context) (string, error) {
+			if bad.Load() {
+				return "1 GB free", errors.New("/secret/path is nearly full")
+			}
+			return "90 GB free", nil
+		}}}
+		s.cfg.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("up 1\n")) })
+	})
+	ready := func(status int, has ...string) {
+		t.Helper()
+		res, body := e.plain(t, http.MethodGet, "/readyz?verbose", nil)
+		if res.StatusCode != status || strings.Contains(body, "secret") || strings.Contains(body, "10.9.8.7") {
+			t.Errorf("%d %s", res.StatusCode, body)
+		}
+		for _, h := range has {
+			if !strings.Contains(body, h) {
+				t.Errorf("%s lacks %s", body, h)
+			}
+		}
+	}
+	eventually(t, "ready", func() bool {
+		res, _ := e.plain(t, http.MethodGet, "/readyz", nil)
+		return res.StatusCode == http.StatusOK
+	})
+	ready(http.StatusOK, `{"name":"disk","ok":true,"detail":"90 GB free"}`, `"name":"event log","ok":true`)
+	bad.Store(true)
+	ready(http.StatusServiceUnavailable, `{"name":"disk","ok":false,"detail":"1 GB free"}`)
+	bad.Store(false)
+	down.down.Store(true)
+	ready(http.StatusServiceUnavailable, `"name":"database","ok":false`)
+	down.down.Store(false)
+	e.fill(t, nil, unseen("S1", "2026-02-21")) // the tables of a log that is not this one
+	ready(http.StatusServiceUnavailable, `"name":"tables","ok":false,"detail":"are of another event log"`)
+	if res, body := e.plain(t, http.MethodGet, "/livez", nil); res.StatusCode != http.StatusOK || !strings.Contains(body, "ok") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+	if _, body := e.plain(t, http.MethodGet, "/metrics", nil); body != "up 1\n" {
+		t.Errorf("%s", body)
+	}
+	e.nats.Stop()
+	ready(http.StatusServiceUnavailable, `"name":"event log","ok":false`)
+}
+
+func TestStartRefusesWhatCannotWork(t *testing.T) {
+	t.Parallel()
+	n, st := natstest.Start(t), openStore(t)
+	build := func(cfg gateway.Config) (*gateway.Gateway, error) {
+		return gateway.New(cfg, n.Log, st, fstest.MapFS{}, slog.New(slog.DiscardHandler))
+	}
+	if _, err := build(gateway.Config{JWTSecret: secret[:31], TokenLifetime: time.Hour, BcryptCost: 4}); err == nil || !strings.Contains(err.Error(), "JWT_SECRET_KEY") {
+		t.Errorf("a short secret: %v", err)
+	}
+	if _, err := build(gateway.Config{JWTSecret: secret, BcryptCost: 4}); err == nil || !strings.Contains(err.Error(), "JWT_EXPIRATION_HOURS") {
+		t.Errorf("no lifetime: %v", err)
+	}
+	var c net.ListenConfig
+	taken, err := c.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	g, err := build(gateway.Config{Addr: taken.Addr().String(), JWTSecret: secret, TokenLifetime: time.Hour, BcryptCost: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = g.Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) || !strings.Contains(err.Error(), "HTTP_ADDR or PORT") || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a port in use: %v", err)
+	}
+}
