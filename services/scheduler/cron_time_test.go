@@ -65,6 +65,18 @@ func (w *clockwork) after(t *testing.T, d time.Duration, want ...string) {
 	w.asked = nil
 }
 
+func (w *clockwork) refuseNext(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refuse = n
+}
+
+func (w *clockwork) nextSlot() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next
+}
+
 func (w *clockwork) set(from string, interval time.Duration, to string) {
 	w.settings <- events.Schedule{
 		IntervalSeconds: int64(interval / time.Second), From: from, To: to, Days: []int{0, 1, 2, 3, 4, 5, 6},
@@ -86,8 +98,8 @@ func TestSlotsAreAskedForAsTheyCome(t *testing.T) {
 		w.after(t, 90*time.Minute) // nothing is known yet
 		w.set("08:00", 4*time.Hour, "18:00")
 		w.after(t, 0)
-		if want := time.Date(2000, 1, 1, 8, 0, 0, 0, time.UTC); !w.next.Equal(want) {
-			t.Errorf("next slot is %v, want %v", w.next, want)
+		if got, want := w.nextSlot(), time.Date(2000, 1, 1, 8, 0, 0, 0, time.UTC); !got.Equal(want) {
+			t.Errorf("next slot is %v, want %v", got, want)
 		}
 		w.after(t, 24*time.Hour, "01 08:00", "01 12:00", "01 16:00")
 	})
@@ -112,8 +124,8 @@ func TestNewScheduleMakesUpForNothing(t *testing.T) {
 		w.after(t, 50*time.Minute, "01 10:15")
 		w.settings <- events.Schedule{}
 		w.after(t, 24*time.Hour)
-		if !w.next.IsZero() {
-			t.Errorf("next slot is %v, want never", w.next)
+		if got := w.nextSlot(); !got.IsZero() {
+			t.Errorf("next slot is %v, want never", got)
 		}
 	})
 }
@@ -147,11 +159,11 @@ func TestFailedRequestIsRepeatedWhileCurrent(t *testing.T) {
 	t.Parallel()
 	inBubble(t, time.UTC, func(t *testing.T, w *clockwork) {
 		w.after(t, time.Minute)
-		w.refuse = 10
+		w.refuseNext(10)
 		w.set("00:00", time.Hour, "24:00")
 		w.after(t, 45*time.Second)
 		w.after(t, 10*time.Second, "01 00:00")
-		w.refuse = 1000 // for more than an hour: the slot is not made up for afterwards
+		w.refuseNext(1000) // for more than an hour: the slot is not made up for afterwards
 		w.after(t, 3*time.Hour-2*time.Minute, "01 02:00")
 	})
 }

@@ -97,7 +97,7 @@ func TestSchedule(t *testing.T) {
 	f.probe(2)
 	// A clock at a fixed distance, so that no slot comes while the test runs.
 	slot := time.Now().UTC().Truncate(time.Hour)
-	skew := slot.Add(10 * time.Minute).Sub(time.Now())
+	skew := time.Until(slot.Add(10 * time.Minute))
 	on := func(c *scheduler.Config) {
 		c.Now = func() time.Time { return time.Now().Add(skew) }
 		c.Settings.Schedule = hourly()

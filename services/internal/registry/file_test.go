@@ -114,7 +114,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.error }
 func TestCleanAddress(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		" 10.0.0.1 ": "10.0.0.1", "10.0.0.1:445": "10.0.0.1:445", "fe80::1": "fe80::1", "[2001:db8::1]:445": "[2001:db8::1]:445",
+		"\t10.0.0.1\n": "10.0.0.1", "10.0.0.1:445": "10.0.0.1:445", "fe80::1": "fe80::1", "[2001:db8::1]:445": "[2001:db8::1]:445",
 		"srv": "srv", "SRV_1.shop.example.": "SRV_1.shop.example.", "1srv:65535": "1srv:65535", "7-eleven": "7-eleven",
 	} {
 		if got, err := registry.CleanAddress(in); err != nil || got != want {

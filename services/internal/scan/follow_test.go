@@ -44,8 +44,6 @@ func (f follower) expect(t *testing.T, want ...string) {
 			if got != w {
 				t.Fatalf("step is %q, want %q", got, w)
 			}
-		case err := <-f.err:
-			t.Fatalf("ended with %v before %q", err, w)
 		case <-time.After(30 * time.Second):
 			t.Fatalf("step %q does not come", w)
 		}
