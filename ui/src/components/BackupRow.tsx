@@ -82,7 +82,10 @@ export const BackupRow = memo(function BackupRow(props: BackupRowProps) {
           </span>
         )}
       </div>
-      <div role="cell" className="[grid-area:age] max-lg:text-right max-lg:text-muted">
+      <div
+        role="cell"
+        className="whitespace-nowrap [grid-area:age] max-lg:text-right max-lg:text-muted"
+      >
         {formatAge(record.age)}
       </div>
       <div role="cell" className="text-right whitespace-nowrap tabular-nums [grid-area:size]">

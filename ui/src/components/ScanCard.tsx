@@ -56,7 +56,10 @@ export function ScanCard({ scan, mayCancel, onEnded, onDismiss }: ScanCardProps)
         )}
       </div>
       <ProgressBar progress={progress} />
-      <p className="flex flex-wrap gap-x-4 text-xs text-muted tabular-nums">
+      <p
+        hidden={progress.total === 0}
+        className="flex flex-wrap gap-x-4 text-xs text-muted tabular-nums"
+      >
         <span data-part="completed">
           <strong className="font-semibold text-ink">{formatCount(progress.completed)}</strong> of{' '}
           {formatCount(progress.total)} looks
