@@ -32,8 +32,8 @@ func dialAddress(address string, port int) (host, hostPort string, err error) {
 	return address, net.JoinHostPort(address, strconv.Itoa(port)), nil
 }
 
-// uncHost writes a host as UNC paths have it: in them an IPv6 address has no
-// colons. Source: [MS-DTYP] 2.2.57, IPv6 literals.
+// uncHost writes a host as UNC paths have it: Windows knows an IPv6 address in
+// them, which may have no colons, as a name under ipv6-literal.net.
 func uncHost(host string) string {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
 		return strings.NewReplacer(":", "-", "%", "s").Replace(host) + ".ipv6-literal.net"

@@ -43,7 +43,7 @@ type sighting struct {
 func newWire(c net.Conn, idle time.Duration, until time.Time, now func() time.Time) *wire {
 	w := &wire{Conn: c, idle: idle, until: until, now: now}
 	w.in = bufio.NewReaderSize(armedReader{w}, 4096)
-	w.seen.credits, w.seen.mayTurn = 1, true // [MS-SMB2] 3.2.4.1.2: a connection begins with one credit
+	w.seen.credits, w.seen.mayTurn = 1, true // a connection begins with one credit; [MS-SMB2] 3.3.1.1
 	return w
 }
 
