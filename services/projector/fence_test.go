@@ -3,7 +3,7 @@ package projector
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,6 +89,32 @@ func TestRecreatedLogIsRefused(t *testing.T) {
 	})
 }
 
+// TestRecreatedBetweenBatches: what was read before is not written after.
+func TestRecreatedBetweenBatches(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.story(t, 0, 10)
+	cfg := quick()
+	cfg.BatchSize, cfg.CheckEvery = 5, time.Hour
+	db := &scripted{Store: w.db, answer: func(_ int, apply func() error) error {
+		if err := apply(); err != nil {
+			return err
+		}
+		w.recreate(t)
+		for scan := range 3 {
+			w.story(t, scan, 10)
+		}
+		return nil
+	}}
+	p := New(cfg, w.Log, db, slog.New(slog.DiscardHandler))
+	if err := ended(t, p); !errors.Is(err, ErrForeignLog) {
+		t.Fatalf("error %v, want ErrForeignLog", err)
+	}
+	if cp := w.checkpoint(t); cp.Seq != 5 || db.calls.Load() != 1 {
+		t.Fatalf("checkpoint %d after %d batches, want 5 after 1", cp.Seq, db.calls.Load())
+	}
+}
+
 func TestTruncatedAndPurgedLogsAreRefused(t *testing.T) {
 	t.Parallel()
 	t.Run("truncated", func(t *testing.T) {
@@ -161,28 +187,46 @@ func (s *scripted) Apply(ctx context.Context, b store.Batch) error {
 // over when it no longer does.
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	fenced := &scripted{Store: w.db}
-	fenced.answer = func(call int, apply func() error) error {
-		if call == 1 {
-			return fmt.Errorf("once: %w", store.ErrFenced)
-		}
-		return apply()
+	for name, first := range map[string]func(w *world, b store.Batch) error{
+		"the other has done nothing": func(*world, store.Batch) error { return nil },
+		"the other has done a part": func(w *world, b store.Batch) error {
+			b.New.Seq, b.Looks, b.Outlets = b.Old.Seq+1, nil, nil // a ScanRequested
+			return w.db.Apply(context.Background(), b)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			last := w.story(t, 0, 3)
+			p := w.projector(&fencedOnce{Store: w.db, other: func(b store.Batch) error { return first(w, b) }})
+			begin := time.Now()
+			running(t, p)
+			until(t, "it stands by", func() bool { return p.Status().StandingBy })
+			if detail, err := p.Check(t.Context()); err != nil || !strings.Contains(detail, "standing by") {
+				t.Errorf("check %q, %v", detail, err)
+			}
+			w.reached(t, last)
+			if waited := time.Since(begin); waited < quick().TakeOver {
+				t.Errorf("it took over after %s, before the checkpoint had lagged for %s", waited, quick().TakeOver)
+			}
+			w.agrees(t)
+			until(t, "it no longer stands by", func() bool { return !p.Status().StandingBy })
+		})
 	}
-	last := w.story(t, 0, 3)
-	p := w.projector(fenced)
-	begin := time.Now()
-	running(t, p)
-	until(t, "it stands by", func() bool { return p.Status().StandingBy })
-	if detail, err := p.Check(t.Context()); err != nil || !strings.Contains(detail, "standing by") {
-		t.Errorf("check %q, %v", detail, err)
+}
+
+// fencedOnce is a database that another projector writes first.
+type fencedOnce struct {
+	Store
+	other func(store.Batch) error
+	once  atomic.Bool
+}
+
+func (f *fencedOnce) Apply(ctx context.Context, b store.Batch) error {
+	if f.once.Swap(true) {
+		return f.Store.Apply(ctx, b)
 	}
-	w.reached(t, last)
-	if waited := time.Since(begin); waited < quick().TakeOver {
-		t.Errorf("it took over after %s, before the checkpoint had lagged for %s", waited, quick().TakeOver)
-	}
-	w.agrees(t)
-	until(t, "it no longer stands by", func() bool { return !p.Status().StandingBy })
+	return errors.Join(f.other(b), store.ErrFenced)
 }
 
 // TestStandingByWhileTheOtherWorks: a checkpoint that moves, or lags behind

@@ -305,6 +305,9 @@ func TestRestarts(t *testing.T) {
 		last = w.story(t, scan, 12)
 		cancel()
 		wg.Wait()
+		if s := p.Status().Error; strings.Contains(s, "in a batch from") {
+			t.Fatal(s)
+		}
 		cp := w.checkpoint(t)
 		if cp.Seq < before.Seq || cp.Seq > last {
 			t.Fatalf("checkpoint %d after %d in a log of %d", cp.Seq, before.Seq, last)
@@ -326,6 +329,11 @@ type cutting struct {
 }
 
 func (c *cutting) Apply(ctx context.Context, b store.Batch) error {
+	for _, l := range b.Looks {
+		if l.Seq <= b.Old.Seq || l.Seq > b.New.Seq {
+			return fmt.Errorf("event %d in a batch from %d to %d", l.Seq, b.Old.Seq, b.New.Seq)
+		}
+	}
 	c.n++
 	if c.n == c.at && c.at%2 == 0 {
 		c.cut()

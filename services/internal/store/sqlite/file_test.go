@@ -224,6 +224,38 @@ func TestEarlierRows(t *testing.T) {
 	}
 }
 
+// TestEarlierRowsOfOneKey: SQLite let older versions write one outlet's day
+// twice; a look makes one row of them where their spellings meet.
+func TestEarlierRowsOfOneKey(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	s := open(t, path)
+	exec1(t, path, `CREATE TABLE D_Drive_Backup_Stat (OutletServer TEXT, ScanDate DATE, Status TEXT, LastBackupTaken DATETIME,
+		BackupFile TEXT, BackupFileSize TEXT, Duration TEXT, ErrorDetails TEXT, PRIMARY KEY (OutletServer, ScanDate))`)
+	exec1(t, path, "INSERT INTO D_Drive_Backup_Stat (OutletServer, ScanDate, Status) VALUES ('OUT1', '2025-03-01', 'Error'), ('out1', '2025-03-01', 'Error')")
+	exec1(t, path, "CREATE TABLE Outlets (OutletCode TEXT PRIMARY KEY, IPAddress TEXT, OutletName TEXT, ActiveDepot TEXT)")
+	exec1(t, path, "INSERT INTO Outlets VALUES ('OUT1', '', '', 'Y'), ('out1', '', '', 'Y')")
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Apply(t.Context(), store.Batch{
+		New: store.Checkpoint{Stream: "s", Seq: 2},
+		Looks: []store.Look{{
+			EventID: "e", Seq: 1, Mode: events.DDrive, Outlet: "out1", ScanDate: "2025-03-01", Status: events.Successful,
+			Cause: events.CauseOK, Conclusive: true, Evidence: events.EvidenceFull,
+		}},
+		Outlets: []store.Outlet{{Code: "out1", Active: true, Source: events.SourceUser, Seq: 2}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := rowsOf(t, s, store.Query{Mode: events.DDrive})
+	outlets, err := s.ActiveOutlets(t.Context())
+	if err != nil || len(outlets) != 1 || len(rows) != 1 || rows[0].Outlet != "out1" || rows[0].Status != events.Successful {
+		t.Errorf("rows %+v, outlets %+v, %v", rows, outlets, err)
+	}
+}
+
 // TestUserPutInByHand: an administrator's INSERT is enough.
 func TestUserPutInByHand(t *testing.T) {
 	t.Parallel()

@@ -176,6 +176,10 @@ func exercisePages(t *testing.T, fresh Fresh) {
 			t.Fatalf("pages of %d: %d rows, other than the whole list", size, len(paged))
 		}
 	}
+	tail := w.rows(t, store.Query{Mode: events.DDrive, Offset: 150, Limit: 5100})
+	if !slices.Equal(codes(tail), codes(all[150:5250])) {
+		t.Fatalf("5100 rows past the first 150: %d, other than in the whole list", len(tail))
+	}
 	if h := w.history(t, store.Query{Mode: events.DDrive}); len(h) != days*outlets || h[0].Seq != 1 || h[len(h)-1].Seq != seq {
 		t.Fatalf("%d lines of history, want %d in order", len(h), days*outlets)
 	}

@@ -9,9 +9,10 @@ import (
 
 func exerciseSummary(t *testing.T, fresh Fresh) {
 	w := threeDays(t, fresh)
+	w.apply(t, failed(20, events.DDrive, "OUT004", day1, events.CauseNoBackup, events.EvidenceBackNone)) // late, but it looked
 	d3 := store.DaySummary{ScanDate: day3, Total: 3, Successful: 1, Failed: 2, NotObserved: 1}
 	d2 := store.DaySummary{ScanDate: day2, Total: 3, Successful: 1, Failed: 2, NotObserved: 1}
-	d1 := store.DaySummary{ScanDate: day1, Total: 3, Successful: 3}
+	d1 := store.DaySummary{ScanDate: day1, Total: 4, Successful: 3, Failed: 1}
 	for name, x := range map[string]struct {
 		q    store.Query
 		want []store.DaySummary

@@ -55,6 +55,32 @@ func exerciseUsers(t *testing.T, fresh Fresh) {
 		same(t, "second", got, second)
 		count(2)
 	})
+	t.Run("made by several at once", func(t *testing.T) {
+		t.Parallel()
+		open := fresh(t)
+		backends := []store.Backend{open(), open(), open()}
+		if err := backends[0].Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+			var made atomic.Int32
+			var wg sync.WaitGroup
+			for _, b := range backends {
+				wg.Go(func() {
+					switch err := b.AddUser(t.Context(), user(id)); {
+					case err == nil:
+						made.Add(1)
+					case !errors.Is(err, store.ErrExists):
+						t.Errorf("add %q: %v", id, err)
+					}
+				})
+			}
+			wg.Wait()
+			if made.Load() != 1 {
+				t.Errorf("%q was made %d times", id, made.Load())
+			}
+		}
+	})
 	t.Run("what does not fit is refused", func(t *testing.T) {
 		t.Parallel()
 		w := migrated(t, fresh)
