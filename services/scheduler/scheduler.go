@@ -47,6 +47,7 @@ type Scheduler struct {
 	log    *events.Log
 	logger *slog.Logger
 
+	ready   chan struct{} // closed when the log has the outlets file and the settings
 	mu      sync.Mutex
 	running map[string]*run // by scan id
 	next    time.Time
@@ -58,10 +59,14 @@ func New(cfg Config, log *events.Log, logger *slog.Logger) *Scheduler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Scheduler{cfg: cfg, log: log, logger: logger, running: map[string]*run{}}
+	return &Scheduler{cfg: cfg, log: log, logger: logger, ready: make(chan struct{}), running: map[string]*run{}}
 }
 
-// Run works until ctx ends and then returns nil, when everything it started
+// Ready is closed when Run has imported the outlets file and stored the first
+// settings.
+func (s *Scheduler) Ready() <-chan struct{} { return s.ready }
+
+// Run works, once, until ctx ends and then returns nil, when everything it started
 // has stopped and its scans are handed to whoever else there is. An error says
 // that it could not begin: the schedule or the outlets file is bad.
 func (s *Scheduler) Run(ctx context.Context) error {
@@ -74,6 +79,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	close(s.ready)
 	var services sync.WaitGroup
 	services.Go(func() { s.takeRequests(ctx) })
 	if !s.cfg.NoSchedule {

@@ -32,11 +32,12 @@ type LogOptions struct {
 	Now  func() time.Time
 }
 
-// NewLogger returns a logger, and a closer for its files. Everything goes to
-// the console; what carries a mode goes to
-// <Dir>/D_Drive_Backup_log_YYYY-MM-DD.log or
-// <Dir>/IB_Storage_Backup_log_YYYY-MM-DD.log too. A directory that cannot be
-// written is an error at once and not a silent loss later.
+// NewLogger returns a logger, and a closer for its files. What carries a mode
+// goes to <Dir>/D_Drive_Backup_log_YYYY-MM-DD.log or
+// <Dir>/IB_Storage_Backup_log_YYYY-MM-DD.log, and to the console only from
+// warnings up or when debugging: thousands of looks would bury the rest.
+// Everything else goes to the console. A directory that cannot be written is
+// an error at once and not a silent loss later.
 func NewLogger(o LogOptions) (*slog.Logger, io.Closer, error) {
 	level := &slog.HandlerOptions{Level: o.Level}
 	h := &handler{}
@@ -84,7 +85,6 @@ type handler struct {
 func (h *handler) Enabled(ctx context.Context, l slog.Level) bool { return h.console.Enabled(ctx, l) }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	err := h.console.Handle(ctx, r.Clone())
 	mode := h.mode
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == KeyMode {
@@ -92,8 +92,13 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	if f, ok := h.files[mode]; ok {
-		err = errors.Join(err, f.Handle(ctx, r))
+	f, ok := h.files[mode]
+	if !ok {
+		return h.console.Handle(ctx, r)
+	}
+	err := f.Handle(ctx, r)
+	if r.Level >= slog.LevelWarn || h.console.Enabled(ctx, slog.LevelDebug) {
+		err = errors.Join(err, h.console.Handle(ctx, r))
 	}
 	return err
 }

@@ -219,13 +219,13 @@ func (n *NATS) Connect(name string, more ...nats.Option) (*nats.Conn, error) {
 // URL is where the server listens.
 func (n *NATS) URL() string { return n.auth.URL }
 
-// Check returns why the server is not healthy, for example that a full disk
-// made it stop writing.
-func (n *NATS) Check(context.Context) error {
+// Check tells, for readiness, why the server is not healthy, for example that
+// a full disk made it stop writing.
+func (n *NATS) Check(context.Context) (detail string, err error) {
 	if h := n.server.Healthz(&server.HealthzOptions{}); h.Status != "ok" {
-		return fmt.Errorf("embedded NATS: %s %s", h.Status, h.Error)
+		return "the event log cannot be written; the service log says why", fmt.Errorf("embedded NATS: %s %s", h.Status, h.Error)
 	}
-	return nil
+	return "", nil
 }
 
 // Close stops the server and withdraws its address.

@@ -124,7 +124,7 @@ func TestFoundByItsAddress(t *testing.T) {
 	if err := s.Purge(short); err == nil {
 		t.Fatal("the log was purged")
 	}
-	if err := n.Check(ctx); err != nil {
+	if _, err := n.Check(ctx); err != nil {
 		t.Fatal(err)
 	}
 	nc.Close()

@@ -3,6 +3,7 @@ package instance
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // serverLog hands the server's warnings and errors to our log. Its Fatalf does
@@ -13,10 +14,17 @@ type serverLog struct {
 }
 
 func (l *serverLog) Noticef(format string, v ...any) { l.write(l.log.Debug, format, v) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.write(l.log.Warn, format, v) }
 func (l *serverLog) Errorf(format string, v ...any)  { l.write(l.log.Error, format, v) }
 func (l *serverLog) Debugf(string, ...any)           {}
 func (l *serverLog) Tracef(string, ...any)           {}
+
+// Warnf leaves out the warning that a password is not hashed: ours is random,
+// made anew at every start, and kept in a file that only its owner can read.
+func (l *serverLog) Warnf(format string, v ...any) {
+	if !strings.HasPrefix(format, "Plaintext passwords detected") {
+		l.write(l.log.Warn, format, v)
+	}
+}
 
 func (l *serverLog) Fatalf(format string, v ...any) {
 	l.write(l.log.Error, format, v)

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+
+	"backupmonitor/events"
+	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/internal/ops"
+	"backupmonitor/services/prober"
+	"backupmonitor/services/scheduler"
+)
+
+// withLog runs f on the log of the `up` that runs on DATA_DIR, or of NATS_URL.
+// Without either it takes the data directory itself and runs everything but
+// the gateway and the schedule for as long as f takes.
+func (a *app) withLog(ctx context.Context, f func(context.Context, *events.Log) error) error {
+	level, err := a.level()
+	if err != nil {
+		return err
+	}
+	// What f says is the answer; of the services only trouble is worth a line.
+	logger := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: max(level, slog.LevelWarn)}))
+	nc, err := a.connect("command-line", logger)
+	if errors.Is(err, instance.ErrNotRunning) {
+		return a.withOwnPipeline(ctx, logger, f)
+	}
+	if err != nil {
+		return err
+	}
+	js, err := jetstream.New(nc)
+	if err == nil {
+		err = f(ctx, events.NewLog(js, "command-line"))
+	}
+	return errors.Join(err, closeConn(nc))
+}
+
+// connect reaches the log from outside. Errors: instance.ErrNotRunning.
+func (a *app) connect(name string, logger *slog.Logger) (*nats.Conn, error) {
+	if a.config.NATSURL == "" {
+		return instance.Find(a.config.DataDir, name)
+	}
+	nc, err := nats.Connect(a.config.NATSURL, append(events.ConnectOptions(name), nats.ErrorHandler(natsErrors(logger)))...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS_URL: %w", err)
+	}
+	return nc, nil
+}
+
+func (a *app) withOwnPipeline(ctx context.Context, logger *slog.Logger, f func(context.Context, *events.Log) error) (err error) {
+	p, err := openPipeline(ctx, a, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	config := a.schedulerConfig()
+	config.NoSchedule = true
+	back, err := p.backEnd(config)
+	if err != nil {
+		return err
+	}
+	log, err := p.log("command-line")
+	if err != nil {
+		return err
+	}
+	running := p.start(ctx, back.services()...)
+	select {
+	case <-back.scheduler.Ready():
+		return f(running, log)
+	case <-running.Done():
+		return nil // the failure that ended it is returned when the pipeline closes
+	}
+}
+
+// serviceCommands are the services that run on their own against a NATS
+// cluster.
+func (a *app) serviceCommands() []*cobra.Command {
+	const long = `
+
+It needs NATS_URL. Any number may run, on any number of machines.`
+	return []*cobra.Command{
+		{
+			Use:   "scheduler",
+			Short: "Run one scheduler against NATS_URL",
+			Long:  "Turns requested scans into commands for the probers and starts the scans of the schedule." + long,
+			Args:  cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return a.runService(cmd.Context(), "scheduler", func(ctx context.Context, log *events.Log, logger *slog.Logger) error {
+					return scheduler.New(a.schedulerConfig(), log, logger).Run(ctx)
+				})
+			},
+		},
+		{
+			Use:   "prober",
+			Short: "Run one prober against NATS_URL",
+			Long:  "Looks at outlets, one after another with each of its PROBE_CONCURRENCY workers." + long,
+			Args:  cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return a.runService(cmd.Context(), "prober", func(ctx context.Context, log *events.Log, logger *slog.Logger) error {
+					return prober.New(a.proberConfig(), log, logger).Run(ctx)
+				})
+			},
+		},
+	}
+}
+
+// runService runs one service on NATS_URL until ctx ends.
+func (a *app) runService(ctx context.Context, name string, run func(context.Context, *events.Log, *slog.Logger) error) error {
+	if a.config.NATSURL == "" {
+		return fmt.Errorf("NATS_URL is not set: a %s on its own works for a backup-monitor elsewhere (to run everything here: backup-monitor up)", name)
+	}
+	level, err := a.level()
+	if err != nil {
+		return err
+	}
+	logger, logs, err := ops.NewLogger(ops.LogOptions{
+		Console: a.stderr, JSON: !a.terminal, Level: level, Dir: a.config.LogDir, Zone: a.config.Zone(), Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	a.warnAboutZone(logger)
+	nc, err := a.connect(name, logger)
+	if err != nil {
+		return errors.Join(err, logs.Close())
+	}
+	js, err := jetstream.New(nc)
+	if err == nil {
+		err = runOnLog(ctx, events.NewLog(js, name), logger, run)
+	}
+	return errors.Join(err, closeConn(nc), logs.Close())
+}
+
+// runOnLog refuses a server that has no log yet: a service that made one by
+// itself would choose its size and replicas by accident.
+func runOnLog(ctx context.Context, log *events.Log, logger *slog.Logger, run func(context.Context, *events.Log, *slog.Logger) error) error {
+	if _, err := log.Identity(ctx); err != nil {
+		return fmt.Errorf("NATS_URL has no event log; point it at an `up` that listens (NATS_LISTEN): %w", err)
+	}
+	logger.Info("running", slog.String("version", buildVersion()))
+	return run(ctx, log, logger)
+}

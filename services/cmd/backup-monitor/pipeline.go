@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"backupmonitor/events"
+	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/internal/store/sqlite"
+)
+
+// pipeline is everything that runs on one data directory.
+type pipeline struct {
+	app    *app
+	logger *slog.Logger
+
+	dir   *instance.Dir
+	nats  *instance.NATS
+	store *sqlite.Store
+	conns []*nats.Conn
+
+	cancel   context.CancelCauseFunc
+	services sync.WaitGroup
+	mu       sync.Mutex
+	failures []error
+}
+
+// openPipeline locks the data directory and opens log and database; nothing
+// runs yet. Whoever gets a pipeline closes it.
+func openPipeline(ctx context.Context, a *app, logger *slog.Logger) (*pipeline, error) {
+	if a.config.DBServer != "" {
+		return nil, errors.New("DB_SERVER is set, but this version keeps its tables in SQLite, in DATA_DIR: remove DB_SERVER to go on")
+	}
+	if a.config.NATSURL != "" {
+		return nil, errors.New("NATS_URL is set, but `up` embeds NATS: remove it, or run `backup-monitor scheduler` and `prober`")
+	}
+	p := &pipeline{app: a, logger: logger, cancel: func(error) {}}
+	if err := p.open(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p *pipeline) open(ctx context.Context) (err error) {
+	c := p.app.config
+	if p.dir, err = instance.Open(c.DataDir); err != nil {
+		return err
+	}
+	if p.store, err = sqlite.Open(ctx, p.dir.Database()); err != nil {
+		return err
+	}
+	if err := p.store.Migrate(ctx); err != nil {
+		return err
+	}
+	limit := int64(c.EventsMaxBytes)
+	p.nats, err = p.dir.StartNATS(instance.NATSOptions{Listen: c.NATSListen, MaxBytes: limit, Log: p.logger})
+	if err != nil {
+		return err
+	}
+	log, err := p.log("provision")
+	if err != nil {
+		return err
+	}
+	return events.Provision(ctx, log.JetStream(), events.Limits{EventsMaxBytes: limit, Replicas: 1})
+}
+
+// log connects one service to the log, under its own name.
+func (p *pipeline) log(service string) (*events.Log, error) {
+	nc, err := p.nats.Connect(service, nats.ErrorHandler(natsErrors(p.logger)))
+	if err != nil {
+		return nil, err
+	}
+	p.conns = append(p.conns, nc)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	return events.NewLog(js, service), nil
+}
+
+// natsErrors logs what NATS reports outside of any call, such as a permission
+// that is missing.
+func natsErrors(logger *slog.Logger) nats.ErrHandler {
+	return func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		logger.Warn("nats", slog.Any("error", err))
+	}
+}
+
+// service is a part of the pipeline that runs until its context ends.
+type service struct {
+	name string
+	run  func(context.Context) error
+	// lone: that it fails ends nothing else; health tells it.
+	lone bool
+}
+
+// start runs the services. The first that fails stops all, unless it is a lone
+// one.
+func (p *pipeline) start(ctx context.Context, services ...service) context.Context {
+	ctx, p.cancel = context.WithCancelCause(ctx)
+	for _, s := range services {
+		p.services.Go(func() {
+			err := s.run(ctx)
+			if err == nil {
+				return
+			}
+			err = fmt.Errorf("%s: %w", s.name, err)
+			p.logger.Error("a service failed", slog.String("service", s.name), slog.Any("error", err))
+			if s.lone {
+				return
+			}
+			p.mu.Lock()
+			p.failures = append(p.failures, err)
+			p.mu.Unlock()
+			p.cancel(err)
+		})
+	}
+	return ctx
+}
+
+// close stops the services, waits for them, and gives everything back, in the
+// reverse order of opening.
+func (p *pipeline) close() error {
+	p.cancel(nil)
+	p.services.Wait()
+	errs := p.failures
+	for _, nc := range p.conns {
+		errs = append(errs, closeConn(nc))
+	}
+	if p.nats != nil {
+		errs = append(errs, p.nats.Close())
+	}
+	if p.store != nil {
+		errs = append(errs, p.store.Close())
+	}
+	if p.dir != nil {
+		errs = append(errs, p.dir.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// closeConn waits until the client's goroutines are gone.
+func closeConn(nc *nats.Conn) error {
+	closed := make(chan struct{})
+	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
+	nc.Close()
+	select {
+	case <-closed:
+		return nil
+	case <-time.After(5 * time.Second):
+		return errors.New("the connection to NATS did not close in 5 s")
+	}
+}

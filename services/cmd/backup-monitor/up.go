@@ -1,0 +1,184 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"backupmonitor/events"
+	"backupmonitor/services/gateway"
+	"backupmonitor/services/internal/ops"
+	"backupmonitor/services/prober"
+	"backupmonitor/services/projector"
+	"backupmonitor/services/scheduler"
+	"backupmonitor/ui"
+)
+
+// defaultDemo is how many outlets --demo simulates where no number is given.
+const defaultDemo = 1000
+
+func (a *app) upCommand() *cobra.Command {
+	var demo int
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run everything in one process",
+		Long: `Runs scheduler, prober, projector and gateway in one process, with an embedded
+NATS server and SQLite, all kept in DATA_DIR. The page is at HTTP_ADDR.
+
+With --demo it looks at simulated outlets on loopback instead of real ones, on a
+data directory of its own (DATA_DIR/demo).
+
+Ctrl-C stops it in good order; a second Ctrl-C at once. Nothing is lost either
+way: a scan under way goes on at the next start.`,
+		Example: `  backup-monitor up --demo=200
+  OUTLETS_FILE=outlets.csv backup-monitor up`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if demo != 0 {
+				return a.demo(cmd.Context(), demo)
+			}
+			return a.up(cmd.Context(), nil)
+		},
+	}
+	c.Flags().IntVar(&demo, "demo", 0, "look at this many simulated outlets")
+	c.Flags().Lookup("demo").NoOptDefVal = fmt.Sprint(defaultDemo)
+	return c
+}
+
+// up runs until ctx ends. note is shown with the address of the page.
+func (a *app) up(ctx context.Context, note []string) error {
+	level, err := a.level()
+	if err != nil {
+		return err
+	}
+	logger, logs, err := ops.NewLogger(ops.LogOptions{
+		Console: a.stderr, JSON: !a.terminal, Level: level, Dir: a.config.LogDir, Zone: a.config.Zone(), Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	a.warnAboutZone(logger)
+	err = a.runUp(ctx, logger, note)
+	return errors.Join(err, logs.Close())
+}
+
+func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (err error) {
+	p, err := openPipeline(ctx, a, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	back, err := p.backEnd(a.schedulerConfig())
+	if err != nil {
+		return err
+	}
+	g, err := p.gateway(back.projector)
+	if err != nil {
+		return err
+	}
+	first, err := g.Bootstrap(ctx)
+	if err != nil {
+		return err
+	}
+	if err := g.Listen(ctx); err != nil {
+		return err
+	}
+	running := p.start(ctx, append(back.services(), service{name: "gateway", run: g.Run})...)
+	if err := a.banner(g.Addr(), first.UserID, first.Password, note); err != nil {
+		return err
+	}
+	<-running.Done()
+	return nil
+}
+
+// backEnd is the services that look and keep, without the gateway.
+type backEnd struct {
+	scheduler *scheduler.Scheduler
+	prober    *prober.Prober
+	projector *projector.Projector
+}
+
+func (b backEnd) services() []service {
+	return []service{
+		{name: "scheduler", run: b.scheduler.Run},
+		{name: "prober", run: b.prober.Run},
+		{name: "projector", run: b.projector.Run, lone: true},
+	}
+}
+
+func (p *pipeline) backEnd(config scheduler.Config) (b backEnd, err error) {
+	logs := map[string]*events.Log{}
+	for _, name := range []string{"scheduler", "prober", "projector"} {
+		if logs[name], err = p.log(name); err != nil {
+			return b, err
+		}
+	}
+	return backEnd{
+		scheduler: scheduler.New(config, logs["scheduler"], p.logger),
+		prober:    prober.New(p.app.proberConfig(), logs["prober"], p.logger),
+		projector: projector.New(projector.Config{}, logs["projector"], p.store, p.logger),
+	}, nil
+}
+
+func (a *app) schedulerConfig() scheduler.Config {
+	c := a.config
+	return scheduler.Config{
+		Zone: c.Zone(), OutletsFile: c.OutletsFile, Deadline: c.ScanDeadline, ProbeTimeout: c.ProbeTimeout,
+		Settings: events.SettingsChanged{Schedule: c.Schedule(), Policy: c.Policy()},
+	}
+}
+
+func (p *pipeline) gateway(projection *projector.Projector) (*gateway.Gateway, error) {
+	c := p.app.config
+	log, err := p.log("gateway")
+	if err != nil {
+		return nil, err
+	}
+	secret := c.JWTSecretKey
+	if secret == "" {
+		if secret, err = p.dir.Secret("jwt-secret"); err != nil {
+			return nil, err
+		}
+	}
+	return gateway.New(gateway.Config{
+		Addr: c.HTTPAddr, JWTSecret: []byte(secret), TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
+		CORSOrigins: c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
+		ScanDeadline: c.ScanDeadline,
+		Checks: []gateway.Check{
+			{Name: "nats", Run: p.nats.Check},
+			{Name: "projector", Run: projection.Check},
+		},
+	}, log, p.store, ui.Files(), p.logger)
+}
+
+// banner tells where everything is. A made-up password is shown here and
+// nowhere else.
+func (a *app) banner(addr net.Addr, userID, password string, note []string) error {
+	host := addr.String()
+	if t, ok := addr.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
+		host = net.JoinHostPort("localhost", fmt.Sprint(t.Port))
+	}
+	lines := []string{"", "  Page  http://" + host + "/backup-monitor", "  API   http://" + host + "/api/v1"}
+	if password != "" {
+		lines = append(lines, "", "  The first Admin was made. This password is not shown again:", "  User  "+userID, "  Password  "+password)
+	}
+	lines = append(append(lines, note...), "", "  Ctrl-C stops it.", "", "")
+	_, err := fmt.Fprint(a.stdout, strings.Join(lines, "\n"))
+	return err
+}
+
+// warnAboutZone: in a container the machine's zone is nobody's choice, and it
+// decides which day a look belongs to.
+func (a *app) warnAboutZone(logger *slog.Logger) {
+	if _, err := os.Stat("/.dockerenv"); a.config.TZ == "" && (err == nil || cmp.Or(os.Getenv("container"), os.Getenv("KUBERNETES_SERVICE_HOST")) != "") {
+		logger.Warn("TZ is not set: days begin and end as the container's clock says, probably UTC; set TZ, as Europe/Berlin")
+	}
+}
