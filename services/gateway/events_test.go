@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"backupmonitor/events"
-	"backupmonitor/services/internal/store"
 )
 
 func (e *env) identity(t testing.TB) events.Identity {
@@ -203,54 +202,6 @@ func TestLiveFeedFilters(t *testing.T) {
 			t.Errorf("%s: %d and not %d", query, n, want)
 		}
 		s.close()
-	}
-}
-
-// Clients that do not read cost the others nothing and are let go.
-func TestLiveFeedWithSlowClients(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	const readers, sleepers, total = 45, 5, 1500
-	var done sync.WaitGroup
-	streams := make([]*eventStream, 0, readers+sleepers)
-	for i := range readers + sleepers {
-		user := "u" + strconv.Itoa(i/10)
-		if i%10 == 0 {
-			addUser(t, e.store, store.User{ID: user, Name: user, Type: "S", Active: true})
-		}
-		streams = append(streams, e.listen(t, call{path: "/events", token: e.signIn(t, user)}))
-	}
-	defer func() {
-		for _, s := range streams {
-			s.close()
-		}
-	}()
-	for _, s := range streams[:readers] {
-		done.Go(func() {
-			for n := 0; n < total; {
-				if m := s.next(); m.event == events.TypeBackupObserved {
-					n++
-				}
-			}
-		})
-	}
-	for i := range total {
-		o := observed(i)
-		o.Warnings = []string{strings.Repeat("w", 4<<10)} // together more than queue and connection hold
-		e.append(t, o)
-	}
-	done.Wait()
-	for _, s := range streams[readers:] {
-		n := 0
-		for {
-			if _, err := s.read(); err != nil {
-				break
-			}
-			n++
-		}
-		if n == 0 || n >= total {
-			t.Errorf("a client that slept got %d of %d events before it was let go", n, total)
-		}
 	}
 }
 

@@ -69,11 +69,11 @@ func (e *env) probe(t *testing.T, method, path, token string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	res, err := e.client.Do(e.request(t, ctx, call{method: method, path: strings.Replace(path, "{id}", "none", 1), token: token}))
+	res, err := e.client.Do(e.request(ctx, t, call{method: method, path: strings.Replace(path, "{id}", "none", 1), token: token}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer closeBody(t, res)
 	switch res.StatusCode {
 	case http.StatusUnauthorized:
 		return "401"

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestSyncAnswersWithWhatTheTablesShow(t *testing.T) {
 	} {
 		c.method, c.token = http.MethodPost, e.admin
 		got := get[statsJSON](t, e, http.StatusOK, c)
-		rows := append(got.Data, got.AdvancedDate...)
+		rows := slices.Concat(got.Data, got.AdvancedDate)
 		if got.SyncedCount != 1 || len(rows) != 1 || rows[0]["scanDate"] != "2026-02-20" || rows[0]["outletCode"] != "S2" {
 			t.Errorf("%+v", got)
 		}

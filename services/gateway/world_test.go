@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -203,8 +204,8 @@ func (e *env) listen(t testing.TB, c call) *eventStream {
 		c.header = map[string]string{}
 	}
 	c.header["Accept"] = "text/event-stream"
-	r := e.request(t, ctx, c)
-	res, err := e.client.Do(r)
+	r := e.request(ctx, t, c)
+	res, err := e.client.Do(r) //nolint:bodyclose // the stream closes it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +226,7 @@ func (e *env) listen(t testing.TB, c call) *eventStream {
 
 func (s *eventStream) close() {
 	s.cancel()
-	s.res.Body.Close()
+	closeBody(s.t, s.res)
 }
 
 // next is the next message; its error is that of the connection.
@@ -266,7 +267,7 @@ func (s *eventStream) next() message {
 // ended fails when anything more comes.
 func (s *eventStream) ended() {
 	s.t.Helper()
-	if m, err := s.read(); err != io.EOF {
+	if m, err := s.read(); !errors.Is(err, io.EOF) {
 		s.t.Errorf("the stream should have ended, but: %+v, %v", m, err)
 	}
 }

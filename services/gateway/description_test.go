@@ -1,0 +1,68 @@
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+)
+
+func (e *env) loadDescription(t *testing.T) {
+	t.Helper()
+	res, err := e.client.Get(e.url + prefix + "/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeBody(t, res)
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.doc, err = openapi3.NewLoader().LoadFromData(data); err != nil {
+		t.Fatalf("openapi.yaml: %v", err)
+	}
+	if err := e.doc.Validate(t.Context()); err != nil {
+		t.Fatalf("openapi.yaml: %v", err)
+	}
+	if e.router, err = gorillamux.NewRouter(e.doc); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// validate holds an answer against the description.
+func (e *env) validate(t testing.TB, r *http.Request, res *http.Response, body []byte) {
+	t.Helper()
+	relative := r.Clone(t.Context())
+	relative.URL.Host, relative.URL.Scheme, relative.Host = "", "", ""
+	rt, vars, err := e.router.FindRoute(relative)
+	if err != nil {
+		if res.StatusCode != http.StatusNotFound && res.StatusCode != http.StatusMethodNotAllowed {
+			t.Fatalf("%s %s is not in openapi.yaml, and answers %d", r.Method, r.URL.Path, res.StatusCode)
+		}
+		var v any
+		if err := json.Unmarshal(body, &v); err != nil {
+			t.Fatalf("%s %s: %v in %s", r.Method, r.URL.Path, err, body)
+		}
+		if err := e.doc.Components.Schemas["Error"].Value.VisitJSON(v); err != nil {
+			t.Fatalf("%s %s: %v", r.Method, r.URL.Path, err)
+		}
+		return
+	}
+	err = openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, PathParams: vars, Route: rt},
+		Status:                 res.StatusCode, Header: res.Header, Body: io.NopCloser(bytes.NewReader(body)),
+		Options: &openapi3filter.Options{
+			IncludeResponseStatus: true,
+			ExcludeResponseBody:   !strings.HasPrefix(res.Header.Get("Content-Type"), "application/json"),
+		},
+	})
+	if err != nil {
+		t.Fatalf("%s %s answers %d, not as described: %v\n%s", r.Method, r.URL, res.StatusCode, err, body)
+	}
+}
