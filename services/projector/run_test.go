@@ -1,221 +1,18 @@
 package projector
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
-
 	"backupmonitor/events"
-	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
-	"backupmonitor/services/internal/store/sqlite"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const patience = 30 * time.Second
-
-// quick is the production configuration with short waits.
-func quick() Config {
-	return Config{
-		BatchSize: 50, BatchWait: 50 * time.Millisecond, TakeOver: 300 * time.Millisecond, CheckEvery: 50 * time.Millisecond,
-		RetryFirst: 5 * time.Millisecond, RetryMost: 50 * time.Millisecond,
-	}
-}
-
-// world is a log and a database.
-type world struct {
-	*natstest.Server
-	path string
-	db   *sqlite.Store
-	logs *logBuffer
-}
-
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	w := &world{Server: natstest.Start(t), path: filepath.Join(t.TempDir(), "monitor.db"), logs: &logBuffer{}}
-	w.db = w.open(t)
-	if err := w.db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
-
-func (w *world) open(t testing.TB) *sqlite.Store {
-	t.Helper()
-	db, err := sqlite.Open(t.Context(), w.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
-}
-
-func (w *world) projector(db Store) *Projector {
-	return New(quick(), w.Log, db, slog.New(slog.NewTextHandler(w.logs, nil)))
-}
-
-// running runs p until the returned function is called or the test ends; that
-// function gives what Run returned.
-func running(t testing.TB, p *Projector) (stop func() error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	var err error
-	var wg sync.WaitGroup
-	wg.Go(func() { err = p.Run(ctx) })
-	stop = func() error { cancel(); wg.Wait(); return err }
-	t.Cleanup(func() { _ = stop() })
-	return stop
-}
-
-func (w *world) append(t testing.TB, payloads ...events.Payload) (last uint64) {
-	t.Helper()
-	for _, p := range payloads {
-		seq, _, err := w.Log.Append(t.Context(), p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		last = seq
-	}
-	return last
-}
-
-// poison stores what is no event.
-func (w *world) poison(t testing.TB) {
-	t.Helper()
-	m := &nats.Msg{Subject: "ev.backup.observed.d_drive.X", Header: nats.Header{"ce-type": {"backup.observed.v1"}}, Data: []byte("{")}
-	if _, err := w.JS.PublishMsg(t.Context(), m); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func until(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !is() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain until %s", patience, what)
-		}
-		pause(t.Context(), 2*time.Millisecond)
-	}
-}
-
-func (w *world) reached(t testing.TB, seq uint64) {
-	t.Helper()
-	until(t, fmt.Sprintf("the checkpoint is %d", seq), func() bool { return w.checkpoint(t).Seq == seq })
-}
-
-func (w *world) checkpoint(t testing.TB) store.Checkpoint {
-	t.Helper()
-	cp, err := w.db.Checkpoint(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cp
-}
-
-// story is scans of some outlets with every kind of event among them.
-func (w *world) story(t testing.TB, scan, outlets int) uint64 {
-	t.Helper()
-	id := fmt.Sprintf("scan-%03d", scan)
-	var last uint64
-	w.append(t, events.ScanRequested{ScanID: id})
-	for o := range outlets {
-		code := fmt.Sprintf("OUT%03d", o)
-		if scan == 0 {
-			w.append(t, events.OutletChanged{Code: code, Address: "192.0.2.1", Active: true, Source: events.SourceUser})
-		}
-		for _, m := range events.Modes() {
-			e := observed(id, code, m)
-			if (scan+o)%3 == 0 {
-				e.Verdict = events.Verdict{Status: events.Failed, Cause: events.CauseTimeout, Detail: "no answer"}
-			}
-			last = w.append(t, e)
-		}
-	}
-	return last
-}
-
-// agrees compares the tables with a fold of the log, and every event with its
-// line of history.
-func (w *world) agrees(t testing.TB) {
-	t.Helper()
-	cp := w.checkpoint(t)
-	want := map[events.Mode]map[string]store.Look{events.DDrive: {}, events.IBStorage: {}}
-	past := map[events.Mode][]string{}
-	feed, err := w.Log.Feed(t.Context(), events.FeedOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer feed.Stop()
-	for seq := uint64(0); seq < cp.Seq; {
-		r, err := feed.Next(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		seq = r.Seq
-		l := Project(r).Look
-		if l == nil {
-			continue
-		}
-		past[l.Mode] = append(past[l.Mode], fmt.Sprint(l.Seq, " ", l.EventID))
-		if s, ok := want[l.Mode][l.Outlet]; !ok || l.Beats(s.Evidence, s.Seq) {
-			want[l.Mode][l.Outlet] = *l
-		}
-	}
-	for _, m := range events.Modes() {
-		got := map[string]store.Look{}
-		err := w.db.Rows(t.Context(), store.Query{Mode: m}, func(r store.Row) error { got[r.Outlet] = r.Look; return nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		for code, l := range want[m] {
-			want[m][code] = l.Normal()
-		}
-		if g, x := text(got), text(want[m]); g != x {
-			t.Fatalf("rows of %s: got %s\nwant %s", m, g, x)
-		}
-		var lines []string
-		err = w.db.History(t.Context(), store.Query{Mode: m}, func(l store.Look) error {
-			lines = append(lines, fmt.Sprint(l.Seq, " ", l.EventID))
-			return nil
-		})
-		if g, x := text(lines), text(past[m]); err != nil || g != x {
-			t.Fatalf("history of %s, %v: got %s\nwant %s", m, err, g, x)
-		}
-	}
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) contains(s string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.b.String(), s)
-}
 
 func TestTablesFollowTheLog(t *testing.T) {
 	t.Parallel()
@@ -226,7 +23,8 @@ func TestTablesFollowTheLog(t *testing.T) {
 	last := w.story(t, 1, 30)
 	w.reached(t, last)
 	w.agrees(t)
-	if s := p.Status(); s.Checkpoint != w.checkpoint(t) || s.Lag() != 0 || s.Error != "" || !s.Running || s.Progress.IsZero() {
+	until(t, "the status has the checkpoint", func() bool { return p.Status().Checkpoint == w.checkpoint(t) })
+	if s := p.Status(); s.Lag() != 0 || s.Error != "" || !s.Running || s.Progress.IsZero() {
 		t.Errorf("status %+v", s)
 	}
 	if detail, err := p.Check(t.Context()); err != nil || !strings.Contains(detail, "0 events behind") {
@@ -276,7 +74,8 @@ func TestQuarantine(t *testing.T) {
 	if err != nil || len(q) != 1 || q[0].Seq != 2 || string(q[0].Data) != "{" || q[0].Reason == "" {
 		t.Fatalf("quarantine %s, %v", text(q), err)
 	}
-	if p.Status().Quarantined != 1 || !w.logs.contains("level=ERROR") {
+	until(t, "the status counts it", func() bool { return p.Status().Quarantined == 1 })
+	if !w.logs.contains("level=ERROR") {
 		t.Error("the quarantine was not loud")
 	}
 	// A poison event alone moves the checkpoint too.

@@ -1,0 +1,145 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+// TestEarlierRows: tables that were there are used as they are, and what
+// older versions wrote into them is understood.
+func TestEarlierRows(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	exec1(t, path, `CREATE TABLE D_Drive_Backup_Stat (OutletServer TEXT, ScanDate DATE, Status TEXT, LastBackupTaken DATETIME,
+		BackupFile TEXT, BackupFileSize TEXT, Duration TEXT, ErrorDetails TEXT, Remark TEXT DEFAULT 'kept', PRIMARY KEY (OutletServer, ScanDate))`)
+	const insert = "INSERT INTO D_Drive_Backup_Stat VALUES "
+	exec1(t, path, insert+`('Café', '2025-03-01', 'Successful', '2025-02-28 23:10:00.500', 'a.bak', '2.45 GB', '1.20 s', 'N/A', 'kept')`)
+	exec1(t, path, insert+`('OUT002', '2025-03-01', 'Error', 'N/A', 'N/A', 'N/A', 'N/A', 'timed out', 'kept')`)
+	exec1(t, path, `CREATE TABLE Outlets (OutletCode TEXT PRIMARY KEY, IPAddress TEXT, OutletName TEXT, ActiveDepot TEXT, Region TEXT)`)
+	exec1(t, path, `INSERT INTO Outlets VALUES ('café', '192.0.2.1', 'North', 'y', 'R1'), ('OUT002', '192.0.2.2', NULL, 'N', 'R2')`)
+	s := open(t, path)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, path, insert+`('OUT003', '2025-03-01', 'Error', NULL, NULL, NULL, NULL, NULL, 'kept')`) // by another program, later
+
+	rows := rowsOf(t, s, store.Query{Mode: events.DDrive})
+	if len(rows) != 3 {
+		t.Fatalf("%d rows, want 3", len(rows))
+	}
+	cafe, out2, out3 := rows[0], rows[1], rows[2]
+	taken := time.Date(2025, 2, 28, 23, 10, 0, 0, time.UTC)
+	if cafe.Status != events.Successful || !cafe.Conclusive || cafe.ErrorDetails != "" || cafe.LastBackupTaken == nil ||
+		!cafe.LastBackupTaken.Equal(taken) || cafe.Server != "192.0.2.1" || cafe.OutletName != "North" || cafe.Evidence != events.EvidenceImported {
+		t.Errorf("successful row read as %+v", cafe)
+	}
+	for _, r := range []store.Row{out2, out3} {
+		if r.Status != events.Failed || r.Conclusive || r.Cause != "" || r.LastBackupTaken != nil || r.BackupFile != "" ||
+			r.BackupFileSize != "" || r.Evidence != events.EvidenceImported || r.EventID != "" {
+			t.Errorf("failed row read as %+v", r)
+		}
+	}
+	if out2.ErrorDetails != "timed out" || out2.Server != "192.0.2.2" {
+		t.Errorf("failed row read as %+v", out2)
+	}
+	if n := len(rowsOf(t, s, store.Query{Mode: events.DDrive, Status: events.Failed})); n != 2 {
+		t.Errorf("%d failed rows, want 2", n)
+	}
+	sum, err := s.Summary(t.Context(), store.Query{Mode: events.DDrive})
+	if err != nil || len(sum) != 1 || sum[0] != (store.DaySummary{ScanDate: "2025-03-01", Total: 3, Successful: 1, Failed: 2}) {
+		t.Errorf("summary %+v, %v", sum, err)
+	}
+
+	var b store.Batch
+	b.New = store.Checkpoint{Stream: "s", Seq: 3}
+	for i, outlet := range []string{"CAFÉ", "out002", "OUT003"} {
+		b.Looks = append(b.Looks, store.Look{
+			EventID: outlet, Seq: uint64(i + 1), Stored: taken, Mode: events.DDrive, Outlet: outlet, ScanDate: "2025-03-01",
+			Status: events.Failed, Cause: events.CauseTimeout, Evidence: events.EvidenceNone,
+		})
+	}
+	b.Outlets = []store.Outlet{{Code: "Out002", Address: "192.0.2.22", Active: true, Source: events.SourceUser, Seq: 9}}
+	if err := s.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rowsOf(t, s, store.Query{Mode: events.DDrive}) {
+		if r.EventID != "" || r.Outlet != rows[i].Outlet {
+			t.Errorf("a look that saw nothing replaced the earlier row: %+v", r)
+		}
+	}
+	b.Old, b.New.Seq, b.Outlets = b.New, 6, nil
+	for i := range b.Looks {
+		b.Looks[i].EventID += "2"
+		b.Looks[i].Seq += 3
+		b.Looks[i].Cause, b.Looks[i].Conclusive, b.Looks[i].Evidence = events.CauseStale, true, events.EvidenceFull
+	}
+	if err := s.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	rows = rowsOf(t, s, store.Query{Mode: events.DDrive})
+	if len(rows) != 3 || rows[0].Outlet != "CAFÉ" || rows[1].Outlet != "out002" || rows[0].Cause != events.CauseStale {
+		t.Errorf("after looks of the day: %+v", rows)
+	}
+	var kept int
+	ask(t, path, "SELECT (SELECT COUNT(*) FROM D_Drive_Backup_Stat WHERE Remark = 'kept') * 10 + (SELECT COUNT(*) FROM Outlets WHERE OutletCode = 'Out002' AND Region = 'R2')", &kept)
+	if kept != 31 {
+		t.Errorf("columns that are not ours: %d, want those of 3 rows and 1 outlet kept", kept)
+	}
+}
+
+// TestEarlierRowsOfOneKey: SQLite let older versions write one outlet's day
+// twice; a look makes one row of them where their spellings meet.
+func TestEarlierRowsOfOneKey(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	s := open(t, path)
+	exec1(t, path, `CREATE TABLE D_Drive_Backup_Stat (OutletServer TEXT, ScanDate DATE, Status TEXT, LastBackupTaken DATETIME,
+		BackupFile TEXT, BackupFileSize TEXT, Duration TEXT, ErrorDetails TEXT, PRIMARY KEY (OutletServer, ScanDate))`)
+	exec1(t, path, "INSERT INTO D_Drive_Backup_Stat (OutletServer, ScanDate, Status) VALUES ('OUT1', '2025-03-01', 'Error'), ('out1', '2025-03-01', 'Error')")
+	exec1(t, path, "CREATE TABLE Outlets (OutletCode TEXT PRIMARY KEY, IPAddress TEXT, OutletName TEXT, ActiveDepot TEXT)")
+	exec1(t, path, "INSERT INTO Outlets VALUES ('OUT1', '', '', 'Y'), ('out1', '', '', 'Y')")
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Apply(t.Context(), store.Batch{
+		New: store.Checkpoint{Stream: "s", Seq: 2},
+		Looks: []store.Look{{
+			EventID: "e", Seq: 1, Mode: events.DDrive, Outlet: "out1", ScanDate: "2025-03-01", Status: events.Successful,
+			Cause: events.CauseOK, Conclusive: true, Evidence: events.EvidenceFull,
+		}},
+		Outlets: []store.Outlet{{Code: "out1", Active: true, Source: events.SourceUser, Seq: 2}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := rowsOf(t, s, store.Query{Mode: events.DDrive})
+	outlets, err := s.ActiveOutlets(t.Context())
+	if err != nil || len(outlets) != 1 || len(rows) != 1 || rows[0].Outlet != "out1" || rows[0].Status != events.Successful {
+		t.Errorf("rows %+v, outlets %+v, %v", rows, outlets, err)
+	}
+}
+
+// TestUserPutInByHand: an administrator's INSERT is enough.
+func TestUserPutInByHand(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	s := open(t, path)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, path, "INSERT INTO UserManager (UserID, UserName, UserType, Password, Status) VALUES ('Jo', 'Jo', 's ', 'hash ', 'y')")
+	u, err := s.User(t.Context(), "Jo")
+	if err != nil || u.Type != "S" || !u.Active || u.PasswordHash != "hash" || u.LoginFalseAttempt != 0 {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	if n, err := s.SignInFailed(t.Context(), "Jo"); err != nil || n != 1 {
+		t.Fatalf("count %d, %v", n, err)
+	}
+	if ok, err := s.SignedIn(t.Context(), "Jo", time.Now(), 5); err != nil || !ok {
+		t.Fatalf("signed in %t, %v", ok, err)
+	}
+}
