@@ -70,13 +70,11 @@ func (a *app) withOwnPipeline(ctx context.Context, logger *slog.Logger, f func(c
 	if err != nil {
 		return err
 	}
-	running := p.start(ctx, back.services()...)
-	select {
-	case <-back.scheduler.Ready():
-		return f(running, log)
-	case <-running.Done():
+	running := p.start(ctx, back)
+	if running.Err() != nil {
 		return nil // the failure that ended it is returned when the pipeline closes
 	}
+	return f(running, log)
 }
 
 // serviceCommands are the services that run on their own against a NATS

@@ -63,6 +63,9 @@ func demoPassword(dataDir, given string) (string, error) {
 }
 
 func writeDemoOutlets(dir string, outlets *fleet.Fleet) (string, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return "", fmt.Errorf("make the demo's data directory: %w", err)
+	}
 	path := filepath.Join(dir, "outlets.csv")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

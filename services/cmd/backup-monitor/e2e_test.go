@@ -76,7 +76,9 @@ func (c *child) kill() {
 	if err := c.cmd.Process.Kill(); err != nil {
 		c.t.Fatal(err)
 	}
-	_ = <-c.exit // it was killed
+	if err := <-c.exit; err == nil {
+		c.t.Error("it ended before it was killed")
+	}
 }
 
 // interrupt is Ctrl-C; it returns how long the end took.

@@ -101,10 +101,23 @@ type service struct {
 	lone bool
 }
 
-// start runs the services. The first that fails stops all, unless it is a lone
-// one.
-func (p *pipeline) start(ctx context.Context, services ...service) context.Context {
+// start runs the services that look and keep, and waits until a scan would find
+// the outlets of OUTLETS_FILE. The context it returns ends with ctx, or when a
+// service has failed.
+func (p *pipeline) start(ctx context.Context, b backEnd) context.Context {
 	ctx, p.cancel = context.WithCancelCause(ctx)
+	p.run(ctx, service{name: "scheduler", run: b.scheduler.Run}, service{name: "prober", run: b.prober.Run},
+		service{name: "projector", run: b.projector.Run, lone: true})
+	select {
+	case <-b.scheduler.Ready():
+	case <-ctx.Done():
+	}
+	return ctx
+}
+
+// run runs services beside those that run already. The first that fails stops
+// all, unless it is a lone one.
+func (p *pipeline) run(ctx context.Context, services ...service) {
 	for _, s := range services {
 		p.services.Go(func() {
 			err := s.run(ctx)
@@ -122,7 +135,6 @@ func (p *pipeline) start(ctx context.Context, services ...service) context.Conte
 			p.cancel(err)
 		})
 	}
-	return ctx
 }
 
 // close stops the services, waits for them, and gives everything back, in the

@@ -91,7 +91,11 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if err := g.Listen(ctx); err != nil {
 		return err
 	}
-	running := p.start(ctx, append(back.services(), service{name: "gateway", run: g.Run})...)
+	running := p.start(ctx, back)
+	if running.Err() != nil {
+		return nil // the failure that ended it is returned when the pipeline closes
+	}
+	p.run(running, service{name: "gateway", run: g.Run})
 	if err := a.banner(g.Addr(), first.UserID, first.Password, note); err != nil {
 		return err
 	}
@@ -104,14 +108,6 @@ type backEnd struct {
 	scheduler *scheduler.Scheduler
 	prober    *prober.Prober
 	projector *projector.Projector
-}
-
-func (b backEnd) services() []service {
-	return []service{
-		{name: "scheduler", run: b.scheduler.Run},
-		{name: "prober", run: b.prober.Run},
-		{name: "projector", run: b.projector.Run, lone: true},
-	}
 }
 
 func (p *pipeline) backEnd(config scheduler.Config) (b backEnd, err error) {
