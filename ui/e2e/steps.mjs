@@ -53,7 +53,10 @@ export const steps = {
     await dialog.getByRole('button', { name: 'Start', exact: true }).click();
     await dialog.waitFor({ state: 'hidden' });
 
-    const card = page.getByRole('region', { name: 'Scan' }).first();
+    // The schedule may have scans of its own at the same time.
+    const card = page
+      .getByRole('article', { name: 'Scan' })
+      .filter({ hasText: `started by ${settings.userId}` });
     await card.waitFor();
     await shoot(page, 'scanning');
     await runningScanShowsElsewhere(page);
@@ -139,7 +142,7 @@ export const steps = {
   },
 
   'the other mode has its own list': async (/** @type {World} */ { page }) => {
-    await page.getByText('USB IBSTORAGE').click();
+    await page.getByText('USB IBSTORAGE', { exact: true }).click();
     const records = await stats(page, '/ibstorage-stats');
     if (records.length === 0) await page.getByText('No scan yet').waitFor();
     else await rowCount(page, records.length);
@@ -181,7 +184,7 @@ async function runningScanShowsElsewhere(page) {
   /** @type {unknown} */
   const running = await (await answer).json();
   const { data } = /** @type {{ data: unknown[] }} */ (running);
-  if (data.length > 0) await other.getByRole('region', { name: 'Scan' }).first().waitFor();
+  if (data.length > 0) await other.getByRole('article', { name: 'Scan' }).first().waitFor();
   await other.close();
 }
 

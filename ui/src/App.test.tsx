@@ -172,7 +172,7 @@ test('a scan that runs already is shown, followed to its end and cancellable', a
   server.on('DELETE /scans/s1', () => json({ status: 'success' }, 202));
   const user = open();
 
-  const card = await screen.findByRole('region', { name: 'Scan' });
+  const card = await screen.findByRole('article', { name: 'Scan' });
   const bar = within(card).getByRole('progressbar');
   expect(bar).toHaveAttribute('aria-valuenow', '5');
   progress.send(
@@ -193,7 +193,7 @@ test('a scan that runs already is shown, followed to its end and cancellable', a
 
   // The list of running scans may still name it for a moment.
   await user.click(within(card).getByRole('button', { name: 'Dismiss' }));
-  expect(screen.queryByRole('region', { name: 'Scan' })).toBeNull();
+  expect(screen.queryByRole('article', { name: 'Scan' })).toBeNull();
 });
 
 test('starting a scan for a date goes to that date and follows the scan', async () => {
@@ -246,17 +246,17 @@ test('a full scan leaves its outcome behind, a re-scan of chosen outlets does no
   server.on('GET /scans/again', () => streams.again.response);
   server.on('GET /scans/slot', () => streams.slot.response);
   open();
-  expect(await screen.findAllByRole('region', { name: 'Scan' })).toHaveLength(2);
+  expect(await screen.findAllByRole('article', { name: 'Scan' })).toHaveLength(2);
 
   const end = { type: 'complete', total: 4, success: 1, failed: 3, notObserved: 2 };
   streams.slot.send(end, 'slot');
   const outcome = await screen.findByText('Scan complete');
-  const card = outcome.closest('section');
+  const card = outcome.closest('article');
   expect(card).toHaveTextContent('every outlet · for 21 Feb 2026 · on schedule');
   expect(card).toHaveTextContent('4 of 4 looks1 successful1 failed2 could not be seen');
   streams.again.send(end, 'again');
   await waitFor(() => {
-    expect(screen.getAllByRole('region', { name: 'Scan' })).toEqual([card]);
+    expect(screen.getAllByRole('article', { name: 'Scan' })).toEqual([card]);
   });
 });
 

@@ -26,7 +26,7 @@ export function ScanCard({ scan, mayCancel, onEnded, onDismiss }: ScanCardProps)
   const running = progress.state === 'running';
 
   return (
-    <section aria-label="Scan" data-state={progress.state} className="card space-y-2 px-4 py-3">
+    <article aria-label="Scan" data-state={progress.state} className="card space-y-2 px-4 py-3">
       <div className="flex items-start gap-3">
         <div className="min-w-0 grow">
           <h2 className="text-sm font-semibold">
@@ -77,7 +77,7 @@ export function ScanCard({ scan, mayCancel, onEnded, onDismiss }: ScanCardProps)
           <p>{cancel.error.message}</p>
         </Notice>
       )}
-    </section>
+    </article>
   );
 }
 

@@ -24,7 +24,8 @@ const mostCards = 3;
 export function ScanSection({ user, mode, live, onStarted }: ScanSectionProps) {
   const scans = useScans(live);
   const [asking, setAsking] = useState(false);
-  const hidden = scans.shown.length - mostCards;
+  const hidden =
+    scans.shown.filter(({ progress }) => progress.state === 'running').length - mostCards;
 
   return (
     <>

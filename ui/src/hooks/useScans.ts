@@ -4,10 +4,11 @@ import { useState } from 'react';
 import { modeKey } from '../api/backups';
 import { runningScansKey, runningScansQuery, type Progress, type Scan } from '../api/scans';
 import { modes } from '../backups/modes';
+import { inOrder, withEnded } from './scanList';
 import { useClient } from './useClient';
 
 export interface Scans {
-  /** Newest first: those that run, and the full scan that ended last. */
+  /** Those that run, newest first, then the full scans that ended last. */
   shown: Scan[];
   /** Why it is not known what runs. */
   error: Error | null;
@@ -36,14 +37,14 @@ export function useScans(live: boolean): Scans {
   if (unknown.length > 0) setKnown([...unknown, ...known]);
 
   return {
-    shown: known,
+    shown: inOrder(known, running.data ?? []),
     error: running.error,
     started: (scan) => {
       setKnown((scans) => [scan, ...scans.filter((other) => other.id !== scan.id)]);
       void queries.invalidateQueries({ queryKey: runningScansKey });
     },
     ended: (id, progress) => {
-      setKnown((scans) => keepLastEnded(scans, id, progress));
+      setKnown((scans) => withEnded(scans, id, progress));
       setOver((ids) => new Set([...ids, id]));
       void queries.invalidateQueries({ queryKey: runningScansKey });
       for (const mode of modes) void queries.invalidateQueries({ queryKey: modeKey(mode.id) });
@@ -53,11 +54,4 @@ export function useScans(live: boolean): Scans {
       setOver((ids) => new Set([...ids, id]));
     },
   };
-}
-
-function keepLastEnded(scans: readonly Scan[], id: string, progress: Progress): Scan[] {
-  const others = scans.filter((scan) => scan.id !== id);
-  const ended = scans.find((scan) => scan.id === id);
-  if (!ended?.full) return others;
-  return [{ ...ended, progress }, ...others.filter((scan) => scan.progress.state === 'running')];
 }
