@@ -47,8 +47,9 @@ func TestBadInput(t *testing.T) {
 		"bad outlets file":    {settings{"OUTLETS_FILE": outletsFile(t, "B1,127.0.0.1,x", "b1,127.0.0.1,y", "B3,not an address,z")}, []string{"up"}, []string{"line 3", "line 4"}},
 		"import: missing":     {nil, []string{"outlets", "import", file + "x"}, []string{file + "x"}},
 		"import: bad lines":   {nil, []string{"outlets", "import", outletsFile(t, "B1,127.0.0.1,x", "b1,127.0.0.1,y", "B3,not an address,z")}, []string{"line 3", "b1", "line 4", "not an address", "nothing was changed"}},
-		"probe: unknown":      {settings{"OUTLETS_FILE": good}, []string{"probe", "nope"}, []string{"nope", "--address"}},
-		"probe: bad address":  {nil, []string{"probe", "B1", "--address", "not an address"}, []string{"not an address"}},
+		"probe: unknown":      {settings{"OUTLETS_FILE": good, "USER": "u", "PASS": "p"}, []string{"probe", "nope"}, []string{"nope", "--address"}},
+		"probe: bad address":  {settings{"USER": "u", "PASS": "p"}, []string{"probe", "B1", "--address", "not an address"}, []string{"not an address"}},
+		"probe: no account":   {nil, []string{"probe", "B1", "--address", "127.0.0.1"}, []string{"USER", "PASS"}},
 		"argument to no one":  {nil, []string{"config", "x"}, []string{`unknown command "x"`}},
 		"import without file": {nil, []string{"outlets", "import"}, []string{"accepts 1 arg"}},
 	} {

@@ -124,7 +124,7 @@ func (a *app) runService(ctx context.Context, name string, run func(context.Cont
 	if err != nil {
 		return err
 	}
-	a.warnAboutZone(logger)
+	a.warnAboutSettings(logger)
 	nc, err := a.connect(name, logger)
 	if err != nil {
 		return errors.Join(err, logs.Close())

@@ -41,8 +41,12 @@ func (a *app) demo(ctx context.Context, n int) error {
 	c.SMBUser, c.SMBPass = outlets.Account()
 	demo := *a
 	demo.config = &c
-	err = demo.up(ctx, []string{"", fmt.Sprintf("  Demo  %d simulated outlets", n), "  User  " + c.AdminUserID, "  Password  " + password,
-		"", "  Commands find it with DATA_DIR=" + c.DataDir + ", as: DATA_DIR=" + c.DataDir + " backup-monitor scan"})
+	err = demo.up(ctx, []string{
+		"", fmt.Sprintf("  Demo  %d simulated outlets", n), "  User  " + c.AdminUserID, "  Password  " + password,
+		"", "  Commands find it by its data directory, and the outlets by their account:",
+		"    DATA_DIR=" + c.DataDir + " backup-monitor scan",
+		"    DATA_DIR=" + c.DataDir + " USER=" + c.User + " PASS=" + c.Pass + " backup-monitor probe B0001 -v",
+	})
 	return errors.Join(err, outlets.Close())
 }
 

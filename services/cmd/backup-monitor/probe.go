@@ -55,6 +55,9 @@ func (a *app) probe(ctx context.Context, r probeRequest) error {
 	if err != nil {
 		return err
 	}
+	if a.config.User == "" || a.config.SMBUser == "" {
+		return errors.New(noAccount)
+	}
 	now := time.Now().UTC()
 	date := events.DateOf(now, a.config.Zone())
 	if r.date != "" {
@@ -182,7 +185,7 @@ func maxAgeWord(p events.Policy) string {
 	if p.MaxAgeSeconds == 0 {
 		return "any age"
 	}
-	return p.MaxAge().String() + " old"
+	return strings.TrimSuffix(p.MaxAge().String(), "0m0s") + " old"
 }
 
 func driveWord(d events.Drive) string {

@@ -65,7 +65,7 @@ func (a *app) up(ctx context.Context, note []string) error {
 	if err != nil {
 		return err
 	}
-	a.warnAboutZone(logger)
+	a.warnAboutSettings(logger)
 	err = a.runUp(ctx, logger, note)
 	return errors.Join(err, logs.Close())
 }
@@ -171,10 +171,17 @@ func (a *app) banner(addr net.Addr, userID, password string, note []string) erro
 	return err
 }
 
-// warnAboutZone: in a container the machine's zone is nobody's choice, and it
-// decides which day a look belongs to.
-func (a *app) warnAboutZone(logger *slog.Logger) {
+// warnAboutSettings tells of what is not wrong and probably not meant. In a
+// container the machine's zone is nobody's choice, and it decides which day a
+// look belongs to.
+func (a *app) warnAboutSettings(logger *slog.Logger) {
 	if _, err := os.Stat("/.dockerenv"); a.config.TZ == "" && (err == nil || cmp.Or(os.Getenv("container"), os.Getenv("KUBERNETES_SERVICE_HOST")) != "") {
 		logger.Warn("TZ is not set: days begin and end as the container's clock says, probably UTC; set TZ, as Europe/Berlin")
 	}
+	if a.config.User == "" || a.config.SMBUser == "" {
+		logger.Warn(noAccount)
+	}
 }
+
+// noAccount is what looks will fail with where nobody is to sign in.
+const noAccount = "USER or SMB_USER is not set: no outlet will let us sign in; set USER and PASS together"
