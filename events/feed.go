@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -45,10 +46,14 @@ type FeedOptions struct {
 }
 
 // Feed delivers the log in order, without gaps or duplicates, from a given
-// place and then live. It keeps nothing on the server and survives
-// reconnects. Whoever opens a feed stops it. One goroutine at a time reads it.
+// place and then live. It survives reconnects. While it is open the server
+// holds a consumer for it, of which a stream has 1000 at most. Whoever opens a
+// feed stops it. One goroutine at a time reads it.
 type Feed struct {
-	it jetstream.MessagesContext
+	it      jetstream.MessagesContext
+	c       jetstream.Consumer
+	js      jetstream.JetStream
+	stopped sync.Once
 	// Initial is how many records were there to deliver when the feed opened:
 	// with 0 the reader has caught up before the first Next.
 	Initial uint64
@@ -79,7 +84,7 @@ func (l *Log) Feed(ctx context.Context, o FeedOptions) (*Feed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
-	return &Feed{it: it, Initial: pending}, nil
+	return &Feed{it: it, c: c, js: l.js, Initial: pending}, nil
 }
 
 // Next waits for the next record. Its errors are ctx's, and those after which
@@ -108,4 +113,20 @@ func (f *Feed) Next(ctx context.Context) (Record, error) {
 }
 
 // Stop ends the feed. It may be called more than once.
-func (f *Feed) Stop() { f.it.Stop() }
+//
+// The client would leave the consumer to the server's idle time of 5 minutes,
+// within which short feeds add up to the most that a stream may have. Where
+// deleting it fails, because the server is away, that is what still happens.
+func (f *Feed) Stop() {
+	f.stopped.Do(func() {
+		f.it.Stop()
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		if info := f.c.CachedInfo(); info != nil {
+			_ = f.js.DeleteConsumer(ctx, StreamEvents, info.Name)
+		}
+	})
+}
+
+// closeTimeout bounds what a stopped feed waits for the server.
+const closeTimeout = 2 * time.Second

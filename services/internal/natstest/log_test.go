@@ -196,6 +196,27 @@ func TestFeed(t *testing.T) {
 	}
 }
 
+func TestStoppedFeedsLeaveNothingOnTheServer(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	ctx := t.Context()
+	for range 20 {
+		feed, err := s.Log.Feed(ctx, events.FeedOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		feed.Stop()
+		feed.Stop()
+	}
+	stream, err := s.JS.Stream(ctx, events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Consumers; n != 1 { // the schedulers'
+		t.Errorf("the log has %d consumers, want 1", n)
+	}
+}
+
 // TestLogSurvivesItsServer: what was acknowledged is there after a restart,
 // under the same identity, and the window of ids too.
 func TestLogSurvivesItsServer(t *testing.T) {
