@@ -50,10 +50,8 @@ type FeedOptions struct {
 // holds a consumer for it, of which a stream has 1000 at most. Whoever opens a
 // feed stops it. One goroutine at a time reads it.
 type Feed struct {
-	it      jetstream.MessagesContext
-	c       jetstream.Consumer
-	js      jetstream.JetStream
-	stopped sync.Once
+	it   jetstream.MessagesContext
+	stop func()
 	// Initial is how many records were there to deliver when the feed opened:
 	// with 0 the reader has caught up before the first Next.
 	Initial uint64
@@ -84,7 +82,7 @@ func (l *Log) Feed(ctx context.Context, o FeedOptions) (*Feed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
-	return &Feed{it: it, c: c, js: l.js, Initial: pending}, nil
+	return &Feed{it: it, stop: sync.OnceFunc(func() { l.closeFeed(context.WithoutCancel(ctx), it, c) }), Initial: pending}, nil
 }
 
 // Next waits for the next record. Its errors are ctx's, and those after which
@@ -113,20 +111,20 @@ func (f *Feed) Next(ctx context.Context) (Record, error) {
 }
 
 // Stop ends the feed. It may be called more than once.
-//
-// The client would leave the consumer to the server's idle time of 5 minutes,
-// within which short feeds add up to the most that a stream may have. Where
-// deleting it fails, because the server is away, that is what still happens.
-func (f *Feed) Stop() {
-	f.stopped.Do(func() {
-		f.it.Stop()
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-		defer cancel()
-		if info := f.c.CachedInfo(); info != nil {
-			_ = f.js.DeleteConsumer(ctx, StreamEvents, info.Name)
-		}
-	})
-}
+func (f *Feed) Stop() { f.stop() }
 
 // closeTimeout bounds what a stopped feed waits for the server.
 const closeTimeout = 2 * time.Second
+
+// closeFeed also deletes the consumer. The client would leave it to the
+// server's idle time of 5 minutes, within which short feeds add up to the most
+// that a stream may have. Where deleting fails, because the server is away,
+// that is what still happens.
+func (l *Log) closeFeed(ctx context.Context, it jetstream.MessagesContext, c jetstream.Consumer) {
+	it.Stop()
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	if info := c.CachedInfo(); info != nil {
+		_ = l.js.DeleteConsumer(ctx, StreamEvents, info.Name)
+	}
+}
