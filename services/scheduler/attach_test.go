@@ -150,21 +150,14 @@ func TestAttachedEndsWithItsHost(t *testing.T) {
 	f.schedule()
 	f.request(request("guest", events.DDrive))
 	f.started("guest")
-	hold := make(chan struct{})
-	f.probe(1, func(p *prober) {
-		p.before = func(c events.ProbeCommand) {
-			if c.Outlet != "R0001" {
-				<-hold
-			}
-		}
-	})
-	f.until("one look is there", func() bool { return len(f.looks()) == 1 })
+	p, release := f.probeHolding(1, func(c events.ProbeCommand) bool { return c.Outlet != "R0001" })
+	f.until("one look is there", func() bool { return p.done() == 1 })
 	cancelled := events.ScanCompleted{ScanID: "host", ScanDate: host.ScanDate, Modes: host.Modes, Cancelled: true, CancelledBy: "admin"}
 	if _, err := f.Log.Write(f.ctx, cancelled, 0); err != nil {
 		t.Fatal(err)
 	}
 	c := f.completed("guest")
-	close(hold)
+	release()
 	if c.Counts[events.DDrive] != (events.ModeCount{Total: 3, Successful: 1}) || !c.Cancelled || c.CancelledBy != "admin" || c.Unobserved != 2 {
 		t.Errorf("guest completed as %+v", c)
 	}
@@ -201,22 +194,15 @@ func TestHostsLooksFromBeforeTheGuest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.register(3)
-	hold := make(chan struct{})
-	f.probe(3, func(p *prober) {
-		p.before = func(c events.ProbeCommand) {
-			if c.Outlet == "R0003" {
-				<-hold
-			}
-		}
-	})
+	p, release := f.probeHolding(3, func(c events.ProbeCommand) bool { return c.Outlet == "R0003" })
 	f.schedule()
 	f.request(request("host", events.DDrive))
-	f.until("two looks are there", func() bool { return len(f.looks()) == 2 })
+	f.until("two looks are there", func() bool { return p.done() == 2 })
 	f.request(request("guest", events.DDrive))
 	if s := f.started("guest"); s.AttachedTo != "host" {
 		t.Errorf("guest started as %+v", s)
 	}
-	close(hold)
+	release()
 	if c := f.completed("guest"); c.Counts[events.DDrive] != (events.ModeCount{Total: 3, Successful: 3}) || c.Unobserved != 0 {
 		t.Errorf("guest completed as %+v", c)
 	}

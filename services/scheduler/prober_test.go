@@ -23,6 +23,7 @@ type prober struct {
 	mu       sync.Mutex
 	busy     map[string]bool
 	commands []events.ProbeCommand
+	ended    int
 }
 
 // probe starts n workers, which run until the test ends.
@@ -55,6 +56,22 @@ func (f *fixture) probe(n int, set ...func(*prober)) *prober {
 	}
 	f.t.Cleanup(func() { cancel(); it.Stop(); workers.Wait() })
 	return p
+}
+
+// probeHolding starts n workers which keep some commands until release.
+func (f *fixture) probeHolding(n int, held func(events.ProbeCommand) bool) (p *prober, release func()) {
+	f.t.Helper()
+	hold := make(chan struct{})
+	release = sync.OnceFunc(func() { close(hold) })
+	p = f.probe(n, func(p *prober) {
+		p.before = func(c events.ProbeCommand) {
+			if held(c) {
+				<-hold
+			}
+		}
+	})
+	f.t.Cleanup(release) // before the workers are waited for
+	return p, release
 }
 
 func (p *prober) work(ctx context.Context, m jetstream.Msg) {
@@ -112,6 +129,14 @@ func (p *prober) end(c events.ProbeCommand) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.busy[events.Key(c.Outlet)] = false
+	p.ended++
+}
+
+// done is how many commands have their looks.
+func (p *prober) done() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
 }
 
 func (p *prober) seen() []events.ProbeCommand {

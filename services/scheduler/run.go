@@ -149,6 +149,9 @@ func (r *run) fold(record events.Record) {
 	}
 	switch d := e.Data.(type) {
 	case events.BackupObserved:
+		if r.host != nil {
+			return // the scan ended with its host, whenever this is read
+		}
 		if r.progress.Apply(d) {
 			r.show()
 		}

@@ -207,17 +207,10 @@ func TestLaterLooksCount(t *testing.T) {
 	f.started("later")
 	// An offer may slip in between a look and its way to the scheduler. It ends
 	// in a look, but the scan does not wait for that.
-	hold := make(chan struct{})
-	f.probe(len(codes)+1, func(p *prober) {
-		p.before = func(c events.ProbeCommand) {
-			if c.ScanID == "first" {
-				<-hold
-			}
-		}
-	})
+	_, release := f.probeHolding(len(codes)+1, func(c events.ProbeCommand) bool { return c.ScanID == "first" })
 	f.completed("first")
 	f.completed("later")
-	close(hold)
+	release()
 	f.queueEmpties()
 	f.onceEach("later", codes, events.DDrive)
 }
