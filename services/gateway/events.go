@@ -33,7 +33,7 @@ func (g *Gateway) events(w *response, r *request) error {
 		from = id // a browser that reconnects repeats the query as it was
 	}
 	return g.stream(w, r, func(ctx context.Context, s *stream) error {
-		client, sent, err := g.enter(ctx, s, from, wants)
+		client, err := g.enter(ctx, s, from, wants)
 		if err != nil {
 			return logProblem(err)
 		}
@@ -41,8 +41,7 @@ func (g *Gateway) events(w *response, r *request) error {
 		return each(ctx, s, client.Frames(), func(f *live.Frame) (bool, error) {
 			var frames [][]byte
 			for ; f != nil; f = next(client) {
-				if f.Seq > sent {
-					sent = f.Seq
+				if client.New(f) {
 					frames = append(frames, f.Bytes)
 				}
 				if len(frames) == atOnce {
@@ -67,18 +66,17 @@ func next(c *live.Client) *live.Frame {
 	}
 }
 
-// enter begins the feed: after the position that the client has, or now. The
-// client skips what it gets up to the sequence returned.
+// enter begins the feed: after the position that the client has, or now.
 func (g *Gateway) enter(
 	ctx context.Context, s *stream, from string, wants func(*live.Frame) bool,
-) (*live.Client, uint64, error) {
+) (*live.Client, error) {
 	event, reason := "ready", ""
 	if from != "" {
 		p, err := live.ParsePosition(from)
 		if err == nil {
-			c, sent, rerr := g.hub.Resume(ctx, p, wants, func(f *live.Frame) error { return s.write(f.Bytes) })
+			c, rerr := g.hub.Resume(ctx, p, wants, func(f *live.Frame) error { return s.write(f.Bytes) })
 			if rerr == nil || !errors.Is(rerr, live.ErrGone) {
-				return c, sent, rerr
+				return c, rerr
 			}
 			err = rerr
 		}
@@ -87,7 +85,7 @@ func (g *Gateway) enter(
 	}
 	c, err := g.hub.Join(ctx, wants)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	data, err := json.Marshal(struct {
 		Position string `json:"position"`
@@ -98,9 +96,9 @@ func (g *Gateway) enter(
 	}
 	if err != nil {
 		c.Close()
-		return nil, 0, err
+		return nil, err
 	}
-	return c, c.Start.Seq, nil
+	return c, nil
 }
 
 // wanted is what the caller may see and asked for.

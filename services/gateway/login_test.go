@@ -149,6 +149,7 @@ func TestTheLockIsExact(t *testing.T) {
 		get[failure](t, e, http.StatusUnauthorized, login("admin", "wrong"))
 	}
 	get[failure](t, e, http.StatusUnauthorized, login("admin", password))
+	get[failure](t, e, http.StatusUnauthorized, login("admin", "wrong"))
 	if n := e.user(t, "admin").LoginFalseAttempt; n != 5 {
 		t.Errorf("%d failures counted and not 5", n)
 	}

@@ -64,7 +64,8 @@ func TestScanStreamSaysWhatTheSeedSays(t *testing.T) {
 	})
 	select {
 	case m := <-told:
-		t.Errorf("told %s before the tables show it", m.data)
+		tables.hold.Unlock()
+		t.Fatalf("told %s before the tables show it", m.data)
 	case <-time.After(100 * time.Millisecond):
 	}
 	tables.hold.Unlock()

@@ -19,11 +19,23 @@ type Client struct {
 	queue chan *Frame
 	// Start is where the hub stood when the client came: it gets what follows.
 	Start Position
+	seen  uint64 // sequence of what the client has
 }
 
 // Frames delivers what follows Start. It is closed when the client has fallen
 // too far behind, when the log was replaced, and when the hub ends.
 func (c *Client) Frames() <-chan *Frame { return c.queue }
+
+// New tells whether the client does not have a frame yet, and takes it for had
+// from now on: around a resumption a frame may come a second time. The one
+// reader of Frames asks it.
+func (c *Client) New(f *Frame) bool {
+	if f.Seq <= c.seen {
+		return false
+	}
+	c.seen = f.Seq
+	return true
+}
 
 // Close ends the client. It may be called more than once.
 func (c *Client) Close() {
@@ -53,6 +65,7 @@ func (h *Hub) add(c *Client) bool {
 		return false
 	}
 	c.Start = Position{Identity: h.identity, Seq: h.last}
+	c.seen = h.last
 	h.clients[c] = struct{}{}
 	return true
 }
@@ -66,42 +79,43 @@ func (h *Hub) drop(c *Client) {
 }
 
 // Resume sends what follows a position up to now, reading the log by itself,
-// and then makes a client for the rest. The client may repeat frames up to the
-// sequence returned, which the caller skips: none is missing. Errors: ErrGone,
-// ErrStopped, send's, ctx's, or the network's.
-func (h *Hub) Resume(ctx context.Context, after Position, wants func(*Frame) bool, send func(*Frame) error) (*Client, uint64, error) {
+// and then makes a client for the rest: of what follows none is missing, and
+// what is New none is there twice. Errors: ErrGone, ErrStopped, send's, ctx's,
+// or the network's.
+func (h *Hub) Resume(ctx context.Context, after Position, wants func(*Frame) bool, send func(*Frame) error) (*Client, error) {
 	if err := h.Ready(ctx); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if err := h.holds(ctx, after); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	select {
 	case h.replaying <- struct{}{}:
 		defer func() { <-h.replaying }()
 	case <-ctx.Done():
-		return nil, 0, fmt.Errorf("wait for a turn to read the log: %w", ctx.Err())
+		return nil, fmt.Errorf("wait for a turn to read the log: %w", ctx.Err())
 	}
 	r := replay{hub: h, identity: after.Identity, sent: after.Seq, wants: wants, send: send}
 	defer r.stop()
 	// Most is read before there is a queue that could overflow.
 	_, target := h.Position()
 	if err := r.upTo(ctx, target); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	c, err := h.Join(ctx, wants)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if c.Start.Identity != after.Identity {
 		c.Close()
-		return nil, 0, fmt.Errorf("%w: it is of another log", ErrGone)
+		return nil, fmt.Errorf("%w: it is of another log", ErrGone)
 	}
 	if err := r.upTo(ctx, c.Start.Seq); err != nil {
 		c.Close()
-		return nil, 0, err
+		return nil, err
 	}
-	return c, r.sent, nil
+	c.seen = r.sent
+	return c, nil
 }
 
 // holds tells whether all that follows a position is in the log.

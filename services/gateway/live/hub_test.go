@@ -140,7 +140,7 @@ func TestHubPassesOverPoison(t *testing.T) {
 		t.Errorf("got %d and not %d", f.Seq, seq)
 	}
 	var resumed []uint64
-	r, _, err := h.Resume(t.Context(), Position{Identity: c.Start.Identity}, all, func(f *Frame) error { resumed = append(resumed, f.Seq); return nil })
+	r, err := h.Resume(t.Context(), Position{Identity: c.Start.Identity}, all, func(f *Frame) error { resumed = append(resumed, f.Seq); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestHubFollowsANewLog(t *testing.T) {
 	if loads, _ := fold.last(); loads < 2 {
 		t.Error("the fold did not begin anew")
 	}
-	if _, _, err := h.Resume(t.Context(), c.Start, all, func(*Frame) error { return nil }); !errors.Is(err, ErrGone) {
+	if _, err := h.Resume(t.Context(), c.Start, all, func(*Frame) error { return nil }); !errors.Is(err, ErrGone) {
 		t.Errorf("resuming in the old log: %v", err)
 	}
 }
@@ -258,7 +258,7 @@ func TestResumeAfterAPurge(t *testing.T) {
 	identity := caught.Start.Identity
 	for after, want := range map[uint64]string{4: "gone", 5: "[6 7 8 9 10]", 10: "[]"} {
 		got := []uint64{}
-		c, _, err := h.Resume(t.Context(), Position{identity, after}, all, func(f *Frame) error { got = append(got, f.Seq); return nil })
+		c, err := h.Resume(t.Context(), Position{identity, after}, all, func(f *Frame) error { got = append(got, f.Seq); return nil })
 		if want == "gone" {
 			if !errors.Is(err, ErrGone) {
 				t.Errorf("after %d: %v", after, err)
@@ -272,6 +272,39 @@ func TestResumeAfterAPurge(t *testing.T) {
 		if fmt.Sprint(got) != want {
 			t.Errorf("after %d: %v and not %s", after, got, want)
 		}
+	}
+}
+
+// A client that was ahead of this hub, at another gateway, gets nothing twice.
+func TestResumeAheadOfTheHub(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	fold := &list{from: 1}
+	h := NewHub(n.Log, fold, slog.New(slog.DiscardHandler))
+	run(t, h)
+	if err := h.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	identity, _ := h.Position()
+	fold.mu.Lock() // the hub stands still
+	for i := range 5 {
+		put(t, n, i)
+	}
+	c, err := h.Resume(t.Context(), Position{identity, 3}, all, func(f *Frame) error { return fmt.Errorf("sent %d", f.Seq) })
+	fold.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var got []uint64
+	for seq := uint64(0); seq < 5; {
+		f := take(t, c)
+		if seq = f.Seq; c.New(f) {
+			got = append(got, seq)
+		}
+	}
+	if fmt.Sprint(got) != "[4 5]" {
+		t.Errorf("got %v", got)
 	}
 }
 
