@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"math"
 	"time"
 
 	"backupmonitor/events"
@@ -44,7 +45,7 @@ func recordOf(r store.Row) record {
 		FreeBytes: r.FreeBytes, TotalBytes: r.TotalBytes, ScanID: text(r.ScanID),
 	}
 	if r.ClockSkewMS != nil {
-		s := *r.ClockSkewMS / 1000
+		s := math.Round(*r.ClockSkewMS) / 1000
 		rec.ClockSkewSeconds = &s
 	}
 	return rec

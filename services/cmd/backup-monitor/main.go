@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // zones also where the machine has none, as on Windows and in small images
 
@@ -19,6 +20,12 @@ import (
 )
 
 func main() {
+	// A scan keeps the processor little busy and NATS keeps megabytes of the log
+	// cached: collecting twice as often costs next to nothing and saves a third
+	// of the memory. GOGC, where set, has the last word.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	stop()
