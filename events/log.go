@@ -71,12 +71,14 @@ func (l *Log) Append(ctx context.Context, p Payload) (seq uint64, duplicate bool
 // ErrFull, or ctx's.
 func (l *Log) Write(ctx context.Context, p Payload, previous uint64) (uint64, error) {
 	ack, err := l.publish(ctx, p, jetstream.WithExpectLastSequencePerSubject(previous))
-	if err == nil {
+	switch {
+	case err == nil && !ack.Duplicate:
 		return ack.Sequence, nil
-	}
-	if !isWrongSequence(err) {
+	case err != nil && !isWrongSequence(err):
 		return 0, err
 	}
+	// An event of this id is there already (a replicated stream says so before
+	// it looks at sequences), or the subject has moved on.
 	last, lerr := l.Last(ctx, p.Subject())
 	if lerr != nil {
 		return 0, fmt.Errorf("after a conflict: %w", lerr)
@@ -85,7 +87,7 @@ func (l *Log) Write(ctx context.Context, p Payload, previous uint64) (uint64, er
 	if merr != nil {
 		return 0, merr
 	}
-	if last.Seq > previous && ID(last.Header) == ID(mine.Header) && bytes.Equal(last.Data, mine.Data) {
+	if ID(last.Header) == ID(mine.Header) && bytes.Equal(last.Data, mine.Data) {
 		return last.Seq, nil
 	}
 	return 0, fmt.Errorf("write %s: %w", p.Subject(), ErrConflict)

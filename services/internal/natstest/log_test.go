@@ -64,6 +64,25 @@ func TestWriteConflict(t *testing.T) {
 	}
 }
 
+// TestSameIDOtherContent: an event of the same id but other content is a
+// conflict also where the server takes it for a repetition, as a replicated
+// stream does before it looks at sequences.
+func TestSameIDOtherContent(t *testing.T) {
+	t.Parallel()
+	log := natstest.Start(t).Log
+	first := events.ScanCompleted{ScanID: "s1", Unobserved: 1}
+	seq, err := log.Write(t.Context(), first, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := log.Write(t.Context(), first, seq); err != nil || again != seq {
+		t.Fatalf("the same again: %d %v", again, err)
+	}
+	if _, err := log.Write(t.Context(), events.ScanCompleted{ScanID: "s1", Unobserved: 2}, seq); !errors.Is(err, events.ErrConflict) {
+		t.Fatalf("another of the same id: %v", err)
+	}
+}
+
 // TestOneOfManyWriters: of writers who expect the same state, one wins.
 func TestOneOfManyWriters(t *testing.T) {
 	t.Parallel()
