@@ -113,9 +113,11 @@ func TestAdvancedDateFollowsTheZone(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := start(t, func(s *setup) { s.cfg.Zone = zone })
-	e.fill(t, nil, good("S1", "2026-02-21", "2026-02-21T18:29:59Z"), good("S2", "2026-02-21", "2026-02-21T18:30:00Z"))
+	imported := unseen("S3", "2026-02-21") // an older system's Failed says nothing of who looked
+	imported.Evidence, imported.Cause = events.EvidenceImported, ""
+	e.fill(t, nil, good("S1", "2026-02-21", "2026-02-21T18:29:59Z"), good("S2", "2026-02-21", "2026-02-21T18:30:00Z"), imported)
 	got := get[statsJSON](t, e, http.StatusOK, call{path: "/backup-stats", token: e.support})
-	if codes(got.Data) != "S1" || codes(got.AdvancedDate) != "S2" {
+	if codes(got.Data) != "S1 S3" || codes(got.AdvancedDate) != "S2" || got.NotObserved != 0 || got.Data[1]["cause"] != nil {
 		t.Errorf("%q and %q", codes(got.Data), codes(got.AdvancedDate))
 	}
 }
