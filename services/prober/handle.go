@@ -12,6 +12,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/ops"
+	"backupmonitor/services/internal/verdict"
 )
 
 const (
@@ -67,10 +68,7 @@ func (p *Prober) carryOut(work context.Context, c command) (retry time.Duration,
 	case len(open) == 0:
 		return 0, nil
 	case c.expired(now):
-		looks = p.without(c, open, events.LookError{
-			Code:   events.CauseExpired,
-			Detail: "the deadline of the scan had passed: " + c.Deadline.UTC().Format(time.RFC3339),
-		})
+		looks = p.without(c, open, verdict.Expired(c.ProbeCommand))
 	case c.delivered > p.cfg.Attempts+moreDeliveries:
 		looks = p.without(c, open, events.LookError{
 			Code:   events.CauseProtocolError,

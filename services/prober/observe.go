@@ -2,7 +2,6 @@ package prober
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -45,13 +44,9 @@ func (p *Prober) without(c command, modes []events.Mode, e events.LookError) []e
 	var looks []events.BackupObserved
 	now := p.cfg.Now()
 	for _, mode := range modes {
-		r := smb.Result{Mode: mode, Error: &e}
-		cutoff, err := verdict.Cutoff(c.ScanDate, now, p.cfg.Zone, r.Clock)
-		if err != nil {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("no cutoff: %v", err))
-		}
-		r.Cutoff = cutoff
-		looks = append(looks, p.observed(c, r, now, 0))
+		l := verdict.Unseen(c.ProbeCommand, mode, now, p.cfg.Zone, e)
+		l.Attempt = c.delivered
+		looks = append(looks, l)
 	}
 	return looks
 }

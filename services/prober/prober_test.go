@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -207,6 +208,11 @@ func TestExpired(t *testing.T) {
 	l := of(t, looks, events.IBStorage)
 	if l.Verdict.Cause != events.CauseExpired || l.Verdict.Status != events.Failed || l.Verdict.Evidence != events.EvidenceNone || l.Cutoff.IsZero() {
 		t.Errorf("USB: %+v", l.Verdict)
+	}
+	// A scheduler that ends the command at the same time ends it in the same event.
+	want := verdict.Unseen(c, events.IBStorage, l.StartedAt, time.UTC, verdict.Expired(c))
+	if again := verdict.Judge(l, l.Verdict.Policy); !reflect.DeepEqual(l, want) || !reflect.DeepEqual(again, l.Verdict) {
+		t.Errorf("the event is %+v, want %+v; judged again %+v", l, want, again)
 	}
 }
 

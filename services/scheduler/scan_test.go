@@ -2,11 +2,13 @@ package scheduler_test
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/verdict"
 )
 
 func TestFullScanOfBothModes(t *testing.T) {
@@ -126,6 +128,7 @@ func TestDeadlineWithoutProbers(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	codes := f.register(3)
+	f.change(codes[0], func(o *events.OutletChanged) { o.MaxAgeSeconds = new(int64(50 * 3600)) })
 	f.schedule()
 	r := request("alone", events.Modes()...)
 	r.Deadline = r.RequestedAt.Add(300 * time.Millisecond)
@@ -141,8 +144,15 @@ func TestDeadlineWithoutProbers(t *testing.T) {
 	for _, o := range f.looks() {
 		v := o.Verdict
 		if v.Cause != events.CauseExpired || v.Status != events.Failed || v.Conclusive || v.Evidence != events.EvidenceNone ||
-			v.Detail == "" || o.RequestPosition != seq || o.Server == "" || !o.Today {
+			v.Detail == "" || o.RequestPosition != seq || o.Server == "" || !o.Today || o.Attempt != 1 || o.Cutoff.IsZero() {
 			t.Errorf("an expired look is %+v", o)
+		}
+		age := policy().MaxAgeSeconds
+		if o.Outlet == codes[0] {
+			age = 50 * 3600
+		}
+		if again := verdict.Judge(o, v.Policy); !reflect.DeepEqual(again, v) || v.Policy.MaxAgeSeconds != age {
+			t.Errorf("judged again an expired look is %+v instead of %+v", again, v)
 		}
 	}
 

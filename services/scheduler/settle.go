@@ -3,10 +3,10 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/verdict"
 )
 
 // settle ends the scan where it is at its end, and then returns true. A scan
@@ -38,20 +38,13 @@ func (r *run) settle(ctx context.Context, b *beside) (done bool, err error) {
 // all is not a second.
 func (r *run) expired() []events.BackupObserved {
 	var looks []events.BackupObserved
-	now := r.cfg.Now().UTC()
-	detail := fmt.Sprintf("Nobody could look before the scan's deadline, %s.", r.started.Deadline.UTC().Format("2006-01-02 15:04:05 UTC"))
+	now := r.cfg.Now()
 	for _, outlet := range r.progress.Open() {
 		e, _ := r.outlets.Get(outlet)
+		c := r.command(e)
+		c.Outlet = outlet // also where the registry cannot tell it
 		for _, m := range r.progress.Missing(outlet) {
-			looks = append(looks, events.BackupObserved{
-				Outlet: outlet, Server: e.Address, Mode: m,
-				ScanID: r.started.ScanID, ScanDate: r.started.ScanDate, RequestPosition: r.started.RequestPosition,
-				StartedAt: now, Today: events.DateOf(now, r.cfg.Zone) == r.started.ScanDate,
-				Verdict: events.Verdict{
-					Status: events.Failed, Cause: events.CauseExpired, Evidence: events.EvidenceNone,
-					Detail: detail, Policy: r.started.Policy,
-				},
-			})
+			looks = append(looks, verdict.Unseen(c, m, now, r.cfg.Zone, verdict.Expired(c)))
 		}
 	}
 	return looks
