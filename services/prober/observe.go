@@ -56,18 +56,14 @@ func (p *Prober) observed(c command, r smb.Result, began time.Time, took time.Du
 	l := events.BackupObserved{
 		Outlet: c.Outlet, Server: c.Server, Mode: r.Mode,
 		ScanID: c.ScanID, ScanDate: c.ScanDate, RequestPosition: c.RequestPosition,
-		Attempt: c.delivered, StartedAt: began.UTC(), DurationMS: milliseconds(took),
+		Attempt: c.delivered, StartedAt: began.UTC(), DurationMS: smb.Milliseconds(took),
 		Today:  verdict.Today(c.ScanDate, began, p.cfg.Zone),
 		Cutoff: r.Cutoff, Drives: r.Drives, Error: r.Error, Steps: r.Steps, Warnings: r.Warnings,
 	}
 	if r.Clock.Known() {
 		server := r.Clock.Server
-		l.ServerTime, l.ClockSkewMS = &server, milliseconds(r.Clock.Skew)
+		l.ServerTime, l.ClockSkewMS = &server, smb.Milliseconds(r.Clock.Skew)
 	}
 	l.Verdict = verdict.Judge(l, c.Policy)
 	return l
-}
-
-func milliseconds(d time.Duration) float64 {
-	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
 }

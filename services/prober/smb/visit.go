@@ -166,7 +166,7 @@ func (v *visit) seePlaces(ctx context.Context, door entry, results []Result, wor
 }
 
 func (v *visit) step(name, detail string, d time.Duration) {
-	v.steps = append(v.steps, events.Step{Name: name, DurationMS: milliseconds(d)})
+	v.steps = append(v.steps, events.Step{Name: name, DurationMS: Milliseconds(d)})
 	v.options.Trace(name, detail, d)
 }
 
@@ -182,13 +182,14 @@ func longest(looks []*driveLook) []events.Step {
 			}
 		}
 		if done {
-			steps = append(steps, events.Step{Name: name, DurationMS: milliseconds(most)})
+			steps = append(steps, events.Step{Name: name, DurationMS: Milliseconds(most)})
 		}
 	}
 	return steps
 }
 
-func milliseconds(d time.Duration) float64 {
+// Milliseconds is a duration as events carry it, exact to the microsecond.
+func Milliseconds(d time.Duration) float64 {
 	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
 }
 
