@@ -13,6 +13,9 @@ import (
 const (
 	auditQueue   = 256
 	auditTimeout = 5 * time.Second
+	// flushTimeout is how long, at the end, everything that waits may take to
+	// be written.
+	flushTimeout = time.Second
 
 	// Anybody can cause the events of strangers, and the log forgets nothing:
 	// of those, a burst and then one each so often is kept.
@@ -77,35 +80,47 @@ func (a *auditor) ration(e events.Audited) (events.Audited, bool) {
 	return e, true
 }
 
-// run writes until ctx ends, and then what is waiting.
+// run writes until ctx ends, and then what is waiting, all of it within
+// flushTimeout: a log that does not answer must not keep the process from
+// ending.
 func (a *auditor) run(ctx context.Context) {
-	for {
+	patience, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(flushTimeout, end) })
+	defer unwatch()
+	lost := 0
+	write := func(e events.Audited) {
+		if !a.write(patience, e) && ctx.Err() != nil {
+			lost++
+		}
+	}
+	for ctx.Err() == nil {
 		select {
 		case e := <-a.queue:
-			a.write(ctx, e)
-			continue
+			write(e)
 		case <-ctx.Done():
 		}
-		break
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
-	defer cancel()
-	for {
-		select {
-		case e := <-a.queue:
-			a.write(last, e)
-		default:
-			return
-		}
+	for len(a.queue) > 0 { // nobody else takes from it
+		write(<-a.queue)
+	}
+	if lost > 0 {
+		a.logger.ErrorContext(ctx, "The audit trail lacks actions: the log did not take them before the end.", slog.Int("count", lost))
 	}
 }
 
-func (a *auditor) write(ctx context.Context, e events.Audited) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
+// write tells whether the log took the event.
+func (a *auditor) write(ctx context.Context, e events.Audited) bool {
+	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
-	if _, _, err := a.log.Append(ctx, e); err != nil {
+	err := ctx.Err()
+	if err == nil {
+		_, _, err = a.log.Append(ctx, e)
+	}
+	if err != nil {
 		a.logger.ErrorContext(ctx, "An action is missing in the audit trail: the log did not take it.", append(auditAttrs(e), slog.Any("error", err))...)
 	}
+	return err == nil
 }
 
 func auditAttrs(e events.Audited) []any {

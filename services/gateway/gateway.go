@@ -26,9 +26,18 @@ import (
 	"backupmonitor/services/internal/store"
 )
 
-// grace is how long running requests may go on after the gateway was told to
-// stop.
-const grace = 3 * time.Second
+// After the gateway was told to stop it ends in less than 5 s, whatever does
+// not answer: requests, then those that heed nothing, then flushTimeout of the
+// audit trail.
+const (
+	// grace is how long running requests may go on.
+	grace = 3 * time.Second
+	// cutGrace is how long requests that were cut off may take to notice.
+	cutGrace = 500 * time.Millisecond
+	// feedGrace is how long requests still have the live feed. To give its
+	// reader back it waits up to 2 s for a log that does not answer, meanwhile.
+	feedGrace = 2 * time.Second
+)
 
 // Config is what a deployment chooses. Fields without a remark have no
 // default.
@@ -166,11 +175,13 @@ func (g *Gateway) Run(ctx context.Context) error {
 		}
 	}
 	var background sync.WaitGroup
-	work, stop := context.WithCancel(context.WithoutCancel(ctx))
-	background.Go(func() { g.hub.Run(work) })
-	background.Go(func() { g.audit.run(work) })
+	feeding, stopFeed := context.WithCancel(context.WithoutCancel(ctx))
+	auditing, stopAudit := context.WithCancel(context.WithoutCancel(ctx))
+	background.Go(func() { g.hub.Run(feeding) })
+	background.Go(func() { g.audit.run(auditing) })
 	defer background.Wait()
-	defer stop()
+	defer stopAudit()
+	defer stopFeed()
 
 	requests, cancelRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelRequests()
@@ -182,11 +193,13 @@ func (g *Gateway) Run(ctx context.Context) error {
 	case err := <-served:
 		close(g.closing)
 		cancelRequests()
-		g.inFlight.wait()
+		g.awaitRequests(ctx)
 		return fmt.Errorf("serve HTTP: %w", err)
 	case <-ctx.Done():
 	}
 	close(g.closing)
+	feedEnds := time.AfterFunc(feedGrace, stopFeed)
+	defer feedEnds.Stop()
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := server.Shutdown(patience); err != nil {
@@ -197,11 +210,19 @@ func (g *Gateway) Run(ctx context.Context) error {
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, serveErr)
 	}
-	g.inFlight.wait()
+	g.awaitRequests(ctx)
 	if err != nil {
 		return fmt.Errorf("stop serving HTTP: %w", err)
 	}
 	return nil
+}
+
+// awaitRequests waits for requests that were cut off, but not for ever: one
+// may hang in a part that heeds no context.
+func (g *Gateway) awaitRequests(ctx context.Context) {
+	if n := g.inFlight.wait(cutGrace); n > 0 {
+		g.logger.ErrorContext(ctx, "Requests that were cut off are still being handled.", slog.Int("count", n))
+	}
 }
 
 // server has no ReadTimeout and no WriteTimeout, which would cut streams: each
@@ -220,26 +241,46 @@ func (g *Gateway) server(ctx context.Context) *http.Server {
 // inFlight counts the requests that are being handled. http.Server.Close does
 // not wait for them.
 type inFlight struct {
-	mu     sync.Mutex
-	closed bool
-	n      sync.WaitGroup
+	mu   sync.Mutex
+	n    int
+	idle chan struct{} // made by wait, closed when none is left
 }
 
+// begin is false when no more may begin.
 func (f *inFlight) begin() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
+	if f.idle != nil {
 		return false
 	}
-	f.n.Add(1)
+	f.n++
 	return true
 }
 
-func (f *inFlight) end() { f.n.Done() }
-
-func (f *inFlight) wait() {
+func (f *inFlight) end() {
 	f.mu.Lock()
-	f.closed = true
+	defer f.mu.Unlock()
+	if f.n--; f.n == 0 && f.idle != nil {
+		close(f.idle)
+	}
+}
+
+// wait lets no more begin, and waits until those that have begun have ended,
+// for a time. It gives how many have not. It is called once.
+func (f *inFlight) wait(most time.Duration) (left int) {
+	f.mu.Lock()
+	f.idle = make(chan struct{})
+	if f.n == 0 {
+		close(f.idle)
+	}
 	f.mu.Unlock()
-	f.n.Wait()
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-f.idle:
+	case <-timer.C:
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.n
 }
