@@ -125,5 +125,6 @@ func ConnectOptions(name string) []nats.Option {
 		nats.ReconnectBufSize(-1),
 		nats.CustomInboxPrefix("_INBOX_" + Token(name)),
 		nats.Timeout(5 * time.Second),
+		nats.IgnoreAuthErrorAbort(), // a server that restarts may know us only a moment later
 	}
 }

@@ -19,25 +19,56 @@ import (
 )
 
 // withLog runs f on the log of the `up` that runs on DATA_DIR, or of NATS_URL.
-// Without either it takes the data directory itself and runs everything but
-// the gateway and the schedule for as long as f takes.
+// Without either it takes the data directory itself for as long as f takes; no
+// service runs then, so nothing happens but what f does.
 func (a *app) withLog(ctx context.Context, f func(context.Context, *events.Log) error) error {
+	return a.onLog(ctx, f, func(ctx context.Context, p *pipeline) error { return f(ctx, p.own) })
+}
+
+// withServices is withLog, except that without a running instance everything
+// but the gateway and the schedule runs for as long as f takes.
+func (a *app) withServices(ctx context.Context, f func(context.Context, *events.Log) error) error {
+	return a.onLog(ctx, f, func(ctx context.Context, p *pipeline) error {
+		config := a.schedulerConfig()
+		config.NoSchedule = true
+		back, err := p.backEnd(config)
+		if err != nil {
+			return err
+		}
+		running := p.start(ctx, back)
+		if running.Err() != nil {
+			return nil // the failure that ended it is returned when the pipeline closes
+		}
+		return f(running, p.own)
+	})
+}
+
+// onLog runs outside on the log of a running instance, or else inside on the
+// data directory itself.
+func (a *app) onLog(
+	ctx context.Context, outside func(context.Context, *events.Log) error, inside func(context.Context, *pipeline) error,
+) (err error) {
 	level, err := a.level()
 	if err != nil {
 		return err
 	}
-	// What f says is the answer; of the services only trouble is worth a line.
+	// What the command says is the answer; of the services only trouble is
+	// worth a line.
 	logger := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: max(level, slog.LevelWarn)}))
 	nc, err := a.connect("command-line", logger)
 	if errors.Is(err, instance.ErrNotRunning) {
-		return a.withOwnPipeline(ctx, logger, f)
+		p, err := openPipeline(ctx, a, logger)
+		if err != nil {
+			return err
+		}
+		return errors.Join(inside(ctx, p), p.close())
 	}
 	if err != nil {
 		return err
 	}
 	js, err := jetstream.New(nc)
 	if err == nil {
-		err = f(ctx, events.NewLog(js, "command-line"))
+		err = outside(ctx, events.NewLog(js, "command-line"))
 	}
 	return errors.Join(err, closeConn(nc))
 }
@@ -52,29 +83,6 @@ func (a *app) connect(name string, logger *slog.Logger) (*nats.Conn, error) {
 		return nil, fmt.Errorf("connect to NATS_URL: %w", err)
 	}
 	return nc, nil
-}
-
-func (a *app) withOwnPipeline(ctx context.Context, logger *slog.Logger, f func(context.Context, *events.Log) error) (err error) {
-	p, err := openPipeline(ctx, a, logger)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	config := a.schedulerConfig()
-	config.NoSchedule = true
-	back, err := p.backEnd(config)
-	if err != nil {
-		return err
-	}
-	log, err := p.log("command-line")
-	if err != nil {
-		return err
-	}
-	running := p.start(ctx, back)
-	if running.Err() != nil {
-		return nil // the failure that ended it is returned when the pipeline closes
-	}
-	return f(running, log)
 }
 
 // serviceCommands are the services that run on their own against a NATS

@@ -5,11 +5,13 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/internal/config"
 	"backupmonitor/services/internal/fleet"
 )
 
@@ -22,9 +24,7 @@ func (a *app) demo(ctx context.Context, n int) error {
 	if n < 1 || n > 20000 {
 		return fmt.Errorf("--demo=%d: simulate 1 to 20000 outlets", n)
 	}
-	c := *a.config
-	c.DataDir = filepath.Join(c.DataDir, "demo")
-	password, err := demoPassword(c.DataDir, c.AdminPassword)
+	c, err := a.demoConfig()
 	if err != nil {
 		return err
 	}
@@ -36,13 +36,13 @@ func (a *app) demo(ctx context.Context, n int) error {
 	if err != nil {
 		return errors.Join(err, outlets.Close())
 	}
-	c.OutletsFile, c.AdminPassword = file, password
+	c.OutletsFile = file
 	c.User, c.Pass = outlets.Account()
 	c.SMBUser, c.SMBPass = outlets.Account()
 	demo := *a
-	demo.config = &c
+	demo.config = c
 	err = demo.up(ctx, []string{
-		"", fmt.Sprintf("  Demo  %d simulated outlets", n), "  User  " + c.AdminUserID, "  Password  " + password,
+		"", fmt.Sprintf("  Demo  %d simulated outlets", n), "  User  " + c.AdminUserID, "  Password  " + c.AdminPassword,
 		"", "  Commands find it by its data directory, and the outlets by their account:",
 		"    DATA_DIR=" + c.DataDir + " backup-monitor scan",
 		"    DATA_DIR=" + c.DataDir + " USER=" + c.User + " PASS=" + c.Pass + " backup-monitor probe B0001 -v",
@@ -50,26 +50,43 @@ func (a *app) demo(ctx context.Context, n int) error {
 	return errors.Join(err, outlets.Close())
 }
 
-// demoPassword is the given one, or one that the demo keeps.
-func demoPassword(dataDir, given string) (string, error) {
-	if given != "" {
-		return given, nil
+// demoConfig is the settings, without those that say what real outlets are
+// like, on a data directory of its own.
+func (a *app) demoConfig() (*config.Config, error) {
+	defaults, err := config.Load(nil, "")
+	if err != nil {
+		return nil, err
 	}
+	c := *a.config
+	c.Share, c.Folder, c.SMBDomain, c.SMBPort = defaults.Share, defaults.Folder, "", defaults.SMBPort
+	c.IBStorageDrives, c.IBStorageFolder = defaults.IBStorageDrives, defaults.IBStorageFolder
+	c.BackupMaxAge, c.MinBackupSize, c.BackupPatterns = defaults.BackupMaxAge, defaults.MinBackupSize, defaults.BackupPatterns
+	c.DataDir, c.LogDir = filepath.Join(c.DataDir, "demo"), filepath.Join(c.LogDir, "demo")
+	c.AdminPassword, err = demoPassword(c.DataDir, c.AdminPassword)
+	return &c, err
+}
+
+// demoPassword is the one that the demo was first started with: the given one,
+// or one made up then.
+func demoPassword(dataDir, given string) (password string, err error) {
+	const name = "demo-password"
 	d, err := instance.Open(dataDir)
 	if err != nil {
 		return "", err
 	}
-	secret, err := d.Secret("demo-password")
-	if err := errors.Join(err, d.Close()); err != nil {
-		return "", err
+	defer func() { err = errors.Join(err, d.Close()) }()
+	_, err = os.Stat(filepath.Join(dataDir, name))
+	if given != "" && errors.Is(err, fs.ErrNotExist) {
+		return given, d.Keep(name, given)
 	}
-	return secret[:12], nil
+	kept, err := d.Secret(name)
+	if err == nil && given != "" && given != kept {
+		err = fmt.Errorf("the demo in %s was first started with another ADMIN_PASSWORD; leave it out, or remove that directory", dataDir)
+	}
+	return kept, err
 }
 
 func writeDemoOutlets(dir string, outlets *fleet.Fleet) (string, error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return "", fmt.Errorf("make the demo's data directory: %w", err)
-	}
 	path := filepath.Join(dir, "outlets.csv")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

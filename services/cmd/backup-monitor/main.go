@@ -27,6 +27,8 @@ func main() {
 		debug.SetGCPercent(50)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the next one has its usual effect: it ends us at once.
+	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	stop()
 	os.Exit(code)
@@ -95,7 +97,7 @@ Settings come from the environment and from a .env file.`,
 	root.PersistentFlags().StringVar(&a.envFile, "env-file", ".env", "file with settings, a NAME=value on each line")
 	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.upCommand(), a.scanCommand(), a.probeCommand(), a.outletsCommand(), a.configCommand(), a.versionCommand())
+	root.AddCommand(a.upCommand(), a.scanCommand(), a.probeCommand(), a.outletsCommand(), a.settingsCommand(), a.configCommand(), a.versionCommand())
 	root.AddCommand(a.serviceCommands()...)
 	return root
 }
@@ -111,10 +113,14 @@ func (a *app) level() (slog.Level, error) {
 func (a *app) configCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "config",
-		Short: "Show the settings that are in force, secrets hidden",
+		Short: "Check the settings and show them, secrets hidden",
 		Long: `Checks the settings and prints each with its value, secrets hidden, and where it
 comes from. Durations are written as 30s or 26h, sizes as 1KiB or 100GiB. Every
-secret may also be given as <NAME>_FILE, the path of a file that holds it.`,
+secret may also be given as <NAME>_FILE, the path of a file that holds it.
+
+Settings marked "first state only" are stored in the log at the first start;
+from then on what the log holds is in force. "backup-monitor settings" shows
+that, and "backup-monitor settings apply" stores them anew.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.config.Print(a.stdout) },
 	}

@@ -25,6 +25,7 @@ type pipeline struct {
 	nats  *instance.NATS
 	store *sqlite.Store
 	conns []*nats.Conn
+	own   *events.Log // the program's, besides those of its services
 
 	cancel   context.CancelCauseFunc
 	services sync.WaitGroup
@@ -64,11 +65,10 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	log, err := p.log("provision")
-	if err != nil {
+	if p.own, err = p.log("backup-monitor"); err != nil {
 		return err
 	}
-	return events.Provision(ctx, log.JetStream(), events.Limits{EventsMaxBytes: limit, Replicas: 1})
+	return events.Provision(ctx, p.own.JetStream(), events.Limits{EventsMaxBytes: limit, Replicas: 1})
 }
 
 // log connects one service to the log, under its own name.

@@ -46,9 +46,13 @@ The exit code is 0 when every outlet is Successful, 3 when some are Failed, and
 			if err != nil {
 				return err
 			}
-			return a.withLog(cmd.Context(), func(ctx context.Context, log *events.Log) error {
-				return a.scan(ctx, log, scanRequest{modes: modes, date: date, outlets: outlets})
-			})
+			r := scanRequest{modes: modes, outlets: outlets}
+			if date != "" {
+				if r.date, err = events.ParseDate(date); err != nil {
+					return fmt.Errorf("--date: %w", err)
+				}
+			}
+			return a.withServices(cmd.Context(), func(ctx context.Context, log *events.Log) error { return a.scan(ctx, log, r) })
 		},
 	}
 	c.Flags().StringVar(&mode, "mode", "both", "d_drive, ib_storage or both")
@@ -59,7 +63,7 @@ The exit code is 0 when every outlet is Successful, 3 when some are Failed, and
 
 type scanRequest struct {
 	modes   []events.Mode
-	date    string
+	date    events.Date // "": today
 	outlets []string
 }
 
@@ -78,14 +82,7 @@ func parseModes(s string) ([]events.Mode, error) {
 func (a *app) scan(ctx context.Context, log *events.Log, r scanRequest) error {
 	now := time.Now().UTC()
 	zone := a.config.Zone()
-	date := events.DateOf(now, zone)
-	if r.date != "" {
-		d, err := events.ParseDate(r.date)
-		if err != nil {
-			return fmt.Errorf("--date: %w", err)
-		}
-		date = d
-	}
+	date := cmp.Or(r.date, events.DateOf(now, zone))
 	codes, err := knownOutlets(ctx, log, r.outlets)
 	if err != nil {
 		return err
@@ -98,10 +95,16 @@ func (a *app) scan(ctx context.Context, log *events.Log, r scanRequest) error {
 		return err
 	}
 	view := &scanView{out: a.stdout, bar: a.stderr, terminal: a.terminal}
-	err = scan.Follow(ctx, log, request.ScanID, view.update)
+	// A scheduler ends every scan by then; without any, nobody would.
+	patience, cancel := context.WithDeadline(ctx, request.Deadline.Add(a.config.ProbeTimeout+time.Minute))
+	defer cancel()
+	err = scan.Follow(patience, log, request.ScanID, view.update)
 	view.close()
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("left scan %s before its end", request.ScanID)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("scan %s did not end in time: is a scheduler running?", request.ScanID)
 	}
 	if err != nil {
 		return fmt.Errorf("follow scan %s: %w", request.ScanID, err)
@@ -204,10 +207,10 @@ func (v *scanView) report() error {
 		rows = append(rows, strings.Join([]string{plain(o.Outlet), string(o.Mode), string(o.Verdict.Cause), plain(o.Verdict.Detail)}, "\t"))
 	}
 	rows = append(rows, "")
-	failed := 0
+	total, failed := 0, 0
 	for _, m := range v.end.Modes {
 		n := v.end.Counts[m]
-		failed += n.Total - n.Successful
+		total, failed = total+n.Total, failed+n.Total-n.Successful
 		rows = append(rows, fmt.Sprintf("%s: %d outlets, %d successful, %d failed, %d not looked at", m, n.Total, n.Successful, n.Failed-n.NotObserved, n.NotObserved))
 	}
 	_, err := fmt.Fprintln(t, strings.Join(rows, "\n"))
@@ -216,6 +219,9 @@ func (v *scanView) report() error {
 	}
 	if v.end.Cancelled {
 		return fmt.Errorf("scan %s was cancelled by %s", v.end.ScanID, cmp.Or(plain(v.end.CancelledBy), "somebody"))
+	}
+	if total == 0 {
+		return errors.New("no outlet is active: nothing was looked at")
 	}
 	if failed > 0 {
 		return exitError(exitFailures)

@@ -80,11 +80,7 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if err != nil {
 		return err
 	}
-	g, err := p.gateway(back.projector)
-	if err != nil {
-		return err
-	}
-	first, err := g.Bootstrap(ctx)
+	g, err := p.gateway(back)
 	if err != nil {
 		return err
 	}
@@ -95,10 +91,17 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if running.Err() != nil {
 		return nil // the failure that ended it is returned when the pipeline closes
 	}
-	p.run(running, service{name: "gateway", run: g.Run})
+	a.warnAboutFirstState(running, p.own, p.logger)
+	// Last of all: a password made up here is shown once, so nothing that may
+	// fail comes between.
+	first, err := g.Bootstrap(running)
+	if err != nil {
+		return err
+	}
 	if err := a.banner(g.Addr(), first.UserID, first.Password, note); err != nil {
 		return err
 	}
+	p.run(running, service{name: "gateway", run: g.Run})
 	<-running.Done()
 	return nil
 }
@@ -132,7 +135,7 @@ func (a *app) schedulerConfig() scheduler.Config {
 	}
 }
 
-func (p *pipeline) gateway(projection *projector.Projector) (*gateway.Gateway, error) {
+func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 	c := p.app.config
 	log, err := p.log("gateway")
 	if err != nil {
@@ -150,7 +153,7 @@ func (p *pipeline) gateway(projection *projector.Projector) (*gateway.Gateway, e
 		ScanDeadline: c.ScanDeadline,
 		Checks: []gateway.Check{
 			{Name: "nats", Run: p.nats.Check},
-			{Name: "projector", Run: projection.Check},
+			{Name: "projector", Run: back.projector.Check},
 		},
 	}, log, p.store, ui.Files(), p.logger)
 }

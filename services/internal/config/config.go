@@ -1,5 +1,6 @@
 // Package config reads the settings: from the process environment, which
-// wins, and from a .env file. Names are the seed's where it had them.
+// wins, and from a .env file. Names are the original system's where it had
+// them.
 package config
 
 import (
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/schedule"
 )
 
 // Config is every setting. The tag env is its name; secret marks what is never
@@ -21,6 +23,8 @@ type Config struct {
 	DBDatabase string `env:"DB_DATABASE" envDefault:"DBBAK"`
 	DBUsername string `env:"DB_USERNAME"`
 	DBPassword string `env:"DB_PASSWORD" secret:"true"`
+	DBEncrypt  string `env:"DB_ENCRYPT" envDefault:"true"`
+	LegacyTZ   string `env:"LEGACY_TZ" envDefault:"UTC"`
 
 	Share  string `env:"SHARE" envDefault:"d$"`
 	Folder string `env:"FOLDER" envDefault:"BackupFull"`
@@ -56,12 +60,12 @@ type Config struct {
 	EventsMaxBytes   Size          `env:"EVENTS_MAX_BYTES" envDefault:"100GiB"`
 
 	// The first state of schedule and policy; what is in the log wins.
-	BackupMaxAge   time.Duration `env:"BACKUP_MAX_AGE" envDefault:"26h"`
-	MinBackupSize  Size          `env:"MIN_BACKUP_SIZE" envDefault:"1KiB"`
-	BackupPatterns []string      `env:"BACKUP_PATTERNS" envDefault:"*.bak"`
-	ScanInterval   time.Duration `env:"SCAN_INTERVAL" envDefault:"1h"`
-	ScanHours      string        `env:"SCAN_HOURS" envDefault:"00:00-24:00"`
-	ScanDays       string        `env:"SCAN_DAYS" envDefault:"Sun-Sat"`
+	BackupMaxAge   time.Duration `env:"BACKUP_MAX_AGE" envDefault:"26h" first:"true"`
+	MinBackupSize  Size          `env:"MIN_BACKUP_SIZE" envDefault:"1KiB" first:"true"`
+	BackupPatterns []string      `env:"BACKUP_PATTERNS" envDefault:"*.bak" first:"true"`
+	ScanInterval   time.Duration `env:"SCAN_INTERVAL" envDefault:"1h" first:"true"`
+	ScanHours      string        `env:"SCAN_HOURS" envDefault:"00:00-24:00" first:"true"`
+	ScanDays       string        `env:"SCAN_DAYS" envDefault:"Sun-Sat" first:"true"`
 
 	sources map[string]string
 	zone    *time.Location
@@ -113,13 +117,23 @@ func (c *Config) validate() []string {
 	check(c.MinBackupSize >= 0, "MIN_BACKUP_SIZE", "is negative")
 	check(len(c.BackupPatterns) > 0 && !slices.Contains(c.BackupPatterns, ""), "BACKUP_PATTERNS", "list file name patterns, as *.bak")
 	check(c.ScanInterval == 0 || c.ScanInterval >= time.Minute && c.ScanInterval <= 24*time.Hour, "SCAN_INTERVAL", "%s is not between 1m and 24h; 0 turns the schedule off", c.ScanInterval)
-	check(isHours(c.ScanHours), "SCAN_HOURS", "%q is not HH:MM-HH:MM, as 06:00-23:00", c.ScanHours)
 	_, err := parseDays(c.ScanDays)
 	check(err == nil, "SCAN_DAYS", "%v", err)
+	from, to, _ := strings.Cut(c.ScanHours, "-")
+	err = schedule.Check(events.Schedule{IntervalSeconds: 3600, From: from, To: to, Days: []int{1}})
+	check(err == nil, "SCAN_HOURS", "%q is not HH:MM-HH:MM, as 06:00-23:00", c.ScanHours)
 	for _, o := range c.CORSOrigins {
 		u, err := url.Parse(o)
 		check(err == nil && u.Scheme != "" && u.Host != "" && strings.Trim(u.Path, "/") == "", "CORS_ORIGINS", "%q is not an origin, as http://localhost:3004", o)
 	}
+	check((c.User == "") == (c.Pass == ""), "USER", "USER and PASS belong together: set both or neither")
+	check((c.SMBUser == "") == (c.SMBPass == ""), "SMB_USER", "SMB_USER and SMB_PASS belong together: set both or neither")
+	check(slices.Contains([]string{"disable", "true", "strict"}, c.DBEncrypt), "DB_ENCRYPT", "%q is none of disable, true, strict", c.DBEncrypt)
+	if u, err := url.Parse(c.NATSURL); c.NATSURL != "" {
+		check(err == nil && u.Host != "", "NATS_URL", "is not nats://user:password@host:port")
+	}
+	_, err = zoneOf(c.LegacyTZ)
+	check(err == nil, "LEGACY_TZ", "%q is no time zone, as Europe/Berlin", c.LegacyTZ)
 	c.zone, err = zoneOf(c.TZ)
 	check(err == nil, "TZ", "%q is no time zone, as Europe/Berlin", c.TZ)
 	return bad
@@ -139,22 +153,6 @@ func isListenAddr(s string) bool {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && n < 1<<16
-}
-
-func isHours(s string) bool {
-	from, to, ok := strings.Cut(s, "-")
-	if !ok {
-		return false
-	}
-	a, err := time.Parse("15:04", from)
-	if err != nil || len(from) != 5 {
-		return false
-	}
-	if to == "24:00" {
-		return true
-	}
-	b, err := time.Parse("15:04", to)
-	return err == nil && len(to) == 5 && a.Before(b)
 }
 
 // parseDays reads Mon-Fri, or Mon,Wed,Sat, or both mixed. Days go 0 Sunday to

@@ -37,8 +37,40 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestSeedFile: the seed's own .env is understood as it stands.
-func TestSeedFile(t *testing.T) {
+// TestValuesStandAsTheyAre: nothing in a password is expanded or cut off, and
+// what is wrong is told by its line without showing it.
+func TestValuesStandAsTheyAre(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		`PASS=Summer$2024`: "Summer$2024", `PASS=a$HOME${HOME}`: "a$HOME${HOME}", `PASS=p#ss`: "p#ss", `PASS=p # comment`: "p",
+		`PASS = p q `: "p q", `PASS='p # "q" $r \n'`: `p # "q" $r \n`, `PASS="p\"\\\n#"  # comment`: "p\"\\\n#", `export PASS=p=q`: "p=q",
+		"\ufeffPASS=p\r": "p", `PASS=a\b"c`: `a\b"c`,
+	} {
+		c, err := config.Load(nil, write(t, ".env", line+"\nUSER=DOM\\user\n"))
+		if err != nil || c.Pass != want || c.User != `DOM\user` {
+			t.Errorf("%s: %+v %v, want %q", line, c, err, want)
+		}
+	}
+	_, err := config.Load(nil, write(t, ".env", "SHARE=d$\nbad line\nPASS=hunter2\nUSER='x\nPASS=hunter3\n"))
+	lines, ok := errors.AsType[config.Error](err)
+	if !ok || len(lines) != 3 || strings.Contains(err.Error(), "hunter") || !strings.Contains(err.Error(), "line 2: it is not NAME=value") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestListsAreTrimmed(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load([]string{"IB_STORAGE_DRIVES= e$ , f$", "SCAN_HOURS=22:00-04:00"}, filepath.Join(t.TempDir(), "none"))
+	if err != nil || !reflect.DeepEqual(c.IBStorageDrives, []string{"e$", "f$"}) {
+		t.Fatalf("%+v %v", c, err)
+	}
+	if !c.FirstStateSet() {
+		t.Error("SCAN_HOURS was given")
+	}
+}
+
+// TestOriginalFile: the original system's own .env is understood as it stands.
+func TestOriginalFile(t *testing.T) {
 	t.Parallel()
 	path := write(t, ".env", `# Database
 DB_SERVER=192.168.1.5
@@ -76,6 +108,7 @@ func TestUserOfTheShellDoesNotCount(t *testing.T) {
 		{[]string{"USER=root"}, ""},
 		{[]string{"USER=root", "PASS=x"}, "root"},
 		{[]string{"USER=root", "PASS="}, ""},
+		{[]string{"PASS=x", "USER=root", "SMB_USER="}, "root"},
 	} {
 		if c, err := config.Load(x.environ, none); err != nil || c.User != x.want || c.SMBUser != x.want {
 			t.Errorf("%v: %+v %v", x.environ, c, err)
@@ -108,29 +141,36 @@ func TestEnvironmentWinsAndSecretsComeFromFiles(t *testing.T) {
 func TestBadValues(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"SMB_PORT=abc":             `SMB_PORT: "abc" is no whole number`,
-		"SMB_PORT=70000":           "SMB_PORT: 70000 is not a port",
-		"PROBE_TIMEOUT=30":         `PROBE_TIMEOUT: "30" is no duration, as 30s, 5m or 26h`,
-		"PROBE_TIMEOUT=2h":         "PROBE_TIMEOUT: 2h0m0s is not between",
-		"DIAL_TIMEOUT=31s":         "DIAL_TIMEOUT: 31s is not between",
-		"SCAN_DEADLINE=25h":        "SCAN_DEADLINE: 25h0m0s is not between",
-		"MIN_BACKUP_SIZE=1 parsec": `MIN_BACKUP_SIZE: "1 parsec" is no size`,
-		"BACKUP_MAX_AGE=-1h":       "BACKUP_MAX_AGE: -1h0m0s is negative",
-		"TZ=Mars/Olympus":          `TZ: "Mars/Olympus" is no time zone`,
-		"HTTP_ADDR=3004":           `HTTP_ADDR: "3004" is not host:port`,
-		"JWT_SECRET_KEY=short":     "JWT_SECRET_KEY: has 5 bytes",
-		"CORS_ORIGINS=localhost":   `CORS_ORIGINS: "localhost" is not an origin`,
-		"SCAN_HOURS=23:00-06:00":   `SCAN_HOURS: "23:00-06:00" is not HH:MM-HH:MM`,
-		"SCAN_DAYS=Mon-Fry":        `SCAN_DAYS: "Fry" is no day`,
-		"SCAN_INTERVAL=1s":         "SCAN_INTERVAL: 1s is not between",
-		"PROBE_CONCURENCY=4":       "PROBE_CONCURENCY is no setting",
-		"SHARE_FILE=x":             "SHARE_FILE is no setting",
-		"PASS_FILE=/does/not/be":   "PASS_FILE: ",
-		"IB_STORAGE_DRIVES=e$,,f$": "IB_STORAGE_DRIVES: list the shares",
+		"SMB_PORT=abc":                       `SMB_PORT: "abc" is no whole number`,
+		"SMB_PORT=70000":                     "SMB_PORT: 70000 is not a port",
+		"PROBE_TIMEOUT=30":                   `PROBE_TIMEOUT: "30" is no duration, as 30s, 5m or 26h`,
+		"PROBE_TIMEOUT=2h":                   "PROBE_TIMEOUT: 2h0m0s is not between",
+		"DIAL_TIMEOUT=31s":                   "DIAL_TIMEOUT: 31s is not between",
+		"SCAN_DEADLINE=25h":                  "SCAN_DEADLINE: 25h0m0s is not between",
+		"MIN_BACKUP_SIZE=1 parsec":           `MIN_BACKUP_SIZE: "1 parsec" is no size`,
+		"BACKUP_MAX_AGE=-1h":                 "BACKUP_MAX_AGE: -1h0m0s is negative",
+		"TZ=Mars/Olympus":                    `TZ: "Mars/Olympus" is no time zone`,
+		"HTTP_ADDR=3004":                     `HTTP_ADDR: "3004" is not host:port`,
+		"JWT_SECRET_KEY=short":               "JWT_SECRET_KEY: has 5 bytes",
+		"CORS_ORIGINS=localhost":             `CORS_ORIGINS: "localhost" is not an origin`,
+		"SCAN_HOURS=23:00-6":                 `SCAN_HOURS: "23:00-6" is not HH:MM-HH:MM`,
+		"USER=a":                             "USER: USER and PASS belong together",
+		"SMB_PASS=a":                         "SMB_USER: SMB_USER and SMB_PASS belong together",
+		"DB_ENCRYPT=maybe":                   `DB_ENCRYPT: "maybe" is none of`,
+		"LEGACY_TZ=Mars":                     `LEGACY_TZ: "Mars" is no time zone`,
+		"NATS_URL=nats://u:hunter2@host:abc": "NATS_URL: is not nats://",
+		"no assignment":                      ", line 1: it is not NAME=value",
+		"PASS='open":                         ", line 1: a quote is not closed",
+		"SCAN_DAYS=Mon-Fry":                  `SCAN_DAYS: "Fry" is no day`,
+		"SCAN_INTERVAL=1s":                   "SCAN_INTERVAL: 1s is not between",
+		"PROBE_CONCURENCY=4":                 "PROBE_CONCURENCY is no setting",
+		"SHARE_FILE=x":                       "SHARE_FILE is no setting",
+		"PASS_FILE=/does/not/be":             "PASS_FILE: ",
+		"IB_STORAGE_DRIVES=e$,,f$":           "IB_STORAGE_DRIVES: list the shares",
 	} {
 		_, err := config.Load(nil, write(t, ".env", line+"\n"))
 		lines, ok := errors.AsType[config.Error](err)
-		if !ok || len(lines) != 1 || !strings.Contains(lines[0], want) {
+		if !ok || len(lines) != 1 || !strings.Contains(lines[0], want) || strings.Contains(lines[0], "hunter2") {
 			t.Errorf("%s: %v, want one line with %q", line, err, want)
 		}
 	}

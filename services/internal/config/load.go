@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"net/url"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/caarlos0/env/v11"
-	"github.com/joho/godotenv"
 )
 
 // Error lists every bad setting, one line each.
@@ -33,14 +31,11 @@ const (
 // .env file at path; a file that does not exist is no error. Any unknown name
 // in the file and any bad value is one line of an Error.
 func Load(environ []string, path string) (*Config, error) {
-	file, err := godotenv.Read(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, Error{fmt.Sprintf("%s: %v", path, err)}
-	}
-	var bad Error
+	file, wrong := readDotenv(path)
+	bad := Error(wrong)
 	known := settings()
 	for name := range file {
-		if _, ok := known[strings.TrimSuffix(name, "_FILE")]; !ok || strings.HasSuffix(name, "_FILE") && !isSecret(known, name) && !isSetting(known, name) {
+		if !isSetting(known, name) && !isSecret(known, name) {
 			bad = append(bad, fmt.Sprintf("%s: %s is no setting; `backup-monitor config` lists them all", path, name))
 		}
 	}
@@ -48,9 +43,7 @@ func Load(environ []string, path string) (*Config, error) {
 	bad = append(bad, readSecretFiles(known, values, sources)...)
 	c := &Config{sources: sources}
 	bad = append(bad, parse(c, known, values)...)
-	if c.SMBUser == "" && c.SMBPass == "" {
-		c.SMBUser, c.SMBPass = c.User, c.Pass
-	}
+	trimLists(c)
 	if len(bad) == 0 {
 		bad = append(bad, c.validate()...)
 	}
@@ -58,20 +51,34 @@ func Load(environ []string, path string) (*Config, error) {
 		slices.Sort(bad)
 		return nil, bad
 	}
+	if c.SMBUser == "" {
+		c.SMBUser, c.SMBPass = c.User, c.Pass
+	}
 	return c, nil
+}
+
+// trimLists removes the blanks around the entries of lists: a share named
+// " f$" would be looked for, and conclusively not be there.
+func trimLists(c *Config) {
+	for _, list := range [][]string{c.IBStorageDrives, c.CORSOrigins, c.BackupPatterns} {
+		for i := range list {
+			list[i] = strings.TrimSpace(list[i])
+		}
+	}
 }
 
 // setting is one field of Config.
 type setting struct {
-	name, fallback, secret string
-	index                  int
+	name, secret string
+	firstState   bool // what is in the log wins
+	index        int
 }
 
 func settings() map[string]setting {
 	out := map[string]setting{}
 	for i, f := range slices.Collect(reflect.TypeFor[Config]().Fields()) {
 		if name := f.Tag.Get("env"); name != "" {
-			out[name] = setting{name: name, fallback: f.Tag.Get("envDefault"), secret: f.Tag.Get("secret"), index: i}
+			out[name] = setting{name: name, secret: f.Tag.Get("secret"), firstState: f.Tag.Get("first") == "true", index: i}
 		}
 	}
 	return out
@@ -82,8 +89,10 @@ func isSetting(known map[string]setting, name string) bool {
 	return ok
 }
 
+// isSecret tells whether a name is <NAME>_FILE of a secret.
 func isSecret(known map[string]setting, fileName string) bool {
-	return known[strings.TrimSuffix(fileName, "_FILE")].secret == "true"
+	base, ok := strings.CutSuffix(fileName, "_FILE")
+	return ok && known[base].secret != ""
 }
 
 // merge lays the process environment over the file. USER is set by every
@@ -100,7 +109,7 @@ func merge(known map[string]setting, file map[string]string, environ []string, p
 		delete(process, "USER")
 	}
 	put := func(name, value, source string) {
-		if base := strings.TrimSuffix(name, "_FILE"); value != "" && (isSetting(known, name) || isSetting(known, base)) {
+		if value != "" && (isSetting(known, name) || isSecret(known, name)) {
 			values[name], sources[name] = value, source
 		}
 	}
@@ -177,8 +186,19 @@ func typeWord(t reflect.Type) string {
 	return "valid value"
 }
 
-// Print writes every setting that is in force, where it comes from, and its
-// default, secrets hidden.
+// FirstStateSet tells whether any setting of schedule or policy was given, and
+// is not merely a default.
+func (c *Config) FirstStateSet() bool {
+	for name, s := range settings() {
+		if s.firstState && c.sources[name] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Print writes every setting, its value and where it comes from, secrets
+// hidden.
 func (c *Config) Print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	v := reflect.ValueOf(c).Elem()
@@ -187,6 +207,9 @@ func (c *Config) Print(w io.Writer) error {
 		source := c.sources[s.name]
 		if source == "" {
 			source = fromDefault
+		}
+		if s.firstState {
+			source += "; first state only"
 		}
 		if _, err := fmt.Fprintf(t, "%s\t%s\t# %s\n", s.name, show(s, v.Field(s.index)), source); err != nil {
 			return fmt.Errorf("print the settings: %w", err)

@@ -75,19 +75,23 @@ func (d *Dir) Close() error {
 // Secret returns the secret kept under a name, making one of 64 hexadecimal
 // digits where there is none. Its file is readable by the owner only.
 func (d *Dir) Secret(name string) (string, error) {
-	path := filepath.Join(d.path, name)
-	b, err := os.ReadFile(path)
-	if err == nil && len(b) >= 32 {
+	b, err := os.ReadFile(filepath.Join(d.path, name))
+	if err == nil && len(b) > 0 {
 		return string(b), nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
 	secret := randomHex(32)
-	if err := writeOwnerOnly(path, []byte(secret)); err != nil {
-		return "", fmt.Errorf("keep %s: %w", name, err)
+	return secret, d.Keep(name, secret)
+}
+
+// Keep keeps a secret under a name, in place of any other.
+func (d *Dir) Keep(name, secret string) error {
+	if err := writeOwnerOnly(filepath.Join(d.path, name), []byte(secret)); err != nil {
+		return fmt.Errorf("keep %s: %w", name, err)
 	}
-	return secret, nil
+	return nil
 }
 
 // writeOwnerOnly replaces a file whole or not at all.
@@ -138,7 +142,13 @@ type NATS struct {
 // StartNATS runs the server on the directory's log and writes where it is to
 // DATA_DIR/nats.json. It refuses to run without syncing every write.
 func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
-	n := &NATS{auth: address{User: "backup-monitor", Password: randomHex(24), PID: os.Getpid()}, file: filepath.Join(d.path, addressName)}
+	// Kept, so that the services elsewhere that have it in NATS_URL find the
+	// server again after a restart.
+	password, err := d.Secret("nats-password")
+	if err != nil {
+		return nil, err
+	}
+	n := &NATS{auth: address{User: "backup-monitor", Password: password, PID: os.Getpid()}, file: filepath.Join(d.path, addressName)}
 	host, port := "127.0.0.1", server.RANDOM_PORT
 	if o.Listen != "" {
 		h, p, err := net.SplitHostPort(o.Listen)
