@@ -44,12 +44,12 @@ ui/node_modules: ui/package-lock.json
 	cd ui && npm ci --no-audit --no-fund
 	@touch $@
 
-test: ui/node_modules ## every test but the browser's and the kill -9 rounds; under 5 minutes
+test: ui/dist/index.html ## every test but the browser's and the kill -9 rounds; under 5 minutes
 	go vet work
 	go test $(RACE) -timeout 10m work
 	cd ui && npm test
 
-e2e: build ui/node_modules ## the built program as a user has it: browser, kill -9, Ctrl-C, bad input
+e2e: build ui/node_modules ## the built program as a user has it: browser, kill -9, Ctrl-C, the demo
 	go test -tags e2e -count 1 -timeout 20m -run '^TestE2E' -v ./services/cmd/backup-monitor
 
 soak: build ## kill -9 rounds under load for as long as asked: make soak FOR=8h
