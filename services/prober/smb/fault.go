@@ -120,7 +120,7 @@ func driveCause(step string, s ntStatus) events.Cause {
 		return events.CauseFolderMissing
 	case statusNotADirectory:
 		return events.CauseFolderMissing
-	case statusNoMediaInDevice, statusNoSuchDevice, statusDeviceNotReady, statusDeviceNotConnected, statusDeviceDoesNotExist, statusNoMedia:
+	case statusNoMediaInDevice, statusNoSuchDevice, statusDeviceDoesNotExist, statusNoMedia:
 		return events.CauseDriveMissing
 	case statusIOTimeout:
 		return events.CauseTimeout
