@@ -7,6 +7,7 @@ package scans
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -194,27 +195,49 @@ func (t *Tracker) List() []State {
 }
 
 // Find is the state of a scan of any age: one that the tracker does not know
-// is read from the log. Errors: events.ErrNotFound, ctx's, or the network's.
+// is read from the log. Errors: events.ErrNotFound where no such scan was asked
+// for, events.ErrMalformed, ctx's, or the network's.
 func (t *Tracker) Find(ctx context.Context, log *events.Log, id string) (State, error) {
 	if s, ok := t.Get(id); ok {
 		return s, nil
 	}
+	e, err := read(ctx, log, id)
+	if err != nil {
+		return State{}, fmt.Errorf("find scan %s: %w", id, err)
+	}
+	return e.state(), nil
+}
+
+// read is a scan as the log has it. That the log holds no start and no end
+// says something of the scan; that it does not answer says nothing.
+func read(ctx context.Context, log *events.Log, id string) (*entry, error) {
 	var e entry
 	var err error
 	if e.requested, e.requestedSeq, err = scan.Requested(ctx, log, id); err != nil {
-		return State{}, fmt.Errorf("find scan %s: %w", id, err)
+		return nil, err
 	}
-	if started, err := scan.Started(ctx, log, id); err == nil {
+	started, err := scan.Started(ctx, log, id)
+	switch {
+	case err == nil:
 		e.started = &started
+	case !errors.Is(err, events.ErrNotFound):
+		return nil, err
 	}
-	completed, err := log.Last(ctx, events.CompletedSubject(id))
+	last, err := log.Last(ctx, events.CompletedSubject(id))
+	switch {
+	case errors.Is(err, events.ErrNotFound): // it was asked for just now, or never ended
+		return &e, nil
+	case err != nil:
+		return nil, err
+	}
+	d, err := last.Decode()
 	if err != nil {
-		return e.state(), nil // it was asked for just now, or never ended
+		return nil, err
 	}
-	if d, err := completed.Decode(); err == nil {
-		if c, ok := d.Data.(events.ScanCompleted); ok {
-			e.completed, e.completedSeq = &c, completed.Seq
-		}
+	c, ok := d.Data.(events.ScanCompleted)
+	if !ok {
+		return nil, fmt.Errorf("event %d: %w: it is a %s", last.Seq, events.ErrMalformed, d.Data.Type())
 	}
-	return e.state(), nil
+	e.completed, e.completedSeq = &c, last.Seq
+	return &e, nil
 }

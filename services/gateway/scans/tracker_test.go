@@ -1,10 +1,13 @@
 package scans
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"backupmonitor/events"
@@ -217,5 +220,54 @@ func TestLoadKnowsWhatRuns(t *testing.T) {
 	}
 	if s, err := old.Find(t.Context(), n.Log, "a"); err != nil || s.Phase != Completed {
 		t.Errorf("a day later: %+v, %v", s, err)
+	}
+}
+
+var errAway = errors.New("the server is away")
+
+// hiccup is a server that answers some requests, and then no more.
+type hiccup struct {
+	jetstream.JetStream
+	answers int
+}
+
+func (h *hiccup) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	if h.answers--; h.answers < 0 {
+		return nil, errAway
+	}
+	return h.JetStream.Stream(ctx, name)
+}
+
+// That the log did not answer does not say that a scan never started or ended.
+func TestFindTellsNothingWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	find := func(answers int) (State, error) {
+		js := &hiccup{JetStream: n.JS, answers: answers}
+		return New(time.Now).Find(t.Context(), events.NewLog(js, "test"), "a")
+	}
+	all := 3
+	for i, step := range []struct {
+		put   events.Payload
+		phase Phase
+	}{
+		{events.ScanRequested{ScanID: "a", ScanDate: "2026-02-21", Modes: []events.Mode{events.DDrive}}, Requested},
+		{begun("a", 1, "S1"), Running},
+		{events.ScanCompleted{ScanID: "a"}, Completed},
+	} {
+		if _, err := find(all); i == 0 && !errors.Is(err, events.ErrNotFound) {
+			t.Errorf("before the request: %v", err)
+		}
+		if _, _, err := n.Log.Append(t.Context(), step.put); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := find(all); err != nil || s.Phase != step.phase {
+			t.Errorf("%s: %s, %v", step.phase, s.Phase, err)
+		}
+		for answers := range all {
+			if s, err := find(answers); !errors.Is(err, errAway) {
+				t.Errorf("%s, after %d answers: %+v, %v", step.phase, answers, s, err)
+			}
+		}
 	}
 }
