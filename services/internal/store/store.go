@@ -63,8 +63,9 @@ type Look struct {
 	ScanID      string
 }
 
-// Row is a row of a stat table with what stands beside it. OutletName and
-// Server come from the outlet's registration where it has one.
+// Row is a row of a stat table with what stands beside it. Server is the
+// address that was looked at; only where the row tells none, as one from before
+// the log, that of the outlet's registration. OutletName is the registration's.
 type Row struct {
 	Look
 	OutletName string

@@ -86,7 +86,7 @@ const (
 	sqlLatest = `SELECT CAST(MAX(ScanDate) AS TEXT) FROM %s`
 	sqlRows   = `SELECT s.OutletServer, CAST(s.ScanDate AS TEXT), s.Status, CAST(s.LastBackupTaken AS TEXT), s.BackupFile,
 		s.BackupFileSize, s.Duration, s.ErrorDetails, %s,
-		m.EventID, m.Seq, m.Stored, m.Evidence, m.Cause, m.Conclusive, COALESCE(NULLIF(o.IPAddress, ''), m.Server),
+		m.EventID, m.Seq, m.Stored, m.Evidence, m.Cause, m.Conclusive, COALESCE(NULLIF(m.Server, ''), o.IPAddress),
 		m.SizeBytes, m.ObservedAt, m.DurationMS, m.ClockSkewMS, m.FreeBytes, m.TotalBytes, m.ScanID, o.OutletName
 		FROM %s s
 		LEFT JOIN MonitorStat m INDEXED BY MonitorStat_ByRow ON m.Mode = ? AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate

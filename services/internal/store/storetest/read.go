@@ -83,14 +83,24 @@ func exerciseRead(t *testing.T, fresh Fresh) {
 	t.Run("registration beside the row", func(t *testing.T) {
 		t.Parallel()
 		w := threeDays(t, fresh)
+		for i, code := range []string{"OUT001", "OUT002", "OUT003"} { // as rows from before the log have none
+			l := good(uint64(20+i), events.IBStorage, code, day2)
+			l.Server, l.Evidence = "", events.EvidenceImported
+			w.apply(t, l)
+		}
 		w.batch(t, store.Batch{Outlets: []store.Outlet{
-			{Code: "Out001", Address: "198.51.100.1:1445", Name: "North", Active: true, Source: events.SourceUser, Seq: 50},
-			{Code: "OUT002", Name: "South", Source: events.SourceFile, Seq: 51}, // without address, retired
+			{Code: "Out001", Address: "198.51.100.1:1445", Name: "North", Active: true, Source: events.SourceUser, Seq: 50}, // moved
+			{Code: "OUT002", Name: "South", Source: events.SourceFile, Seq: 51},                                             // without address, retired
 		}})
-		want := map[string][2]string{"OUT001": {"198.51.100.1:1445", "North"}, "OUT002": {"192.0.2.7", "South"}, "OUT003": {"192.0.2.7", ""}}
-		for _, r := range w.rows(t, store.Query{Mode: events.DDrive, From: day2}) {
-			if got := [2]string{r.Server, r.OutletName}; got != want[r.Outlet] {
-				t.Errorf("%s has %q, want %q", r.Outlet, got, want[r.Outlet])
+		const looked = "192.0.2.7"
+		for m, want := range map[events.Mode]map[string][2]string{
+			events.DDrive:    {"OUT001": {looked, "North"}, "OUT002": {looked, "South"}, "OUT003": {looked, ""}},
+			events.IBStorage: {"OUT001": {"198.51.100.1:1445", "North"}, "OUT002": {"", "South"}, "OUT003": {"", ""}},
+		} {
+			for _, r := range w.rows(t, store.Query{Mode: m, From: day2}) {
+				if got := [2]string{r.Server, r.OutletName}; got != want[r.Outlet] {
+					t.Errorf("%s %s has %q, want %q", m, r.Outlet, got, want[r.Outlet])
+				}
 			}
 		}
 	})
