@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -52,6 +53,9 @@ func TestApp(t *testing.T) {
 func TestTheBuiltAppKeepsToThePolicy(t *testing.T) {
 	t.Parallel()
 	if !ui.Built() {
+		if os.Getenv("REQUIRE_REAL") == "1" {
+			t.Fatal("the web app is not built: make ui")
+		}
 		t.Skip("the web app is not built: make ui")
 	}
 	e := start(t, func(s *setup) { s.ui = ui.Files() })
