@@ -2,7 +2,6 @@ package scan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"backupmonitor/events"
@@ -11,8 +10,8 @@ import (
 // Update is one step of a scan that is being followed. Exactly one step of a
 // scan has Completed, and it is the last.
 type Update struct {
-	// Progress is nil where the scan had ended before it was followed. It may
-	// be used until the callback returns.
+	// Progress is nil where the scan has ended without a start. It may be used
+	// until the callback returns.
 	Progress *Progress
 	// Look is the look that counted; nil in the first step, which tells that
 	// the scan has started, and in the last.
@@ -22,7 +21,8 @@ type Update struct {
 
 // Follow reports a scan's steps, from its start, whenever it began, to its
 // completion: the start, every look that counts (in the given modes; none: all
-// of the scan's), the end. Of a scan that has ended it reports the end alone.
+// of the scan's), the end, also of a scan that has ended long ago. Of one that
+// ended without a start it reports the end alone.
 // An error of each ends it and is returned. Other errors: events.ErrNotFound
 // where no scan of this id was asked for, ctx's, or the network's.
 //
@@ -33,13 +33,6 @@ func Follow(
 ) error {
 	requested, err := log.Last(ctx, events.RequestedSubject(scanID))
 	if err != nil {
-		return fmt.Errorf("follow scan %s: %w", scanID, err)
-	}
-	completed, err := Completed(ctx, log, scanID)
-	if err == nil {
-		return each(Update{Completed: &completed})
-	}
-	if !errors.Is(err, events.ErrNotFound) {
 		return fmt.Errorf("follow scan %s: %w", scanID, err)
 	}
 	started, ended, err := awaitStart(ctx, log, scanID, requested.Seq)

@@ -146,16 +146,20 @@ func TestFollowAttached(t *testing.T) {
 	f.expectEnd(t, nil)
 }
 
+// TestFollowEnded: whoever comes late is told everything all the same.
 func TestFollowEnded(t *testing.T) {
 	t.Parallel()
 	l := newLogbook(t)
-	s := l.start("ended", "A1")
-	want := events.ScanCompleted{ScanID: "ended", Counts: map[events.Mode]events.ModeCount{events.DDrive: {Total: 1}}}
-	l.write(lookOf(s, "A1", events.DDrive), want)
+	s := l.start("ended", "A1", "A2")
+	l.write(lookOf(s, "A1", events.DDrive), lookOf(s, "A2", events.IBStorage),
+		events.ScanCompleted{ScanID: "ended"}, lookOf(s, "A2", events.DDrive))
 	f := follow(l.ctx, l.log, "ended")
-	f.expect(t, "completed")
+	f.expect(t, "started", "A1 d_drive", "A2 ib_storage", "completed")
 	f.expectEnd(t, nil)
-	if c, err := scan.Completed(l.ctx, l.log, "ended"); err != nil || c.Counts[events.DDrive].Total != 1 {
+	one := follow(l.ctx, l.log, "ended", events.DDrive)
+	one.expect(t, "started", "A1 d_drive", "completed")
+	one.expectEnd(t, nil)
+	if c, err := scan.Completed(l.ctx, l.log, "ended"); err != nil || c.ScanID != "ended" {
 		t.Errorf("completed is %+v (%v)", c, err)
 	}
 	if got, err := scan.Started(l.ctx, l.log, "ended"); err != nil || !slices.Equal(got.Outlets, s.Outlets) {
@@ -169,8 +173,11 @@ func TestFollowCancelledBeforeItsStart(t *testing.T) {
 	l.write(requested("early"))
 	f := follow(l.ctx, l.log, "early")
 	l.write(events.ScanCompleted{ScanID: "early", Cancelled: true})
-	f.expect(t, "completed")
-	f.expectEnd(t, nil)
+	late := follow(l.ctx, l.log, "early")
+	for _, f := range []follower{f, late} {
+		f.expect(t, "completed")
+		f.expectEnd(t, nil)
+	}
 }
 
 func TestFollowEndsWithItsContextOrCaller(t *testing.T) {
