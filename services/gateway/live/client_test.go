@@ -1,0 +1,103 @@
+package live
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/natstest"
+)
+
+// What was purged cannot be resumed; what follows it can.
+func TestResumeAfterAPurge(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	h := NewHub(n.Log, &list{from: 1}, slog.New(slog.DiscardHandler))
+	run(t, h)
+	for i := range 10 {
+		put(t, n, i)
+	}
+	s, err := n.JS.Stream(t.Context(), events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context(), jetstream.WithPurgeSequence(6)); err != nil { // keeps 6
+		t.Fatal(err)
+	}
+	caught, err := h.Join(t.Context(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caught.Close()
+	for seq := caught.Start.Seq; seq < 10; {
+		seq = take(t, caught).Seq
+	}
+	identity := caught.Start.Identity
+	for after, want := range map[uint64]string{4: "gone", 5: "[6 7 8 9 10]", 10: "[]"} {
+		got := []uint64{}
+		c, err := h.Resume(t.Context(), Position{identity, after}, all, func(f *Frame) error { got = append(got, f.Seq); return nil })
+		if want == "gone" {
+			if !errors.Is(err, ErrGone) {
+				t.Errorf("after %d: %v", after, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if fmt.Sprint(got) != want {
+			t.Errorf("after %d: %v and not %s", after, got, want)
+		}
+	}
+}
+
+// A client that was ahead of this hub, at another gateway, gets nothing twice.
+func TestResumeAheadOfTheHub(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	fold := &list{from: 1}
+	h := NewHub(n.Log, fold, slog.New(slog.DiscardHandler))
+	run(t, h)
+	if err := h.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	identity, _ := h.Position()
+	fold.mu.Lock() // the hub stands still
+	for i := range 5 {
+		put(t, n, i)
+	}
+	c, err := h.Resume(t.Context(), Position{identity, 3}, all, func(f *Frame) error { return fmt.Errorf("sent %d", f.Seq) })
+	fold.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var got []uint64
+	for seq := uint64(0); seq < 5; {
+		f := take(t, c)
+		if seq = f.Seq; c.New(f) {
+			got = append(got, seq)
+		}
+	}
+	if fmt.Sprint(got) != "[4 5]" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestPositionsAreWrittenAndRead(t *testing.T) {
+	t.Parallel()
+	p := Position{Identity: "18a0", Seq: 1<<64 - 1}
+	if got, err := ParsePosition(p.String()); err != nil || got != p {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, s := range []string{"", "-", "1", "-1", "a-", "a-b", "a--1", "a-1-2", "a-18446744073709551616"} {
+		if p, err := ParsePosition(s); err == nil {
+			t.Errorf("%q is %+v", s, p)
+		}
+	}
+}
