@@ -8,8 +8,8 @@ import (
 	"backupmonitor/services/internal/store"
 )
 
-// record is a row of a stat table as clients get it: the seed's fields, and
-// ours beside them. Times are UTC. What is not known is null.
+// record is a row of a stat table as clients get it: the original system's
+// fields, and ours beside them. Times are UTC. What is not known is null.
 type record struct {
 	OutletCode   string      `json:"outletCode"`
 	Server       string      `json:"server"`

@@ -12,8 +12,8 @@ import (
 	"backupmonitor/services/gateway/sse"
 )
 
-// The messages of a scan's stream, as the seed has them. NotObserved and
-// Counts are ours, and only on our own path.
+// The messages of a scan's stream, as the original system has them. NotObserved
+// and Counts are ours, and only on our own path.
 type (
 	startMessage struct {
 		Type  string `json:"type"`

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"backupmonitor/events"
-	"backupmonitor/services/internal/scan"
 )
 
 // requested waits for the request that a stream has made.
@@ -31,8 +30,8 @@ func (e *env) requested(t *testing.T, after uint64) (events.ScanRequested, uint6
 	return ev.Data.(events.ScanRequested), r.Seq
 }
 
-// The messages of a scan stream are the seed's to the letter.
-func TestScanStreamSaysWhatTheSeedSays(t *testing.T) {
+// The messages of a scan stream are those of the original system to the letter.
+func TestScanStreamSaysWhatTheOriginalSystemSays(t *testing.T) {
 	t.Parallel()
 	e := start(t)
 	tables := e.project(t)
@@ -59,7 +58,7 @@ func TestScanStreamSaysWhatTheSeedSays(t *testing.T) {
 	told := make(chan message, 1)
 	go func() { m, _ := s.read(); told <- m }()
 	eventually(t, "the scan has ended", func() bool {
-		_, err := scan.Completed(t.Context(), e.nats.Log, req.ScanID)
+		_, err := e.nats.Log.Last(t.Context(), events.CompletedSubject(req.ScanID))
 		return err == nil
 	})
 	select {

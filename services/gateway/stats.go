@@ -82,8 +82,8 @@ func (r *request) dates() (from, to events.Date, err error) {
 	return from, to, nil
 }
 
-// envelopeTail is what follows the records in the seed's envelope, and ours
-// beside it: how much was looked at, and when.
+// envelopeTail is what follows the records in the original system's envelope,
+// and ours beside it: how much was looked at, and when.
 type envelopeTail struct {
 	Count             int     `json:"count"`
 	AdvancedDateCount int     `json:"advancedDateCount"`
@@ -110,9 +110,10 @@ func (e *envelopeTail) add(r store.Row) {
 	}
 }
 
-// writeEnvelope streams the seed's envelope: memory holds a chunk of it and
-// the rows of advancedDate, however many rows there are. only, where not nil,
-// selects outlets by events.Key. tail completes what follows the records.
+// writeEnvelope streams the original system's envelope: memory holds a chunk
+// of it and the rows of advancedDate, however many rows there are. only, where
+// not nil, selects outlets by events.Key. tail completes what follows the
+// records.
 func (g *Gateway) writeEnvelope(
 	ctx context.Context, w *response, status int, q store.Query, only map[string]bool, tail func(envelopeTail) any,
 ) error {

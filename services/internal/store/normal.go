@@ -10,7 +10,7 @@ import (
 	"backupmonitor/events"
 )
 
-// Widths of the seed's columns, in UTF-16 code units: what the n of
+// Widths of the original system's columns, in UTF-16 code units: what the n of
 // NVARCHAR(n) counts. Every back end cuts to them, so that a row reads the
 // same whatever it was stored in.
 const (

@@ -1,7 +1,7 @@
 // Package store names what the projector writes and the gateway reads: the
-// seed's tables, and ours beside them. The back ends are its sub-packages;
-// storetest is the suite that each must pass. Whoever uses a store declares
-// the part of Backend it needs.
+// tables of the original system, and ours beside them. The back ends are its
+// sub-packages; storetest is the suite that each must pass. Whoever uses a
+// store declares the part of Backend it needs.
 //
 // Times are UTC. LastBackupTaken and LoginActiveTime have whole seconds, ours
 // millionth ones.

@@ -11,10 +11,10 @@ import (
 )
 
 // Times are text in UTC. Ours have a fixed width, so that they sort; the
-// seed's columns have SQLite's own form, see sqlite.org/lang_datefunc.html.
+// original system's columns have SQLite's own form, see sqlite.org/lang_datefunc.html.
 const (
-	ourTime  = "2006-01-02T15:04:05.000000Z"
-	seedTime = "2006-01-02 15:04:05"
+	ourTime      = "2006-01-02T15:04:05.000000Z"
+	originalTime = "2006-01-02 15:04:05"
 )
 
 func formatTime(t *time.Time, layout string) any {
@@ -31,7 +31,7 @@ func parseTime(s sql.NullString) *time.Time {
 		return nil
 	}
 	text := strings.TrimSpace(s.String)
-	for _, layout := range []string{seedTime, ourTime, time.RFC3339Nano, "2006-01-02T15:04:05", time.DateOnly} {
+	for _, layout := range []string{originalTime, ourTime, time.RFC3339Nano, "2006-01-02T15:04:05", time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
 			t = t.UTC()
 			return &t

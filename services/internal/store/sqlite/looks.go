@@ -71,7 +71,7 @@ func (w *writing) stat(d day, l store.Look) error {
 		return nil
 	}
 	values := []any{
-		l.Outlet, l.Status, formatTime(l.LastBackupTaken, seedTime), orNull(l.BackupFile), orNull(l.BackupFileSize),
+		l.Outlet, l.Status, formatTime(l.LastBackupTaken, originalTime), orNull(l.BackupFile), orNull(l.BackupFileSize),
 		orNull(l.Duration), orNull(l.ErrorDetails),
 	}
 	if d.mode == events.IBStorage {

@@ -84,7 +84,7 @@ func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {
 		return store.ErrExists
 	}
 	_, err := tx.ExecContext(ctx, sqlAddUser, u.ID, u.Name, u.Designation, u.Type, u.PasswordHash, flag(u.Active), u.Avatar,
-		u.LoginFalseAttempt, formatTime(u.LoginActiveTime, seedTime))
+		u.LoginFalseAttempt, formatTime(u.LoginActiveTime, originalTime))
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (s *Store) SignInFailed(ctx context.Context, id string) (int, error) {
 // count has reached lockAt: then it returns false. Errors: store.ErrNotFound.
 func (s *Store) SignedIn(ctx context.Context, id string, at time.Time, lockAt int) (bool, error) {
 	key, exact := events.Key(id), strings.TrimSpace(id)
-	r, err := s.writer.ExecContext(ctx, sqlSigned, formatTime(&at, seedTime), key, exact, lockAt)
+	r, err := s.writer.ExecContext(ctx, sqlSigned, formatTime(&at, originalTime), key, exact, lockAt)
 	if err != nil {
 		return false, fmt.Errorf("note the sign-in of %q: %w", id, explain(err))
 	}

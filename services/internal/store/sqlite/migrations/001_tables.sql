@@ -1,4 +1,4 @@
--- The seed's tables. One that is there already is used as it is.
+-- The tables of the original system. One that is there already is used as it is.
 CREATE TABLE IF NOT EXISTS D_Drive_Backup_Stat (
     OutletServer    NVARCHAR(50)  NOT NULL,
     ScanDate        DATE          NOT NULL,
