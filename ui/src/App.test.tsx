@@ -1,35 +1,12 @@
-import { render, screen, waitFor, within } from '@testing-library/react';
-import userEvent from '@testing-library/user-event';
+import { screen, waitFor, within } from '@testing-library/react';
+import type { UserEvent } from '@testing-library/user-event';
 import { expect, test } from 'vitest';
 
-import { createSession } from './api/session';
-import { App } from './App';
 import { wireMissing, wireRecord, wireStats, wireUnreachable } from './test/factories';
-import { fakeServer, json, problem, stream, type FakeServer } from './test/server';
+import { admin, monitor, open, support } from './test/monitor';
+import { json, problem, stream } from './test/server';
 
-const admin = { userId: '1001', userName: 'Asha Rao', userType: 'A', designation: 'IT Admin' };
-const support = { ...admin, userName: 'Sam Lee', userType: 'S' };
-
-function monitor(user = admin, data: unknown[] = [wireRecord()]): FakeServer {
-  return fakeServer({
-    'GET /auth/me': () => json({ status: 'success', user }),
-    'GET /backup-stats': () => json(wireStats(data)),
-    'GET /ibstorage-stats': () => json(wireStats([])),
-    'GET /backup-stats/daily-summary': () => json({ status: 'success', data: [] }),
-    'GET /ibstorage-stats/daily-summary': () => json({ status: 'success', data: null }),
-    'GET /outlets': () => json({ status: 'success', data: ['OUT0001', 'OUT0002'] }),
-    'GET /scans': () => json({ status: 'success', data: [] }),
-  });
-}
-
-function open(token: string | null = 'token-1') {
-  const session = createSession(localStorage);
-  if (token !== null) session.begin(token);
-  render(<App session={session} />);
-  return userEvent.setup();
-}
-
-async function signIn(user: ReturnType<typeof userEvent.setup>, password: string) {
+async function signIn(user: UserEvent, password: string) {
   await user.type(screen.getByLabelText('User ID'), ' 1001 ');
   await user.type(screen.getByLabelText('Password'), password);
   await user.click(screen.getByRole('button', { name: 'Sign in' }));
@@ -146,127 +123,6 @@ test('the live feed brings a new look into the list', async () => {
   const observed = { data: { outlet: 'OUT0001', mode: 'd_drive', scanDate: '2026-02-21' } };
   feed.write(`event: backup.observed.v1\ndata: ${JSON.stringify(observed)}\n\n`);
   expect(await screen.findByRole('row', { name: /OUT0001.*Failed/ })).toBeVisible();
-});
-
-test('a scan that runs already is shown, followed to its end and cancellable', async () => {
-  const server = monitor();
-  const progress = stream();
-  server.on('GET /scans', () =>
-    json({
-      status: 'success',
-      data: [
-        {
-          scanId: 's1',
-          scanDate: '2026-02-21',
-          modes: ['d_drive'],
-          total: 20,
-          completed: 5,
-          success: 5,
-          failed: 0,
-          requestedBy: 'cron',
-        },
-      ],
-    }),
-  );
-  server.on('GET /scans/s1', () => progress.response);
-  server.on('DELETE /scans/s1', () => json({ status: 'success' }, 202));
-  const user = open();
-
-  const card = await screen.findByRole('article', { name: 'Scan' });
-  const bar = within(card).getByRole('progressbar');
-  expect(bar).toHaveAttribute('aria-valuenow', '5');
-  progress.send(
-    { type: 'progress', completed: 9, total: 20, success: 8, failed: 1, current: 'OUT0002' },
-    's1',
-  );
-  await waitFor(() => {
-    expect(bar).toHaveAttribute('aria-valuenow', '9');
-  });
-  expect(card).toHaveTextContent('latest: OUT0002');
-
-  await user.click(within(card).getByRole('button', { name: 'Cancel scan' }));
-  expect(server.requests('DELETE /scans/s1')).toHaveLength(1);
-  progress.send({ type: 'error', message: 'The scan was cancelled after 9 of 20 looks.' }, 's1');
-  expect(await within(card).findByText('Scan stopped')).toBeVisible();
-  expect(card).toHaveTextContent('The scan was cancelled after 9 of 20 looks.');
-  expect(bar).toHaveAttribute('aria-valuenow', '9');
-
-  // The list of running scans may still name it for a moment.
-  await user.click(within(card).getByRole('button', { name: 'Dismiss' }));
-  expect(screen.queryByRole('article', { name: 'Scan' })).toBeNull();
-});
-
-test('starting a scan for a date goes to that date and follows the scan', async () => {
-  const server = monitor();
-  const progress = stream();
-  server.on('POST /scans', () =>
-    json(
-      { status: 'success', scanId: 's2', scanDate: '2026-02-20', modes: ['d_drive', 'ib_storage'] },
-      202,
-    ),
-  );
-  server.on('GET /scans/s2', () => progress.response);
-  const user = open();
-  await user.click(await screen.findByRole('button', { name: 'Start scan' }));
-  const dialog = screen.getByRole('dialog', { name: 'Start a scan' });
-  await user.click(within(dialog).getByRole('checkbox', { name: 'USB IBSTORAGE' }));
-  await user.type(within(dialog).getByLabelText('Scan date'), '2026-02-20');
-  await user.click(within(dialog).getByRole('button', { name: 'Start' }));
-
-  expect(await screen.findByText('Scan starting')).toBeVisible();
-  expect(
-    screen.getByText(
-      'D drive and USB IBSTORAGE · every outlet · for 20 Feb 2026 · started by 1001',
-    ),
-  ).toBeVisible();
-  expect(server.requests('POST /scans')[0]?.body).toEqual({
-    modes: ['d_drive', 'ib_storage'],
-    scanDate: '2026-02-20',
-  });
-  expect(screen.getByRole('combobox', { name: 'Scan date' })).toHaveValue('2026-02-20');
-  expect(server.requests('GET /backup-stats').at(-1)?.query.get('date_from')).toBe('2026-02-20');
-
-  progress.send({ type: 'error', message: 'There are no active outlets.' }, 's2');
-  expect(await screen.findByText('There are no active outlets.')).toBeVisible();
-});
-
-test('a full scan leaves its outcome behind, a re-scan of chosen outlets does not', async () => {
-  const server = monitor();
-  const both = { modes: ['d_drive'], scanDate: '2026-02-21', requestedBy: '1001', total: 4 };
-  server.on('GET /scans', () =>
-    json({
-      status: 'success',
-      data: [
-        { ...both, scanId: 'again', full: false, trigger: 'sync' },
-        { ...both, scanId: 'slot', full: true, trigger: 'cron' },
-      ],
-    }),
-  );
-  const streams = { again: stream(), slot: stream() };
-  server.on('GET /scans/again', () => streams.again.response);
-  server.on('GET /scans/slot', () => streams.slot.response);
-  open();
-  expect(await screen.findAllByRole('article', { name: 'Scan' })).toHaveLength(2);
-
-  const end = { type: 'complete', total: 4, success: 1, failed: 3, notObserved: 2 };
-  streams.slot.send(end, 'slot');
-  const outcome = await screen.findByText('Scan complete');
-  const card = outcome.closest('article');
-  expect(card).toHaveTextContent('every outlet · for 21 Feb 2026 · on schedule');
-  expect(card).toHaveTextContent('4 of 4 looks1 successful1 failed2 could not be seen');
-  streams.again.send(end, 'again');
-  await waitFor(() => {
-    expect(screen.getAllByRole('article', { name: 'Scan' })).toEqual([card]);
-  });
-});
-
-test('a scan that the server refuses to start says why', async () => {
-  const server = monitor();
-  server.on('POST /scans', () => problem(503, 'The log is full; no scan can start.'));
-  const user = open();
-  await user.click(await screen.findByRole('button', { name: 'Start scan' }));
-  await user.click(screen.getByRole('button', { name: 'Start' }));
-  expect(await screen.findByText('The log is full; no scan can start.')).toBeVisible();
 });
 
 test('selected outlets are looked at again', async () => {

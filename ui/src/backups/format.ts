@@ -24,6 +24,12 @@ export function formatDay(date: string): string {
   return Number.isNaN(parsed.getTime()) ? date : day.format(parsed);
 }
 
+/** The reader's calendar date, YYYY-MM-DD. */
+export function localDate(date: Date): string {
+  const pad = (part: number) => part.toString().padStart(2, '0');
+  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+}
+
 /** An instant in the reader's own zone. */
 export function formatInstant(date: Date): string {
   return instant.format(date);

@@ -2,6 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useState, type SubmitEvent } from 'react';
 
 import { startScan, type NewScan, type Scan } from '../api/scans';
+import { localDate } from '../backups/format';
 import { modes, type ModeId } from '../backups/modes';
 import { useClient } from '../hooks/useClient';
 import { Button } from './Button';
@@ -90,10 +91,4 @@ export function StartScanDialog({ mode, onStarted, onClose }: StartScanDialogPro
       </form>
     </Dialog>
   );
-}
-
-/** The reader's calendar date, YYYY-MM-DD. */
-function localDate(date: Date): string {
-  const pad = (part: number) => part.toString().padStart(2, '0');
-  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 }

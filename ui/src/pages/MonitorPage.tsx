@@ -1,6 +1,7 @@
 import { useState } from 'react';
 
 import type { User } from '../api/auth';
+import { localDate } from '../backups/format';
 import { modes, type Mode, type ModeId } from '../backups/modes';
 import { failingFirst, noFilter, type Filter, type Sort } from '../backups/view';
 import { AppHeader } from '../components/AppHeader';
@@ -36,9 +37,10 @@ export function MonitorPage({ user, onSignOut }: MonitorPageProps) {
             user={user}
             mode={modeId}
             live={live}
-            onStarted={(scan) => {
-              // What was asked for is what is shown next.
-              setScanDate(scan.scanDate);
+            onStarted={({ scanDate: asked }) => {
+              // What was asked for is what is shown next. A scan of today is
+              // the latest: a display on a wall must go on to tomorrow's.
+              setScanDate(asked !== null && asked < localDate(new Date()) ? asked : null);
             }}
           />
         </div>
