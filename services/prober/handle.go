@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/lifeline"
 	"backupmonitor/services/internal/ops"
 	"backupmonitor/services/internal/verdict"
 )
@@ -23,6 +24,9 @@ const (
 	// than that the command has been delivered to somebody else.
 	publishTimeout = 2 * events.AckWait
 	ackTimeout     = 5 * time.Second
+	// lastTimeout bounds each of what is still said to the queue when the work
+	// has ended.
+	lastTimeout = 750 * time.Millisecond
 )
 
 // handle carries out one delivery. When work ends, it gives the command back.
@@ -132,7 +136,7 @@ func (p *Prober) publish(ctx context.Context, l events.BackupObserved) error {
 // acknowledge takes the command out of the queue. Should it stay there, the
 // next to get it finds every mode done.
 func (p *Prober) acknowledge(work context.Context, c command, m jetstream.Msg) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), ackTimeout)
+	ctx, cancel := lifeline.Outlive(work, ackTimeout, lastTimeout)
 	defer cancel()
 	if err := m.DoubleAck(ctx); err != nil {
 		p.logger.Warn("a command is done and could not be acknowledged", slog.String("outlet", c.Outlet), slog.Any("error", err))
@@ -172,7 +176,7 @@ func (p *Prober) keep(m jetstream.Msg, ackWait time.Duration) (stop func()) {
 
 // flush waits until what was given back has reached the server.
 func (p *Prober) flush(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lastTimeout)
 	defer cancel()
 	if err := p.log.JetStream().Conn().FlushWithContext(ctx); err != nil {
 		p.logger.Warn("cannot flush the connection", slog.Any("error", err))

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/lifeline"
 	"backupmonitor/services/prober/smb"
 )
 
@@ -120,22 +121,31 @@ func (p *Prober) Busy() int { return p.cfg.Concurrency - len(p.free) }
 
 // Run works until ctx ends. Then it takes no more commands, gives the running
 // looks their grace, hands the others back to the queue, and returns nil when
-// everything it started has stopped.
+// everything it started has stopped: within the grace and two seconds, whether
+// or not the log answers. An error says that the connection to the log was
+// closed for good.
 func (p *Prober) Run(ctx context.Context) error {
+	bound, release := lifeline.Bind(ctx, p.log.JetStream().Conn())
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var workers sync.WaitGroup
-	p.take(ctx, func(m jetstream.Msg, ackWait time.Duration) {
+	p.take(bound, func(m jetstream.Msg, ackWait time.Duration) {
 		workers.Go(func() {
 			defer func() { p.free <- struct{}{} }()
 			p.handle(work, m, ackWait)
 		})
 	})
+	err := release()
+	if err != nil {
+		cancel() // what is seen now cannot be stored
+	}
 	grace := time.AfterFunc(p.cfg.Grace, cancel)
 	defer grace.Stop()
 	workers.Wait()
-	p.flush(context.WithoutCancel(ctx))
-	return nil
+	if err == nil {
+		p.flush(context.WithoutCancel(ctx))
+	}
+	return err
 }
 
 // starter starts the work on a command, which the queue would deliver again
