@@ -54,14 +54,14 @@ func (j judge) stale(f events.File, small *events.File) string {
 	}
 	s := fmt.Sprintf("the newest backup %s %s %s old%s (limit %s)", f.Name, verb, span(j.age(f)), when, span(j.policy.MaxAge()))
 	if small != nil && newer(*small, f) < 0 {
-		s += fmt.Sprintf("; the newer file %s has only %s", small.Name, size(small.Bytes))
+		s += fmt.Sprintf("; the newer file %s has only %s", small.Name, Size(small.Bytes))
 	}
 	return s
 }
 
 func (j judge) tooSmall(d events.Drive, f events.File) string {
 	return fmt.Sprintf("no backup in %s has the minimum of %s; the newest file %s has only %s",
-		folder(d), size(j.policy.MinSizeBytes), f.Name, size(f.Bytes))
+		folder(d), Size(j.policy.MinSizeBytes), f.Name, Size(f.Bytes))
 }
 
 func (j judge) noBackup(d events.Drive, after *events.File) string {
@@ -120,12 +120,13 @@ func two(d, unit time.Duration, name string, sub time.Duration, subName string) 
 	return s
 }
 
-// size writes bytes in binary units, as 2.45 GB.
-func size(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
+// Size writes bytes as BackupFileSize has them: 2.45 GB, in units of 1024, as
+// Windows does; below 1 KB whole bytes.
+func Size(bytes int64) string {
+	if bytes < 1024 {
+		return fmt.Sprintf("%d B", bytes)
 	}
-	v, units := float64(n)/1024, []string{"KB", "MB", "GB", "TB", "PB", "EB"}
+	v, units := float64(bytes)/1024, []string{"KB", "MB", "GB", "TB", "PB", "EB"}
 	for v >= 1024 && len(units) > 1 {
 		v, units = v/1024, units[1:]
 	}
