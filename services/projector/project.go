@@ -10,6 +10,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/verdict"
 )
 
 // Projection is what one event says to the tables: at most one of these, and
@@ -98,7 +99,7 @@ func lookOf(e events.BackupObserved) store.Look {
 	v := e.Verdict
 	l := store.Look{
 		Mode: e.Mode, Outlet: e.Outlet, ScanDate: e.ScanDate, Status: v.Status, Cause: v.Cause, Conclusive: v.Conclusive,
-		Evidence: v.Evidence, Duration: DurationText(e.DurationMS), ErrorDetails: details(v), Server: e.Server,
+		Evidence: v.Evidence, Duration: DurationText(e.DurationMS), ErrorDetails: v.Detail, Server: e.Server,
 		DurationMS: e.DurationMS, ScanID: e.ScanID,
 	}
 	if e.Mode == events.IBStorage {
@@ -106,7 +107,7 @@ func lookOf(e events.BackupObserved) store.Look {
 	}
 	if v.File != nil {
 		size := v.File.Bytes
-		l.BackupFile, l.BackupFileSize, l.SizeBytes = v.File.Name, SizeText(size), &size
+		l.BackupFile, l.BackupFileSize, l.SizeBytes = v.File.Name, verdict.Size(size), &size
 		l.LastBackupTaken = storable(v.File.Modified)
 	}
 	if !e.StartedAt.IsZero() {
@@ -119,23 +120,6 @@ func lookOf(e events.BackupObserved) store.Look {
 		l.FreeBytes, l.TotalBytes = signed(d.FreeBytes), signed(d.TotalBytes)
 	}
 	return l
-}
-
-const couldNotLook = "could not look"
-
-// details is why the look Failed; of one that nobody could make it says so.
-func details(v events.Verdict) string {
-	if v.Status == events.Successful {
-		return ""
-	}
-	text := v.Detail
-	if text == "" {
-		text = strings.ReplaceAll(string(v.Cause), "_", " ")
-	}
-	if v.Conclusive || strings.HasPrefix(strings.ToLower(text), couldNotLook) {
-		return text
-	}
-	return couldNotLook + ": " + text
 }
 
 // deciding is the drive that the verdict rests on.
@@ -181,20 +165,6 @@ func signed(n *uint64) *int64 {
 	}
 	s := int64(min(*n, math.MaxInt64))
 	return &s
-}
-
-// SizeText writes a size as BackupFileSize has it: 2.45 GB, in units of 1024,
-// as Windows does; below 1 KB whole bytes.
-func SizeText(bytes int64) string {
-	if bytes < 1024 {
-		return fmt.Sprintf("%d B", bytes)
-	}
-	size, unit := float64(bytes)/1024, 0
-	units := []string{"KB", "MB", "GB", "TB", "PB", "EB"}
-	for size >= 1024 && unit < len(units)-1 {
-		size, unit = size/1024, unit+1
-	}
-	return fmt.Sprintf("%.2f %s", size, units[unit])
 }
 
 // DurationText writes milliseconds as Duration has them: 1.25 s.
