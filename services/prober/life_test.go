@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,5 +136,63 @@ func TestConnectionClosedForGood(t *testing.T) {
 	conn.Close()
 	if err := ended(t, done); !errors.Is(err, nats.ErrConnectionClosed) {
 		t.Errorf("Run returned %v", err)
+	}
+}
+
+// TestCheck: a prober is not ready when it has not been able to get commands
+// for a while, and says how much it is doing.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	var ahead atomic.Int64
+	looking, end := make(chan struct{}), make(chan struct{})
+	cfg := quick()
+	cfg.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	cfg.Look = func(ctx context.Context, target smb.Target, r smb.Request) []smb.Result {
+		close(looking)
+		<-end
+		return (&script{}).look(ctx, target, r)
+	}
+	_, _, log := n.Client(t, "prober")
+	p := prober.New(cfg, log, slog.New(slog.NewTextHandler(testWriter{t}, nil)))
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := ended(t, done); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+	offer(t, n, command("s1", "B1", "10.0.0.1"))
+	<-looking
+	if detail, err := p.Check(ctx); err != nil || detail != "1 of 4 workers busy" {
+		t.Errorf("at work: %q, %v", detail, err)
+	}
+	close(end)
+	observed(t, n, 2)
+
+	if err := n.JS.DeleteConsumer(ctx, events.StreamProbes, events.ConsumerProbers); err != nil {
+		t.Fatal(err)
+	}
+	failing := func() (bool, error) {
+		_, err := p.Check(ctx)
+		return err != nil, nil
+	}
+	// Not for the first failures: the network may do better soon.
+	if bad, _ := failing(); bad {
+		t.Error("not ready at once")
+	}
+	if err := until(ctx, func() (bool, error) { ahead.Add(int64(time.Second)); return failing() }); err != nil {
+		t.Fatal("ready without its queue")
+	}
+	if detail, err := p.Check(ctx); err == nil || !strings.Contains(err.Error(), "cannot get commands") || detail == "" {
+		t.Errorf("without its queue: %q, %v", detail, err)
+	}
+	if err := events.Provision(ctx, n.JS, events.Limits{EventsMaxBytes: natstest.MaxBytes, Replicas: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := until(ctx, func() (bool, error) { bad, err := failing(); return !bad, err }); err != nil {
+		t.Error("not ready with its queue")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -59,8 +60,8 @@ func run(t *testing.T, n *natstest.Server, cfg prober.Config) (stop func()) {
 		case <-time.After(limit):
 			t.Error("Run did not return")
 		}
-		if p.Busy() != 0 {
-			t.Errorf("%d workers are busy after Run", p.Busy())
+		if detail, _ := p.Check(ctx); !strings.HasPrefix(detail, "0 of ") {
+			t.Errorf("after Run: %s", detail)
 		}
 	})
 	t.Cleanup(stop)

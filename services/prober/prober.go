@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -70,6 +71,9 @@ type Prober struct {
 	log    *events.Log
 	logger *slog.Logger
 	free   chan struct{} // one token for each free worker
+
+	working atomic.Int64 // workers that are at it
+	trouble trouble
 }
 
 // New makes a prober on a log whose streams are provisioned.
@@ -116,9 +120,6 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Busy is how many outlets are being looked at now.
-func (p *Prober) Busy() int { return p.cfg.Concurrency - len(p.free) }
-
 // Run works until ctx ends. Then it takes no more commands, gives the running
 // looks their grace, hands the others back to the queue, and returns nil when
 // everything it started has stopped: within the grace and two seconds, whether
@@ -130,8 +131,9 @@ func (p *Prober) Run(ctx context.Context) error {
 	defer cancel()
 	var workers sync.WaitGroup
 	p.take(bound, func(m jetstream.Msg, ackWait time.Duration) {
+		p.working.Add(1)
 		workers.Go(func() {
-			defer func() { p.free <- struct{}{} }()
+			defer func() { p.working.Add(-1); p.free <- struct{}{} }()
 			p.handle(work, m, ackWait)
 		})
 	})
@@ -166,12 +168,13 @@ func (p *Prober) take(ctx context.Context, start starter) {
 		for range n - started {
 			p.free <- struct{}{}
 		}
+		if ctx.Err() != nil {
+			return
+		}
+		p.trouble.note(err, p.cfg.Now())
 		if err == nil {
 			pause = faultFirst
 			continue
-		}
-		if ctx.Err() != nil {
-			return
 		}
 		consumer = nil
 		p.logger.Warn("cannot get commands", slog.Any("error", err), slog.Duration("again_in", pause))
@@ -228,7 +231,8 @@ func (p *Prober) fetch(ctx context.Context, consumer *jetstream.Consumer, n int,
 		start(m, (*consumer).CachedInfo().Config.AckWait)
 		started++
 	}
-	if err := batch.Error(); err != nil && wait.Err() == nil {
+	// Where there is no command the server says so, a little before wait ends.
+	if err := batch.Error(); err != nil && ctx.Err() == nil {
 		return started, fmt.Errorf("wait for commands: %w", err)
 	}
 	return started, nil

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func ends(t *testing.T, ctx context.Context) {
+func ends(ctx context.Context, t *testing.T) {
 	t.Helper()
 	select {
 	case <-ctx.Done():
@@ -38,7 +38,7 @@ func TestBind(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	bound, release = lifeline.Bind(ctx, conn)
 	cancel()
-	ends(t, bound)
+	ends(bound, t)
 	if err := release(); err != nil {
 		t.Errorf("ended by its context: %v", err)
 	}
@@ -51,7 +51,7 @@ func TestBind(t *testing.T) {
 		t.Errorf("reconnected: %v, context %v", err, bound.Err())
 	}
 	conn.Close()
-	ends(t, bound)
+	ends(bound, t)
 	for range 2 {
 		if err := release(); !errors.Is(err, nats.ErrConnectionClosed) {
 			t.Errorf("ended by the connection: %v", err)
@@ -59,7 +59,7 @@ func TestBind(t *testing.T) {
 	}
 
 	bound, release = lifeline.Bind(t.Context(), conn)
-	ends(t, bound)
+	ends(bound, t)
 	if err := release(); !errors.Is(err, nats.ErrConnectionClosed) {
 		t.Errorf("bound to a closed connection: %v", err)
 	}
