@@ -108,6 +108,7 @@ type Gateway struct {
 	scans   *scans.Tracker
 	app     *app
 	streams *streamLimit
+	checks  []*question
 
 	listener net.Listener
 	inFlight inFlight
@@ -132,13 +133,15 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 	}
 	audit := newAuditor(log, cfg.Now, logger)
 	tracker := scans.New(cfg.Now)
-	return &Gateway{
+	g := &Gateway{
 		cfg: cfg, log: log, store: st, logger: logger, app: app, audit: audit, scans: tracker,
 		auth:    &auth.Auth{Users: st, Tokens: tokens, Passwords: passwords, Audit: audit.record, Now: cfg.Now, Logger: logger},
 		hub:     live.NewHub(log, tracker, logger),
 		streams: newStreamLimit(),
 		closing: make(chan struct{}),
-	}, nil
+	}
+	g.checks = g.questions()
+	return g, nil
 }
 
 // Bootstrap makes the first Admin when there is no user. Whoever calls it

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"backupmonitor/events"
 )
 
 const (
@@ -15,6 +17,11 @@ const (
 	// maxLag is how many events the tables may be behind the log. A scan of
 	// 10,000 outlets in both modes is within it.
 	maxLag = 25_000
+	// logRoom is what a log that takes every event has room for: the largest
+	// message that NATS takes unless told otherwise, 1 MB.
+	logRoom = 1 << 20
+	// neverSequence is one that no subject's last event has.
+	neverSequence = 1 << 62
 )
 
 // Check is one question that readiness asks. Detail is for whoever asks
@@ -35,13 +42,7 @@ func (g *Gateway) livez(w *response, r *http.Request) {
 }
 
 func (g *Gateway) readyz(w *response, r *http.Request) {
-	checks := append([]Check{
-		{"database", g.checkStore},
-		{"event log", g.checkLog},
-		{"live feed", g.checkHub},
-		{"tables", g.checkTables},
-	}, g.cfg.Checks...)
-	results := g.checkAll(r.Context(), checks)
+	results := g.checkAll(r.Context())
 	status, word := http.StatusOK, "ok"
 	for _, c := range results {
 		if !c.OK {
@@ -58,24 +59,80 @@ func (g *Gateway) readyz(w *response, r *http.Request) {
 	}{word, results})
 }
 
-func (g *Gateway) checkAll(ctx context.Context, checks []Check) []checkBody {
-	results := make([]checkBody, len(checks))
+func (g *Gateway) checkAll(ctx context.Context) []checkBody {
+	results := make([]checkBody, len(g.checks))
 	var wg sync.WaitGroup
-	for i, c := range checks {
-		wg.Go(func() { results[i] = g.check(ctx, c) })
+	for i, q := range g.checks {
+		wg.Go(func() { results[i] = g.check(ctx, q) })
 	}
 	wg.Wait()
 	return results
 }
 
-func (g *Gateway) check(ctx context.Context, c Check) checkBody {
+func (g *Gateway) check(ctx context.Context, q *question) checkBody {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	detail, err := c.Run(ctx)
-	if err != nil {
-		g.logger.WarnContext(ctx, "Not ready.", slog.String("check", c.Name), slog.Any("error", err))
+	a := g.put(ctx, q)
+	if a.err != nil {
+		g.logger.WarnContext(ctx, "Not ready.", slog.String("check", q.Name), slog.Any("error", a.err))
 	}
-	return checkBody{Name: c.Name, OK: err == nil, Detail: detail}
+	return checkBody{Name: q.Name, OK: a.err == nil, Detail: a.detail}
+}
+
+// question is a check that is asked by one at a time: one that hangs must not
+// gather a goroutine with each who asks.
+type question struct {
+	Check
+	turn chan struct{} // taken while it is asked
+}
+
+type reply struct {
+	detail string
+	err    error
+}
+
+// questions are the gateway's own checks and those of the configuration.
+func (g *Gateway) questions() []*question {
+	checks := append([]Check{
+		{"database", g.checkStore},
+		{"event log", g.checkLog},
+		{"live feed", g.checkHub},
+		{"tables", g.checkTables},
+	}, g.cfg.Checks...)
+	qs := make([]*question, len(checks))
+	for i, c := range checks {
+		qs[i] = &question{Check: c, turn: make(chan struct{}, 1)}
+	}
+	return qs
+}
+
+// put asks a question and waits for its answer no longer than ctx, whether or
+// not the check heeds it. Run waits for a check that goes on as for a request.
+func (g *Gateway) put(ctx context.Context, q *question) reply {
+	silent := func() reply { return reply{"does not answer", context.Cause(ctx)} }
+	select {
+	case q.turn <- struct{}{}:
+	case <-ctx.Done():
+		return silent()
+	}
+	if !g.inFlight.begin() {
+		<-q.turn
+		return reply{"is not asked any more", errors.New("the gateway is ending")}
+	}
+	answered := make(chan reply, 1)
+	go func() {
+		defer g.inFlight.end()
+		defer func() { <-q.turn }()
+		var a reply
+		a.detail, a.err = q.Run(ctx)
+		answered <- a
+	}()
+	select {
+	case a := <-answered:
+		return a
+	case <-ctx.Done():
+		return silent()
+	}
 }
 
 func (g *Gateway) answerHealth(w *response, r *http.Request, status int, body any) {
@@ -91,11 +148,26 @@ func (g *Gateway) checkStore(ctx context.Context) (string, error) {
 	return "", nil
 }
 
+// checkLog asks whether the log can be read and written. What it offers is
+// refused, because of the sequence it names, at the very place where another
+// event would be stored: the log forgets nothing, so nobody tries it out.
 func (g *Gateway) checkLog(ctx context.Context) (string, error) {
-	if _, err := g.log.Identity(ctx); err != nil {
+	id, err := g.log.Identity(ctx)
+	if err != nil {
 		return "does not answer", err
 	}
-	return "", nil
+	const full = "is full"
+	if id.MaxBytes > 0 && id.MaxBytes-int64(id.Bytes) < logRoom {
+		return full, fmt.Errorf("%w: it has %d of at most %d bytes", events.ErrFull, id.Bytes, id.MaxBytes)
+	}
+	_, err = g.log.Write(ctx, events.Audited{ID: "readiness", Kind: events.UserChanged, At: g.cfg.Now().UTC()}, neverSequence)
+	switch {
+	case err == nil, errors.Is(err, events.ErrConflict), errors.Is(err, events.ErrNotFound):
+		return "", nil
+	case errors.Is(err, events.ErrFull):
+		return full, err
+	}
+	return "takes no events", err
 }
 
 func (g *Gateway) checkHub(context.Context) (string, error) {

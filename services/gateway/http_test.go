@@ -193,55 +193,6 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	}
 }
 
-func TestHealth(t *testing.T) {
-	t.Parallel()
-	down := &downStore{}
-	var bad atomic.Bool
-	e := start(t, func(s *setup) {
-		s.store = func(st gatewayStore) gatewayStore { down.gatewayStore = st; return down }
-		s.cfg.Checks = []gateway.Check{{Name: "disk", Run: func(context.Context) (string, error) {
-			if bad.Load() {
-				return "1 GB free", errors.New("/secret/path is nearly full")
-			}
-			return "90 GB free", nil
-		}}}
-		s.cfg.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("up 1\n")) })
-	})
-	ready := func(status int, has ...string) {
-		t.Helper()
-		res := e.plain(t, http.MethodGet, "/readyz?verbose", nil)
-		if res.status != status || strings.Contains(res.body, "secret") || strings.Contains(res.body, "10.9.8.7") {
-			t.Errorf("%d %s", res.status, res.body)
-		}
-		for _, h := range has {
-			if !strings.Contains(res.body, h) {
-				t.Errorf("%s lacks %s", res.body, h)
-			}
-		}
-	}
-	eventually(t, "ready", func() bool {
-		res := e.plain(t, http.MethodGet, "/readyz", nil)
-		return res.status == http.StatusOK
-	})
-	ready(http.StatusOK, `{"name":"disk","ok":true,"detail":"90 GB free"}`, `"name":"event log","ok":true`)
-	bad.Store(true)
-	ready(http.StatusServiceUnavailable, `{"name":"disk","ok":false,"detail":"1 GB free"}`)
-	bad.Store(false)
-	down.down.Store(true)
-	ready(http.StatusServiceUnavailable, `"name":"database","ok":false`)
-	down.down.Store(false)
-	e.fill(t, nil, unseen("S1", "2026-02-21")) // the tables of a log that is not this one
-	ready(http.StatusServiceUnavailable, `"name":"tables","ok":false,"detail":"are of another event log"`)
-	if res := e.plain(t, http.MethodGet, "/livez", nil); res.status != http.StatusOK || !strings.Contains(res.body, "ok") {
-		t.Errorf("%d %s", res.status, res.body)
-	}
-	if res := e.plain(t, http.MethodGet, "/metrics", nil); res.body != "up 1\n" {
-		t.Errorf("%s", res.body)
-	}
-	e.nats.Stop()
-	ready(http.StatusServiceUnavailable, `"name":"event log","ok":false`)
-}
-
 func TestStartRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	n, st := natstest.Start(t), openStore(t)
