@@ -84,6 +84,21 @@ func TestScanStreamSaysWhatTheOriginalSystemSays(t *testing.T) {
 	}
 }
 
+// A fleet without outlets has a scan that ends, and says that it looked at none.
+func TestScanStreamOfNoOutlets(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.project(t)
+	e.schedule(t)
+	for _, path := range []string{"/backup-status/scan", "/ibstorage-status/scan"} {
+		s := e.listen(t, call{path: path, token: e.admin})
+		defer s.close()
+		s.next().is(t, `{"type":"start","total":0}`)
+		s.next().is(t, `{"type":"complete","total":0,"success":0,"failed":0}`)
+		s.ended()
+	}
+}
+
 func TestScanStreamIsLeftAndFoundAgain(t *testing.T) {
 	t.Parallel()
 	e := start(t)
