@@ -2,8 +2,10 @@ package scheduler_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,8 +47,10 @@ func newFixture(t *testing.T) *fixture {
 // running is a started scheduler.
 type running struct {
 	*scheduler.Scheduler
-	conn *nats.Conn
-	stop func() // asks it to stop and waits
+	*fixture
+	conn  *nats.Conn
+	stop  func()     // asks it to stop and waits
+	ended chan error // holds what it ended with
 }
 
 func (f *fixture) config() scheduler.Config {
@@ -65,7 +69,7 @@ func (f *fixture) schedule(change ...func(*scheduler.Config)) *running {
 		c(&cfg)
 	}
 	conn, _, log := f.Client(f.t, "scheduler")
-	s := scheduler.New(cfg, log, slog.New(slog.NewTextHandler(f.t.Output(), nil)))
+	s := f.make(cfg, log)
 	ctx, cancel := context.WithCancel(f.ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -73,7 +77,7 @@ func (f *fixture) schedule(change ...func(*scheduler.Config)) *running {
 		cancel()
 		select {
 		case err := <-ended:
-			if err != nil {
+			if killed := conn.IsClosed() && errors.Is(err, nats.ErrConnectionClosed); err != nil && !killed {
 				f.t.Errorf("the scheduler ended with %v", err)
 			}
 		case <-time.After(patience):
@@ -81,7 +85,20 @@ func (f *fixture) schedule(change ...func(*scheduler.Config)) *running {
 		}
 	})
 	f.t.Cleanup(stop)
-	return &running{Scheduler: s, conn: conn, stop: stop}
+	return &running{Scheduler: s, fixture: f, conn: conn, stop: stop, ended: ended}
+}
+
+func (f *fixture) make(cfg scheduler.Config, log *events.Log) *scheduler.Scheduler {
+	return scheduler.New(cfg, log, slog.New(slog.NewTextHandler(f.t.Output(), nil)))
+}
+
+// detail waits until the scheduler tells of itself what is wanted.
+func (s *running) detail(want string) {
+	s.t.Helper()
+	s.until("it says: "+want, func() bool {
+		detail, _ := s.Check(s.ctx)
+		return strings.Contains(detail, want)
+	})
 }
 
 // register makes active outlets R0001, R0002 and so on.

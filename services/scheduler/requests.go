@@ -11,11 +11,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/lifeline"
 )
 
 const (
 	// answerTimeout bounds one request to the server.
 	answerTimeout = 5 * time.Second
+	// lastTimeout bounds what is still said when the scheduler stops.
+	lastTimeout = time.Second
 	// failedDelay is when a scan whose run has failed is delivered again.
 	failedDelay = 5 * time.Second
 )
@@ -59,12 +62,18 @@ func (s *Scheduler) consume(ctx context.Context, runs *sync.WaitGroup, room chan
 	}
 	defer it.Stop()
 	// Draining hands out what has been delivered already, so that it can be
-	// given back instead of waiting for its acknowledgement to time out.
-	defer context.AfterFunc(ctx, it.Drain)()
+	// given back instead of waiting for its acknowledgement to time out. A
+	// server that is gone would be waited for.
+	draining, enough := context.WithCancel(context.WithoutCancel(ctx))
+	defer enough()
+	defer context.AfterFunc(ctx, func() {
+		it.Drain()
+		time.AfterFunc(lastTimeout, enough)
+	})()
 	s.setFault(nil)
 	for {
 		room <- struct{}{}
-		m, err := it.Next()
+		m, err := it.Next(jetstream.NextContext(draining))
 		switch {
 		case err == nil && ctx.Err() == nil:
 			s.take(ctx, m, ackWait, runs, func() { <-room })
@@ -153,7 +162,7 @@ func (s *Scheduler) messageOf(r *run) jetstream.Msg {
 // acknowledge waits for the server's word. Without it the request comes again
 // and is found completed.
 func (s *Scheduler) acknowledge(ctx context.Context, m jetstream.Msg, scanID string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+	ctx, cancel := lifeline.Outlive(ctx, answerTimeout, lastTimeout)
 	defer cancel()
 	if err := m.DoubleAck(ctx); err != nil {
 		s.logger.Warn("acknowledging a request failed", slog.String("scan", scanID), slog.Any("error", err))
@@ -166,7 +175,7 @@ func (s *Scheduler) giveBack(m jetstream.Msg) {
 	if err == nil {
 		// The answer is only in the client's buffer, and the connection may be
 		// closed next.
-		err = s.log.JetStream().Conn().FlushTimeout(answerTimeout)
+		err = s.log.JetStream().Conn().FlushTimeout(lastTimeout)
 	}
 	if err != nil {
 		s.logger.Warn("giving a request back failed", slog.Any("error", err))

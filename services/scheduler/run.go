@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,25 +35,12 @@ type run struct {
 	ended    bool                  // somebody has completed the scan
 	host     *events.ScanCompleted // the completion of the scan attached to
 
-	shown atomic.Pointer[Running]
-}
-
-func (r *run) status() Running {
-	if shown := r.shown.Load(); shown != nil {
-		return *shown
-	}
-	return Running{
-		ScanID: r.req.ScanID, ScanDate: r.req.ScanDate, Modes: slices.Clone(r.req.Modes),
-		Trigger: r.req.Trigger, Requested: r.req.RequestedAt,
-	}
+	shown atomic.Pointer[events.ModeCount] // the sum of its progress, nil before it has started
 }
 
 func (r *run) show() {
-	r.shown.Store(&Running{
-		ScanID: r.req.ScanID, ScanDate: r.req.ScanDate, Modes: r.progress.Modes(),
-		Trigger: r.req.Trigger, Requested: r.req.RequestedAt, AttachedTo: r.started.AttachedTo,
-		Total: r.progress.Total(), Completed: r.progress.Completed(),
-	})
+	sum := r.progress.Sum()
+	r.shown.Store(&sum)
 }
 
 // do returns nil when the scan is completed, by whomever.

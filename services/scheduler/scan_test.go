@@ -193,15 +193,13 @@ func TestCancel(t *testing.T) {
 	r := request("unwanted", events.DDrive)
 	f.request(r)
 	f.until("every outlet has its command", func() bool { return f.queued() == 20 })
-	if st := s.Status(); len(st.Running) != 1 || st.Running[0].ScanID != "unwanted" || st.Running[0].Total != 20 {
-		t.Errorf("status is %+v", st)
-	}
+	s.detail("1 scan running, 0 of 20 looks")
 	cancelled := events.ScanCompleted{ScanID: r.ScanID, ScanDate: r.ScanDate, Modes: r.Modes, Cancelled: true, CancelledBy: "admin"}
 	if _, err := f.Log.Write(f.ctx, cancelled, 0); err != nil {
 		t.Fatal(err)
 	}
 	f.nothingUnacknowledged()
-	f.until("no scan runs", func() bool { return len(s.Status().Running) == 0 })
+	s.detail("no scan running")
 	// What was accepted is still looked at, and nothing more.
 	p := f.probe(4)
 	f.queueEmpties()

@@ -5,16 +5,15 @@
 package scheduler
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/lifeline"
 	"backupmonitor/services/internal/schedule"
 )
 
@@ -68,60 +67,27 @@ func (s *Scheduler) Ready() <-chan struct{} { return s.ready }
 
 // Run works, once, until ctx ends and then returns nil, when everything it started
 // has stopped and its scans are handed to whoever else there is. An error says
-// that it could not begin: the schedule or the outlets file is bad.
+// that it could not begin, because the schedule or the outlets file is bad, or
+// that the connection to the log was closed for good.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if err := schedule.Check(s.cfg.Settings.Schedule); err != nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
-	if err := s.prepare(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
+	bound, release := lifeline.Bind(ctx, s.log.JetStream().Conn())
+	if err := s.prepare(bound); err != nil {
+		if lost := release(); lost != nil || ctx.Err() != nil {
+			return lost
 		}
 		return err
 	}
 	close(s.ready)
 	var services sync.WaitGroup
-	services.Go(func() { s.takeRequests(ctx) })
+	services.Go(func() { s.takeRequests(bound) })
 	if !s.cfg.NoSchedule {
-		services.Go(func() { s.keepSchedule(ctx) })
+		services.Go(func() { s.keepSchedule(bound) })
 	}
 	services.Wait()
-	return nil
-}
-
-// Running is a scan that this scheduler works on.
-type Running struct {
-	ScanID     string
-	ScanDate   events.Date
-	Modes      []events.Mode
-	Trigger    string
-	Requested  time.Time
-	AttachedTo string // "" before the scan has started, and for an unattached one
-	Total      int    // looks, over all modes; 0 before the scan has started
-	Completed  int
-}
-
-// Status is what a scheduler is doing.
-type Status struct {
-	Running []Running // by the time of their request
-	// NextSlot is the next time of the schedule, zero for never.
-	NextSlot time.Time
-	// Fault is what keeps it from taking requests, nil for nothing.
-	Fault error
-}
-
-// Status may be called at any time.
-func (s *Scheduler) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := Status{NextSlot: s.next, Fault: s.fault}
-	for _, r := range s.running {
-		st.Running = append(st.Running, r.status())
-	}
-	slices.SortFunc(st.Running, func(a, b Running) int {
-		return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ScanID, b.ScanID))
-	})
-	return st
+	return release()
 }
 
 func (s *Scheduler) setFault(err error) {

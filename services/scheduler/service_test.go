@@ -117,11 +117,11 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("requested as %+v (%v)", r, err)
 	}
 	for _, s := range schedulers {
-		f.until("the next slot is known", func() bool { return s.Status().NextSlot.Equal(slot.Add(time.Hour)) })
+		s.detail("next one scheduled for " + slot.Add(time.Hour).Format(time.RFC3339))
 	}
 	f.changeSchedule(events.Schedule{})
 	for _, s := range schedulers {
-		f.until("nothing is scheduled", func() bool { return s.Status().NextSlot.IsZero() })
+		s.detail("nothing scheduled")
 	}
 }
 
@@ -155,7 +155,7 @@ func TestNoScheduledScanInANearlyFullLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := f.schedule()
-	f.until("the next slot is known", func() bool { return s.Status().NextSlot.After(time.Now()) })
+	s.detail("next one scheduled for ")
 	if now, err := f.Log.Identity(f.ctx); err != nil || now.LastSeq != id.LastSeq {
 		t.Errorf("%d events were stored (%v)", now.LastSeq-id.LastSeq, err)
 	}
@@ -169,17 +169,17 @@ func TestFaultShowsWhileTheConsumerIsGone(t *testing.T) {
 	s := f.schedule()
 	f.request(request("before", events.DDrive))
 	f.completed("before")
-	if err := s.Status().Fault; err != nil {
-		t.Fatal(err)
+	if detail, err := s.Check(f.ctx); err != nil {
+		t.Fatal(detail, err)
 	}
 	if err := f.JS.DeleteConsumer(f.ctx, events.StreamEvents, events.ConsumerSchedulers); err != nil {
 		t.Fatal(err)
 	}
-	f.until("the fault shows", func() bool { return s.Status().Fault != nil })
+	f.until("the fault shows", func() bool { _, err := s.Check(f.ctx); return err != nil })
 	if err := events.Provision(f.ctx, f.JS, events.Limits{EventsMaxBytes: 256 << 20, Replicas: 1}); err != nil {
 		t.Fatal(err)
 	}
-	f.until("the fault is gone", func() bool { return s.Status().Fault == nil })
+	f.until("the fault is gone", func() bool { _, err := s.Check(f.ctx); return err == nil })
 	f.request(request("after", events.DDrive))
 	f.completed("after")
 }

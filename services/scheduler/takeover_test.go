@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -112,7 +113,7 @@ func TestStoppedSchedulerHandsOver(t *testing.T) {
 	first.stop()
 	first.conn.Close()
 	second := f.schedule()
-	f.until("the second scheduler has it", func() bool { return len(second.Status().Running) == 1 })
+	second.detail("1 scan running")
 	if d := time.Since(began); d > events.AckWait/2 {
 		t.Errorf("handing over took %v", d)
 	}
@@ -132,11 +133,11 @@ func TestLongScanIsRenewed(t *testing.T) {
 	f.register(1)
 	s := f.schedule()
 	f.request(request("long", events.DDrive))
-	f.until("it is taken", func() bool { return len(s.Status().Running) == 1 })
+	s.detail("1 scan running")
 	s2 := f.schedule()
 	later := time.Now().Add(2500 * time.Millisecond)
 	f.until("time passes", func() bool {
-		if n := len(s2.Status().Running); n != 0 {
+		if detail, _ := s2.Check(f.ctx); strings.Contains(detail, " running, ") {
 			t.Fatal("another scheduler was given the scan")
 		}
 		return time.Now().After(later)
