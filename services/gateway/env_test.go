@@ -90,6 +90,7 @@ func start(t *testing.T, options ...option) *env {
 	e.run(t)
 	e.loadDescription(t)
 	e.admin, e.support = e.signIn(t, "admin"), e.signIn(t, "support")
+	eventually(t, "both sign-ins are in the log", func() bool { return e.identity(t).LastSeq == 2 })
 	return e
 }
 

@@ -76,7 +76,7 @@ func TestStats(t *testing.T) {
 		t.Errorf("what it rests on: %+v", got)
 	}
 	want := map[string]any{
-		"outletCode": "S1", "server": "10.1.1.1", "status": "Successful", "lastModified": "2026-02-21T01:02:03Z", "file": "full_S1.bak", "backupsize": "2.45 GB",
+		"outletCode": "S1", "server": "10.0.0.1", "status": "Successful", "lastModified": "2026-02-21T01:02:03Z", "file": "full_S1.bak", "backupsize": "2.45 GB",
 		"scanDate": "2026-02-21", "errorDetails": nil, "outletName": "Corner Shop", "cause": "ok", "conclusive": true, "evidence": 3.0, "sizeBytes": 2630667469.0,
 		"duration": "1.25 s", "durationMs": 1250.0, "observedAt": "2026-02-21T09:00:00Z", "clockSkewSeconds": -1.25, "freeBytes": nil, "totalBytes": nil, "scanId": "scan-1",
 	}
