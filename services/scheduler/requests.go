@@ -134,6 +134,11 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 		}
 	})
 	err := r.do(ctx)
+	if err != nil && ctx.Err() == nil {
+		if why := r.hopeless(err); why != "" {
+			err = r.giveUp(ctx, why, err)
+		}
+	}
 	stop()
 	renewal.Wait()
 	s.mu.Lock()
