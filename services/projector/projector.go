@@ -28,7 +28,7 @@ type Config struct {
 	CheckEvery time.Duration // how often the log's identity is checked while nothing happens; 10 s
 	RetryFirst time.Duration // first pause after an error, doubling to RetryMost; 100 ms
 	RetryMost  time.Duration // 5 s
-	Grace      time.Duration // how long a running transaction may take once Run is to end; 3 s
+	Grace      time.Duration // how long a running transaction may take once Run is to end; 2 s: a feed of a dead log takes 2 s more to stop, and a process ends in under 5
 }
 
 func (c Config) withDefaults() Config {
@@ -45,7 +45,7 @@ func (c Config) withDefaults() Config {
 	or(&c.CheckEvery, 10*time.Second)
 	or(&c.RetryFirst, 100*time.Millisecond)
 	or(&c.RetryMost, 5*time.Second)
-	or(&c.Grace, 3*time.Second)
+	or(&c.Grace, 2*time.Second)
 	return c
 }
 
