@@ -25,7 +25,7 @@ func ParseMode(s string) (Mode, error) {
 	return "", fmt.Errorf("%q is not a mode: use d_drive or ib_storage", s)
 }
 
-// Status is the seed's word for the outcome of a day: Successful or Failed.
+// Status is the original system's word for the outcome of a day: Successful or Failed.
 type Status string
 
 // The statuses.

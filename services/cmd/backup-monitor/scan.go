@@ -218,7 +218,7 @@ func (v *scanView) report() error {
 		return fmt.Errorf("print the result: %w", err)
 	}
 	if v.end.Cancelled {
-		return fmt.Errorf("scan %s was cancelled by %s", v.end.ScanID, cmp.Or(plain(v.end.CancelledBy), "somebody"))
+		return fmt.Errorf("scan %s was cancelled: %s", v.end.ScanID, cmp.Or(plain(v.end.CancelledBy), "nobody says by whom"))
 	}
 	if total == 0 {
 		return errors.New("no outlet is active: nothing was looked at")

@@ -153,6 +153,8 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 		ScanDeadline: c.ScanDeadline,
 		Checks: []gateway.Check{
 			{Name: "nats", Run: p.nats.Check},
+			{Name: "scheduler", Run: back.scheduler.Check},
+			{Name: "prober", Run: back.prober.Check},
 			{Name: "projector", Run: back.projector.Check},
 		},
 	}, log, p.store, ui.Files(), p.logger)
