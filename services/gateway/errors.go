@@ -85,11 +85,12 @@ func (g *Gateway) fail(w *response, r *http.Request, err error) {
 	if w.status != 0 {
 		g.cut(w, r, err)
 	}
-	if r.Context().Err() != nil {
-		w.gone = true // nobody is there to be told
-		return
-	}
 	p := problemOf(err)
+	// A read deadline that passes ends the request too, with its client there.
+	if r.Context().Err() != nil && p.status != http.StatusRequestTimeout {
+		w.gone = true
+		panic(http.ErrAbortHandler) // to return would be an empty 200
+	}
 	if p.status >= http.StatusInternalServerError {
 		g.logger.ErrorContext(r.Context(), "A request failed.",
 			slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
@@ -99,6 +100,9 @@ func (g *Gateway) fail(w *response, r *http.Request, err error) {
 	h.Del("Content-Disposition")
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
+	}
+	if p.status == http.StatusRequestTimeout {
+		h.Set("Connection", "close") // or the answer would wait for the rest of the body
 	}
 	if p.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")

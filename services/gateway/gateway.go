@@ -56,6 +56,8 @@ type Config struct {
 	// VisibleWait is how long the end of a scan waits for the tables to show
 	// it; 0: 10 s.
 	VisibleWait time.Duration
+	// BodyTimeout is how long the body of a request may take to come; 0: 30 s.
+	BodyTimeout time.Duration
 	BcryptCost  int // of new passwords; 0: 12
 	// Checks are asked by /readyz besides the gateway's own.
 	Checks  []Check
@@ -72,6 +74,7 @@ func (c Config) withDefaults() Config {
 	set(&c.ScanDeadline, 2*time.Hour)
 	set(&c.SyncWait, 50*time.Second)
 	set(&c.VisibleWait, 10*time.Second)
+	set(&c.BodyTimeout, 30*time.Second)
 	if c.BcryptCost == 0 {
 		c.BcryptCost = 12
 	}

@@ -64,7 +64,7 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (g *Gateway) outermost(next func(*response, *http.Request)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !g.inFlight.begin() {
-			return
+			panic(http.ErrAbortHandler) // to return would be an empty 200
 		}
 		defer g.inFlight.end()
 		began := time.Now()

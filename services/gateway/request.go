@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,10 +19,7 @@ import (
 	"backupmonitor/services/gateway/auth"
 )
 
-const (
-	maxBody     = 1 << 20
-	bodyTimeout = 30 * time.Second
-)
+const maxBody = 1 << 20
 
 // request is a request to a route, after it was checked.
 type request struct {
@@ -134,21 +132,24 @@ func oneOf[T ~string](r *request, name string, allowed ...T) (T, error) {
 }
 
 // readJSON reads the body into v: one JSON value of known fields, at most
-// maxBody.
-func readJSON(w *response, r *request, v any) error {
+// maxBody, within BodyTimeout.
+func (g *Gateway) readJSON(w *response, r *request, v any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return badRequest("The body must be JSON, with Content-Type: application/json.")
 	}
-	if err := w.rc.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+	if err := w.rc.SetReadDeadline(time.Now().Add(g.cfg.BodyTimeout)); err != nil {
 		return fmt.Errorf("bound reading the body: %w", err)
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return bodyProblem(err)
+		return g.bodyProblem(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		if p := g.unreadable(err); p != nil {
+			return p
+		}
 		return badRequest("The body has something after its JSON value.")
 	}
 	// The time of the answer is its own; a deadline that passes while the
@@ -159,9 +160,21 @@ func readJSON(w *response, r *request, v any) error {
 	return nil
 }
 
-func bodyProblem(err error) error {
+// unreadable is the problem of a body that does not come, or that is too
+// large, and nil of any other.
+func (g *Gateway) unreadable(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &problem{status: http.StatusRequestTimeout, message: fmt.Sprintf("The body did not come within %s.", g.cfg.BodyTimeout), cause: err}
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return badRequest("The body has more than %d bytes.", maxBody)
+		return &problem{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("The body has more than %d bytes.", maxBody), cause: err}
+	}
+	return nil
+}
+
+func (g *Gateway) bodyProblem(err error) error {
+	if p := g.unreadable(err); p != nil {
+		return p
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return badRequest("Field %q of the body is a %s, which it cannot be.", e.Field, e.Value)

@@ -31,7 +31,7 @@ func (g *Gateway) login(w *response, r *request) error {
 		UserID   string `json:"userId"`
 		Password string `json:"password"`
 	}
-	if err := readJSON(w, r, &in); err != nil {
+	if err := g.readJSON(w, r, &in); err != nil {
 		return err
 	}
 	in.UserID = strings.TrimSpace(in.UserID)

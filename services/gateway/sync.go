@@ -24,7 +24,7 @@ type syncTail struct {
 // tables show it; with 202 and what there is, when that takes too long.
 func (g *Gateway) sync(w *response, r *request, m events.Mode) error {
 	began := time.Now()
-	outlets, date, err := readSync(w, r)
+	outlets, date, err := g.readSync(w, r)
 	if err != nil {
 		return err
 	}
@@ -66,12 +66,12 @@ func (g *Gateway) sync(w *response, r *request, m events.Mode) error {
 	})
 }
 
-func readSync(w *response, r *request) (outlets []string, date events.Date, err error) {
+func (g *Gateway) readSync(w *response, r *request) (outlets []string, date events.Date, err error) {
 	var in struct {
 		Outlets  []string `json:"outlets"`
 		ScanDate string   `json:"scan_date"`
 	}
-	if err := readJSON(w, r, &in); err != nil {
+	if err := g.readJSON(w, r, &in); err != nil {
 		return nil, "", err
 	}
 	if len(in.Outlets) == 0 {

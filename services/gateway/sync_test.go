@@ -67,13 +67,12 @@ func TestSyncRefusesWhatItDoesNotKnow(t *testing.T) {
 		`{"outlets":["S1","NOPE"]}`: "NOPE",
 		`{"outlets":[]}`:            "outlets",
 		`{}`:                        "outlets",
-		`{"outlets":["S1"],"scan_date":"20.02.2026"}`:        "scan_date",
-		`{"outlets":["S1"],"scan_date":"2026-02-21"}`:        "in the query and",
-		`{"outlets":"S1"}`:                                   "outlets",
-		`["S1"]`:                                             "array",
-		`{"outlets":["S1"]} {}`:                              "after",
-		`{"outlets":["S1"]`:                                  "JSON",
-		`{"outlets":["` + strings.Repeat("x", 1<<20) + `"]}`: "1048576 bytes",
+		`{"outlets":["S1"],"scan_date":"20.02.2026"}`: "scan_date",
+		`{"outlets":["S1"],"scan_date":"2026-02-21"}`: "in the query and",
+		`{"outlets":"S1"}`:                            "outlets",
+		`["S1"]`:                                      "array",
+		`{"outlets":["S1"]} {}`:                       "after",
+		`{"outlets":["S1"]`:                           "JSON",
 	} {
 		f := get[failure](t, e, http.StatusBadRequest, call{method: http.MethodPost, path: "/backup-status/sync?scan_date=2026-02-20", token: e.admin, body: body})
 		if !strings.Contains(f.Message, named) {
