@@ -47,25 +47,28 @@ func newApp(files fs.FS) (*app, error) {
 	return a, nil
 }
 
-// serveApp gives a file of the app, or its page for every address that the
-// page itself understands.
+// serveApp gives a file of the app, or its page: at appPath to everybody, and
+// at every other address, which the page itself understands, to a browser.
 func (g *Gateway) serveApp(w *response, r *http.Request) {
 	name := strings.TrimPrefix(path.Clean(r.URL.Path), strings.TrimSuffix(appPath, "/"))
 	name = strings.TrimPrefix(name, "/")
 	f, ok := g.app.files[name]
+	root := r.URL.Path == appPath
 	h := w.Header()
 	switch {
 	case ok && strings.HasPrefix(name, "assets/"): // named by their content
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	case ok:
 		h.Set("Cache-Control", "no-cache")
-	case !strings.Contains(r.Header.Get("Accept"), "text/html"):
+	case !root && !strings.Contains(r.Header.Get("Accept"), "text/html"):
 		g.fail(w, r, notFound("There is nothing at %s.", r.URL.Path))
 		return
 	default:
 		name = "index.html"
 		h.Set("Cache-Control", "no-cache")
-		h.Set("Vary", "Accept")
+		if !root {
+			h.Set("Vary", "Accept")
+		}
 		if f, ok = g.app.files[name]; !ok {
 			h.Set("Content-Type", "text/html; charset=utf-8")
 			w.WriteHeader(http.StatusServiceUnavailable)

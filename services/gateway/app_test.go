@@ -25,6 +25,10 @@ func TestApp(t *testing.T) {
 		{"/", nil, http.StatusFound, "", ""},
 		{"/backup-monitor", nil, http.StatusFound, "", ""},
 		{"/backup-monitor/", html, http.StatusOK, "no-cache", "<title>app"},
+		{"/backup-monitor/", nil, http.StatusOK, "no-cache", "<title>app"},
+		{"/backup-monitor/", http.Header{"Accept": {"*/*"}}, http.StatusOK, "no-cache", "<title>app"},
+		{"/backup-monitor/", http.Header{"Accept": {"application/json"}}, http.StatusOK, "no-cache", "<title>app"},
+		{"/backup-monitor/reports/2026", http.Header{"Accept": {"*/*"}}, http.StatusNotFound, "no-store", `"Error"`},
 		{"/backup-monitor/reports/2026", html, http.StatusOK, "no-cache", "<title>app"},
 		{"/backup-monitor/assets/a-1.js", nil, http.StatusOK, "public, max-age=31536000, immutable", "1"},
 		{"/backup-monitor/assets/missing.js", http.Header{"Accept": {"*/*"}}, http.StatusNotFound, "no-store", `"Error"`},
@@ -37,6 +41,10 @@ func TestApp(t *testing.T) {
 		if c.status == http.StatusFound && res.header.Get("Location") != "/backup-monitor/" {
 			t.Errorf("%s leads to %s", c.path, res.header.Get("Location"))
 		}
+	}
+	head := e.plain(t, http.MethodHead, "/backup-monitor/", nil)
+	if head.status != http.StatusOK || !strings.HasPrefix(head.header.Get("Content-Type"), "text/html") || head.header.Get("Vary") != "" {
+		t.Errorf("HEAD: %d %v", head.status, head.header)
 	}
 	res := e.plain(t, http.MethodGet, "/backup-monitor/", html)
 	html.Set("If-None-Match", res.header.Get("ETag"))
