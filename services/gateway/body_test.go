@@ -33,7 +33,7 @@ func TestABodyThatStalls(t *testing.T) {
 		}
 	}
 	for _, s := range all {
-		res, body := s.answer(t)
+		res, body := s.answer(t) //nolint:bodyclose // answer closes it
 		if res.StatusCode != http.StatusRequestTimeout || !res.Close {
 			t.Errorf("%s, %q: %d, close %v: %s", s.r.URL.Path, s.sent, res.StatusCode, res.Close, body)
 			continue
