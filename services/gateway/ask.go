@@ -17,11 +17,17 @@ const (
 	logTimeout = 10 * time.Second
 	// maxNamed is how many outlets an error names.
 	maxNamed = 20
+	// earliest is the first scan date there can be: what is before it is a
+	// slip of the pen, and its row would stay.
+	earliest events.Date = "2000-01-01"
 )
 
 // ask requests a scan in the caller's name. outlets nil means a full scan;
-// date "" means today.
+// date "" means today; one before earliest is an error.
 func (g *Gateway) ask(r *request, trigger string, modes []events.Mode, date events.Date, outlets []string) (events.ScanRequested, error) {
+	if date != "" && date < earliest { // dates of this form sort as text
+		return events.ScanRequested{}, badRequest("The scan date %s is before %s, the first that can be.", date, earliest)
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)
 	defer cancel()
 	now := g.cfg.Now().UTC()

@@ -124,3 +124,31 @@ func TestScanRequestsThatCannotBe(t *testing.T) {
 		t.Errorf("something was started: the log went from %d to %d, %v", before.LastSeq, after.LastSeq, err)
 	}
 }
+
+// A scan date that no backup can have would be a row for ever. Every way to ask
+// for a scan refuses it; to read an old day is harmless.
+func TestScanDatesThatAreTooOld(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.register(t, "S1")
+	before := e.identity(t).LastSeq
+	for _, date := range []string{"0001-01-01", "0999-12-31", "1970-01-01", "1999-12-31"} {
+		for _, c := range []call{
+			{method: http.MethodPost, path: "/scans", body: `{"scanDate":"` + date + `"}`},
+			{method: http.MethodPost, path: "/scans", body: `{"scanDate":"` + date + `","outlets":["S1"]}`},
+			{method: http.MethodPost, path: "/backup-status/sync", body: `{"outlets":["S1"],"scan_date":"` + date + `"}`},
+			{method: http.MethodPost, path: "/ibstorage-status/sync?scan_date=" + date, body: `{"outlets":["S1"]}`},
+			{path: "/backup-status/scan?scan_date=" + date},
+		} {
+			c.token = e.admin
+			if f := get[failure](t, e, http.StatusBadRequest, c); !strings.Contains(f.Message, date+" is before 2000-01-01") {
+				t.Errorf("%s %s: %q", c.path, c.body, f.Message)
+			}
+		}
+	}
+	if after := e.identity(t).LastSeq; after != before {
+		t.Errorf("something was started: the log went from %d to %d", before, after)
+	}
+	get[asked](t, e, http.StatusAccepted, call{method: http.MethodPost, path: "/scans", token: e.admin, body: `{"scanDate":"2000-01-01"}`})
+	get[statsJSON](t, e, http.StatusOK, call{path: "/backup-stats?date_from=1999-12-31", token: e.support})
+}
