@@ -53,7 +53,7 @@ func (g *Gateway) ask(r *request, trigger string, modes []events.Mode, date even
 }
 
 // registered gives the codes as they are registered, each once. Unknown and
-// inactive outlets are an error that names them.
+// inactive outlets are an error that names them, as the caller spelt them.
 func (g *Gateway) registered(ctx context.Context, codes []string) ([]string, error) {
 	all, err := registry.Load(ctx, g.log, 0)
 	if err != nil {
@@ -69,7 +69,7 @@ func (g *Gateway) registered(ctx context.Context, codes []string) ([]string, err
 		if e, ok := all.Get(code); ok && e.Active {
 			found = append(found, e.Code)
 		} else {
-			bad = append(bad, fmt.Sprintf("%q", events.Key(code)))
+			bad = append(bad, fmt.Sprintf("%q", strings.TrimSpace(code)))
 		}
 	}
 	if len(bad) > 0 {

@@ -110,8 +110,8 @@ func TestScanRequestsThatCannotBe(t *testing.T) {
 		`{"scanDate":"2026-02-30"}`:                        "scanDate",
 		`{"scanDate":"2999-01-01"}`:                        "future",
 		`{"outlets":[]}`:                                   "outlets",
-		`{"outlets":["S1","nope","closed"]}`:               `"NOPE", "CLOSED"`,
-		`{"outlets":["` + strings.Repeat("x", 200) + `"]}`: "XXX",
+		`{"outlets":["S1"," nope","Closed","NOPE"]}`:       `: "nope", "Closed". `,
+		`{"outlets":["` + strings.Repeat("x", 200) + `"]}`: "xxx",
 		`{"outlet":["S1"]}`:                                `"outlet"`,
 		`{"modes":"d_drive"}`:                              "modes",
 	} {
