@@ -50,8 +50,9 @@ type FeedOptions struct {
 // holds a consumer for it, of which a stream has 1000 at most. Whoever opens a
 // feed stops it. One goroutine at a time reads it.
 type Feed struct {
-	it   jetstream.MessagesContext
-	stop func()
+	it      jetstream.MessagesContext
+	stop    func()
+	pending uint64 // records that the server said there are
 	// Initial is how many records were there to deliver when the feed opened:
 	// with 0 the reader has caught up before the first Next.
 	Initial uint64
@@ -82,27 +83,42 @@ func (l *Log) Feed(ctx context.Context, o FeedOptions) (*Feed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
-	return &Feed{it: it, stop: sync.OnceFunc(func() { l.closeFeed(context.WithoutCancel(ctx), it, c) }), Initial: pending}, nil
+	return &Feed{it: it, stop: sync.OnceFunc(func() { l.closeFeed(context.WithoutCancel(ctx), it, c) }), Initial: pending, pending: pending}, nil
 }
 
+// ErrStalled says that the log holds records and does not hand them out. That
+// passes where the server is away; a damaged file never does.
+var ErrStalled = errors.New("the event log does not hand out its events: its server is away, or its files are damaged")
+
+// stallTimeout is how long a record may take that is known to be there.
+const stallTimeout = 15 * time.Second
+
 // Next waits for the next record. Its errors are ctx's, and those after which
-// a feed is of no more use.
+// a feed is of no more use: ErrStalled, and the network's.
 func (f *Feed) Next(ctx context.Context) (Record, error) {
+	wait, cancel := ctx, context.CancelFunc(func() {})
+	if f.pending > 0 {
+		wait, cancel = context.WithTimeout(ctx, stallTimeout)
+	}
+	defer cancel()
 	for {
-		m, err := f.it.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			if ctx.Err() != nil {
-				return Record{}, ctx.Err()
-			}
-			if errors.Is(err, jetstream.ErrNoHeartbeat) {
-				continue // the client resets an ordered consumer by itself
-			}
+		m, err := f.it.Next(jetstream.NextContext(wait))
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return Record{}, ctx.Err()
+		case wait.Err() != nil:
+			return Record{}, fmt.Errorf("read the log: %w", ErrStalled)
+		case errors.Is(err, jetstream.ErrNoHeartbeat):
+			continue // the client resets an ordered consumer by itself
+		default:
 			return Record{}, fmt.Errorf("read the log: %w", err)
 		}
 		meta, err := m.Metadata()
 		if err != nil {
 			return Record{}, fmt.Errorf("read the log: %w", err)
 		}
+		f.pending = meta.NumPending
 		return Record{
 			Seq: meta.Sequence.Stream, Stored: meta.Timestamp.UTC(), Subject: m.Subject(),
 			Header: m.Headers(), Data: m.Data(), Pending: meta.NumPending,

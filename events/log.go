@@ -139,6 +139,9 @@ type Identity struct {
 	Created  time.Time // UTC
 	FirstSeq uint64    // 0 or 1 in an empty log
 	LastSeq  uint64
+	// Missing is how many events between the two are not there. Nothing may
+	// be deleted from the log, so that more than 0 says that it is damaged.
+	Missing  int
 	Bytes    uint64
 	MaxBytes int64
 }
@@ -157,7 +160,8 @@ func (l *Log) Identity(ctx context.Context) (Identity, error) {
 	info := s.CachedInfo()
 	return Identity{
 		Created: info.Created.UTC(), FirstSeq: info.State.FirstSeq, LastSeq: info.State.LastSeq,
-		Bytes: info.State.Bytes, MaxBytes: info.Config.MaxBytes,
+		Missing: info.State.NumDeleted,
+		Bytes:   info.State.Bytes, MaxBytes: info.Config.MaxBytes,
 	}, nil
 }
 

@@ -24,10 +24,14 @@ var (
 	// ErrLogPurged says that the log begins after the checkpoint: the events
 	// between are gone.
 	ErrLogPurged = errors.New("the log begins after the checkpoint")
+	// ErrLogDamaged says that events are missing in the midst of the log, from
+	// which nothing may ever be deleted.
+	ErrLogDamaged = errors.New("events are missing in the log: its files are damaged")
 )
 
 func unfit(err error) bool {
-	return errors.Is(err, ErrForeignLog) || errors.Is(err, ErrLogTruncated) || errors.Is(err, ErrLogPurged)
+	return errors.Is(err, ErrForeignLog) || errors.Is(err, ErrLogTruncated) || errors.Is(err, ErrLogPurged) ||
+		errors.Is(err, ErrLogDamaged)
 }
 
 // verify tells whether the log is the one of the checkpoint and holds all that
@@ -45,6 +49,9 @@ func (p *Projector) verify(ctx context.Context, cp store.Checkpoint) (events.Ide
 		return id, fmt.Errorf("%w: it ends at %d, the checkpoint is %d", ErrLogTruncated, id.LastSeq, cp.Seq)
 	case id.FirstSeq > cp.Seq+1:
 		return id, fmt.Errorf("%w: it begins at %d, the checkpoint is %d", ErrLogPurged, id.FirstSeq, cp.Seq)
+	}
+	if id.Missing > 0 {
+		return id, fmt.Errorf("%w: %d of those from %d to %d are not there", ErrLogDamaged, id.Missing, id.FirstSeq, id.LastSeq)
 	}
 	p.status.set(func(s *Status) { s.LogSeq = id.LastSeq })
 	return id, nil

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"backupmonitor/events"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
@@ -145,6 +147,26 @@ func TestTruncatedAndPurgedLogsAreRefused(t *testing.T) {
 		}
 		if err := ended(t, w.projector(w.db)); !errors.Is(err, ErrLogPurged) {
 			t.Fatalf("error %v, want ErrLogPurged", err)
+		}
+	})
+	t.Run("holes", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.story(t, 0, 3)
+		w.story(t, 1, 3)
+		s, err := w.JS.Stream(t.Context(), events.StreamEvents)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := s.GetMsg(t.Context(), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Purge(t.Context(), jetstream.WithPurgeSubject(second.Subject)); err != nil {
+			t.Fatal(err)
+		}
+		if err := ended(t, w.projector(w.db)); !errors.Is(err, ErrLogDamaged) {
+			t.Fatalf("error %v, want ErrLogDamaged", err)
 		}
 	})
 }

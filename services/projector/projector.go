@@ -71,7 +71,7 @@ func New(cfg Config, log *events.Log, db Store, logger *slog.Logger) *Projector 
 
 // Run projects until ctx ends, and then returns nil after a running
 // transaction has ended. It returns early only with ErrForeignLog,
-// ErrLogTruncated or ErrLogPurged: then the tables do not belong to this log
+// ErrLogTruncated, ErrLogPurged or ErrLogDamaged: then the tables do not belong to this log
 // and an operator must decide. Every other error passes: it is logged, stands
 // in Status, and is tried again.
 func (p *Projector) Run(ctx context.Context) error {

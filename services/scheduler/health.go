@@ -11,7 +11,7 @@ import (
 
 // Check tells, for readiness, how many scans run here, how far they are, and
 // when the schedule starts the next. The error says what keeps the scheduler
-// from taking requests. It asks nobody and may be called at any time.
+// from taking requests, or what the last run of a scan failed with. It asks nobody and may be called at any time.
 func (s *Scheduler) Check(context.Context) (detail string, err error) {
 	select {
 	case <-s.ready:
@@ -41,5 +41,5 @@ func (s *Scheduler) Check(context.Context) (detail string, err error) {
 	} else {
 		detail += "; next one scheduled for " + s.next.UTC().Format(time.RFC3339)
 	}
-	return detail, s.fault
+	return detail, errors.Join(s.fault, s.runFault)
 }

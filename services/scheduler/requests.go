@@ -145,6 +145,9 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 	m := r.message
 	delete(s.running, r.req.ScanID)
 	s.mu.Unlock()
+	if ctx.Err() == nil {
+		s.setRunFault(err)
+	}
 	switch {
 	case err == nil:
 		s.acknowledge(ctx, m, r.req.ScanID)

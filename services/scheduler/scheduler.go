@@ -46,11 +46,12 @@ type Scheduler struct {
 	log    *events.Log
 	logger *slog.Logger
 
-	ready   chan struct{} // closed when the log has the outlets file and the settings
-	mu      sync.Mutex
-	running map[string]*run // by scan id
-	next    time.Time
-	fault   error
+	ready    chan struct{} // closed when the log has the outlets file and the settings
+	mu       sync.Mutex
+	running  map[string]*run // by scan id
+	next     time.Time
+	fault    error // of taking requests
+	runFault error // of the last run that ended
 }
 
 // New makes a scheduler on a log whose streams are provisioned.
@@ -94,6 +95,12 @@ func (s *Scheduler) setFault(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = err
+}
+
+func (s *Scheduler) setRunFault(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runFault = err
 }
 
 func (s *Scheduler) setNext(slot time.Time) {

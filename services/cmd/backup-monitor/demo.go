@@ -1,18 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/config"
 	"backupmonitor/services/internal/fleet"
+	"backupmonitor/services/internal/registry"
 )
 
 // demoSeed makes every demo the same fleet.
@@ -28,7 +33,12 @@ func (a *app) demo(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	outlets, err := fleet.Start(ctx, fleet.Demo(n, demoSeed, time.Now), fleet.Options{})
+	specs := fleet.Demo(n, demoSeed, time.Now)
+	addresses, err := demoAddresses(ctx, c.DataDir, specs)
+	if err != nil {
+		return err
+	}
+	outlets, err := fleet.Start(ctx, specs, fleet.Options{Address: func(i int) string { return addresses[i] }})
 	if err != nil {
 		return fmt.Errorf("start %d simulated outlets: %w", n, err)
 	}
@@ -86,8 +96,50 @@ func demoPassword(dataDir, given string) (password string, err error) {
 	return kept, err
 }
 
+// demoOutlets is the outlets file that the demo keeps in its data directory.
+func demoOutlets(dir string) string { return filepath.Join(dir, "outlets.csv") }
+
+// demoAddresses gives each outlet the address that it had at the last start:
+// a scan that goes on after a restart must find the same outlets behind the
+// same addresses. An outlet that had none gets one of its own on Linux, where
+// all of 127.0.0.0/8 is this machine; elsewhere a free port.
+func demoAddresses(ctx context.Context, dir string, specs []fleet.Spec) ([]string, error) {
+	had := map[string]string{}
+	port := ""
+	if f, err := os.Open(demoOutlets(dir)); err == nil {
+		rows, err := registry.ParseFile(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, fmt.Errorf("read the simulated outlets of the last start: %w", err)
+		}
+		for _, r := range rows {
+			had[r.Code] = r.Address
+			_, port, _ = strings.Cut(r.Address, ":")
+		}
+	}
+	if port == "" {
+		var c net.ListenConfig
+		l, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a port for the simulated outlets: %w", err)
+		}
+		_, port, _ = strings.Cut(l.Addr().String(), ":")
+		if err := l.Close(); err != nil {
+			return nil, fmt.Errorf("find a port for the simulated outlets: %w", err)
+		}
+	}
+	addresses := make([]string, len(specs))
+	for i, s := range specs {
+		fresh := "127.0.0.1:0"
+		if runtime.GOOS == "linux" {
+			fresh = fmt.Sprintf("127.77.%d.%d:%s", i/250, 1+i%250, port)
+		}
+		addresses[i] = cmp.Or(had[s.Code], fresh)
+	}
+	return addresses, nil
+}
+
 func writeDemoOutlets(dir string, outlets *fleet.Fleet) (string, error) {
-	path := filepath.Join(dir, "outlets.csv")
+	path := demoOutlets(dir)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return "", fmt.Errorf("write the simulated outlets: %w", err)

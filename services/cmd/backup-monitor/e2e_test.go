@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -47,7 +45,7 @@ type child struct {
 func startChild(t *testing.T, s settings, args ...string) *child {
 	t.Helper()
 	c := &child{
-		cmd:  exec.Command(binary(t), append([]string{"--env-file", filepath.Join(t.TempDir(), "none"), "up"}, args...)...),
+		cmd:  exec.Command(binary(t), append([]string{"--env-file", os.DevNull, "up"}, args...)...),
 		logs: &syncBuffer{}, exit: make(chan error, 1),
 	}
 	c.cmd.Env = append(s.environ(), "HOME="+t.TempDir(), "PATH="+os.Getenv("PATH"))
@@ -279,40 +277,6 @@ func TestE2EBrowser(t *testing.T) {
 		t.Error(err)
 	}
 	c.interrupt()
-}
-
-// TestE2EDemo: the README's first command, as a stranger runs it.
-func TestE2EDemo(t *testing.T) {
-	s := newSettings(t, nil)
-	delete(s, "ADMIN_PASSWORD")
-	cmd := exec.CommandContext(t.Context(), binary(t), "--env-file", filepath.Join(t.TempDir(), "none"), "up", "--demo=20")
-	cmd.Env = s.environ()
-	logs := &syncBuffer{}
-	cmd.Stderr = logs
-	r, w := io.Pipe()
-	cmd.Stdout = w
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	base, rest := awaitBanner(t, r)
-	var password string
-	for deadline := time.Now().Add(patience); password == "" && time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
-		if _, after, ok := strings.Cut(rest.String(), "Password"); ok && strings.Contains(after, "Ctrl-C") {
-			password = strings.Fields(after)[0]
-		}
-	}
-	in := &instanceUnderTest{t: t, base: base}
-	var answer struct {
-		Token string `json:"token"`
-	}
-	in.call(http.MethodPost, "/api/v1/auth/login", map[string]string{"userId": testAdmin, "password": password}, http.StatusOK, &answer)
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, logs)
-	}
-	_ = w.Close()
 }
 
 // TestSoak kills for as long as SOAK_FOR says, with a printed seed.

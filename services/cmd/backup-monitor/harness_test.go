@@ -67,7 +67,7 @@ func command(t *testing.T, s settings, stdin string, args ...string) (code int, 
 	var out, errs bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	args = append([]string{"--env-file", filepath.Join(t.TempDir(), "none")}, args...)
+	args = append([]string{"--env-file", os.DevNull}, args...)
 	code = run(ctx, args, strings.NewReader(stdin), &out, &errs, s.environ())
 	return code, out.String(), errs.String()
 }
@@ -146,7 +146,7 @@ func startUp(t *testing.T, s settings, args ...string) (in *instanceUnderTest, s
 	logs := &syncBuffer{}
 	ended := make(chan int, 1)
 	go func() {
-		args := append([]string{"--env-file", filepath.Join(s["DATA_DIR"], "none"), "up"}, args...)
+		args := append([]string{"--env-file", os.DevNull, "up"}, args...)
 		code := run(ctx, args, strings.NewReader(""), w, logs, s.environ())
 		_ = w.Close()
 		ended <- code

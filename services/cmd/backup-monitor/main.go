@@ -85,7 +85,10 @@ their backups.
 Settings come from the environment and from a .env file.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := os.Stat(a.envFile); cmd.Flags().Changed("env-file") && err != nil {
+				return fmt.Errorf("--env-file: %w", err)
+			}
 			c, err := config.Load(a.environ, a.envFile)
 			if err != nil {
 				return fmt.Errorf("these settings are wrong:\n%w", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,9 @@ func (a *app) outletsCommand() *cobra.Command {
 		Use:   "outlets",
 		Short: "The outlets that are watched",
 		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("say which: `backup-monitor outlets list` or `backup-monitor outlets import FILE`")
+		},
 	}
 	c.AddCommand(a.outletsImportCommand(), a.outletsListCommand())
 	return c

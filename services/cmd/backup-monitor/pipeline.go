@@ -60,15 +60,14 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 	if err := p.store.Migrate(ctx); err != nil {
 		return err
 	}
-	limit := int64(c.EventsMaxBytes)
-	p.nats, err = p.dir.StartNATS(instance.NATSOptions{Listen: c.NATSListen, MaxBytes: limit, Log: p.logger})
+	p.nats, err = p.dir.StartNATS(instance.NATSOptions{Listen: c.NATSListen, Log: p.logger})
 	if err != nil {
 		return err
 	}
 	if p.own, err = p.log("backup-monitor"); err != nil {
 		return err
 	}
-	return events.Provision(ctx, p.own.JetStream(), events.Limits{EventsMaxBytes: limit, Replicas: 1})
+	return events.Provision(ctx, p.own.JetStream(), events.Limits{EventsMaxBytes: int64(c.EventsMaxBytes), Replicas: 1})
 }
 
 // log connects one service to the log, under its own name.

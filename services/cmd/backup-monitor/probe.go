@@ -64,6 +64,9 @@ func (a *app) probe(ctx context.Context, r probeRequest) error {
 		if date, err = events.ParseDate(r.date); err != nil {
 			return fmt.Errorf("--date: %w", err)
 		}
+		if today := events.DateOf(now, a.config.Zone()); date > today {
+			return fmt.Errorf("--date: %s is in the future", date)
+		}
 	}
 	command := events.ProbeCommand{
 		ScanDate: date, Outlet: r.outlet, Server: r.address, Modes: modes, Policy: a.config.Policy(), Deadline: now.Add(a.config.ProbeTimeout),

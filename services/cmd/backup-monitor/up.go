@@ -42,7 +42,7 @@ way: a scan under way goes on at the next start.`,
   OUTLETS_FILE=outlets.csv backup-monitor up`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if demo != 0 {
+			if cmd.Flags().Changed("demo") {
 				return a.demo(cmd.Context(), demo)
 			}
 			return a.up(cmd.Context(), nil)
@@ -101,7 +101,7 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if err := a.banner(g.Addr(), first.UserID, first.Password, note); err != nil {
 		return err
 	}
-	p.run(running, service{name: "gateway", run: g.Run})
+	p.run(running, service{name: "gateway", run: g.Run}, service{name: "event log", run: p.watchLog})
 	<-running.Done()
 	return nil
 }

@@ -34,8 +34,10 @@ const (
 	dbName      = "backup-monitor.db"
 
 	readyTimeout = 60 * time.Second
-	// Beside the log, JetStream's own bound leaves room for the work queue.
-	queueBytes = 1 << 30
+	// storeBytes is JetStream's own bound, which must not be the one that is
+	// reached: the log has its own, and by default it would be three quarters
+	// of what was free on the disk at the start.
+	storeBytes = 1 << 50
 )
 
 // Dir is a data directory that this process has locked.
@@ -127,9 +129,8 @@ type address struct {
 
 // NATSOptions say how the embedded server runs.
 type NATSOptions struct {
-	Listen   string // host:port; empty: loopback, at a free port
-	MaxBytes int64  // of the log
-	Log      *slog.Logger
+	Listen string // host:port; empty: loopback, at a free port
+	Log    *slog.Logger
 }
 
 // NATS is the embedded server.
@@ -171,7 +172,7 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		JetStream:         true,
 		StoreDir:          filepath.Join(d.path, logName),
 		SyncAlways:        true,
-		JetStreamMaxStore: o.MaxBytes + queueBytes,
+		JetStreamMaxStore: storeBytes,
 		NoSigs:            true,
 		Users:             []*server.User{{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions()}},
 	})
@@ -262,15 +263,18 @@ func Find(path, name string) (*nats.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the running backup-monitor: %w", err)
 	}
+	// A killed process leaves its address behind; the lock goes with it.
+	if d, err := Open(path); err == nil {
+		if err := d.Close(); err != nil {
+			return nil, err
+		}
+		return nil, ErrNotRunning
+	}
 	var a address
 	if err := json.Unmarshal(b, &a); err != nil {
-		return nil, fmt.Errorf("read %s: %w", addressName, err)
+		return nil, fmt.Errorf("a backup-monitor is running, but %s is damaged; restart it: %w", filepath.Join(path, addressName), err)
 	}
-	nc, err := connect(a.URL, name, a)
-	if errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrAuthorization) {
-		return nil, ErrNotRunning // what a killed process left behind
-	}
-	return nc, err
+	return connect(a.URL, name, a)
 }
 
 func connect(url, name string, a address, more ...nats.Option) (*nats.Conn, error) {

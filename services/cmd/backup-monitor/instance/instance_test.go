@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,7 +35,7 @@ func start(t *testing.T, path string) (*instance.Dir, *instance.NATS) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := d.StartNATS(instance.NATSOptions{MaxBytes: 64 << 20, Log: quiet()})
+	n, err := d.StartNATS(instance.NATSOptions{Log: quiet()})
 	if err != nil {
 		t.Fatal(errors.Join(err, d.Close()))
 	}
@@ -80,7 +81,7 @@ func TestUnusableDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeDir(t, d)
-	if _, err := d.StartNATS(instance.NATSOptions{MaxBytes: 1 << 20, Log: quiet()}); err == nil {
+	if _, err := d.StartNATS(instance.NATSOptions{Log: quiet()}); err == nil {
 		t.Fatal("a server started on a file")
 	}
 }
@@ -136,9 +137,24 @@ func TestFoundByItsAddress(t *testing.T) {
 	}
 }
 
-// TestLeftBehind: the address that a killed process left is no running one.
+// TestLeftBehind: the address that a killed process left is no running one,
+// whatever is in it and whoever is there now.
 func TestLeftBehind(t *testing.T) {
 	t.Parallel()
+	stranger, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stranger.Close() })
+	for _, text := range []string{"", "{", "[]", `{"url":"nats://` + stranger.Addr().String() + `"}`} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "nats.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := instance.Find(dir, "cli"); !errors.Is(err, instance.ErrNotRunning) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 	path := t.TempDir()
 	d, n := start(t, path)
 	left, err := os.ReadFile(filepath.Join(path, "nats.json"))
