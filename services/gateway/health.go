@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"backupmonitor/events"
@@ -69,14 +70,21 @@ func (g *Gateway) checkAll(ctx context.Context) []checkBody {
 	return results
 }
 
+// check logs when a check begins to fail and when it has ended, not what every
+// poll finds. It is asked to its end also where the one who asks has left,
+// which says nothing about the check.
 func (g *Gateway) check(ctx context.Context, q *question) checkBody {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
 	a := g.put(ctx, q)
-	if a.err != nil {
+	red := a.err != nil
+	switch was := q.red.Swap(red); {
+	case red && !was:
 		g.logger.WarnContext(ctx, "Not ready.", slog.String("check", q.Name), slog.Any("error", a.err))
+	case was && !red:
+		g.logger.InfoContext(ctx, "Ready again.", slog.String("check", q.Name))
 	}
-	return checkBody{Name: q.Name, OK: a.err == nil, Detail: a.detail}
+	return checkBody{Name: q.Name, OK: !red, Detail: a.detail}
 }
 
 // question is a check that is asked by one at a time: one that hangs must not
@@ -84,6 +92,7 @@ func (g *Gateway) check(ctx context.Context, q *question) checkBody {
 type question struct {
 	Check
 	turn chan struct{} // taken while it is asked
+	red  atomic.Bool   // it failed when it was asked last
 }
 
 type reply struct {

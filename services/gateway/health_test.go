@@ -63,6 +63,76 @@ func TestHealth(t *testing.T) {
 	ready(http.StatusServiceUnavailable, `"name":"event log","ok":false`)
 }
 
+// The log tells that a check fails when it begins to, and when it has ended,
+// however often it is asked. Who leaves before the answer says nothing of it.
+func TestHealthLogsChangesOnly(t *testing.T) {
+	t.Parallel()
+	var bad, slow atomic.Bool
+	entered, end := make(chan struct{}), make(chan struct{})
+	e := start(t, func(s *setup) {
+		s.cfg.Checks = []gateway.Check{{Name: "disk", Run: func(ctx context.Context) (string, error) {
+			if slow.Load() {
+				close(entered)
+				select {
+				case <-ctx.Done():
+					return "", ctx.Err()
+				case <-end:
+				}
+			}
+			if bad.Load() {
+				return "", errors.New("the disk is nearly full")
+			}
+			return "", nil
+		}}}
+	})
+	ask := func() string { return e.plain(t, http.MethodGet, "/readyz?verbose", nil).body }
+	lines := func(message string) (n int) {
+		for line := range strings.Lines(e.logs.String()) {
+			if strings.Contains(line, `"msg":"`+message+`"`) && strings.Contains(line, `"check":"disk"`) {
+				n++
+			}
+		}
+		return n
+	}
+	for i, step := range []struct {
+		bad        bool
+		red, green int // lines so far
+	}{{false, 0, 0}, {true, 1, 0}, {false, 1, 1}, {true, 2, 1}, {false, 2, 2}} {
+		bad.Store(step.bad)
+		for range 5 {
+			if body := ask(); strings.Contains(body, `{"name":"disk","ok":true}`) == step.bad {
+				t.Errorf("step %d: %s", i, body)
+			}
+		}
+		if red, green := lines("Not ready."), lines("Ready again."); red != step.red || green != step.green {
+			t.Errorf("step %d: %d lines of red and %d of green", i, red, green)
+		}
+	}
+	slow.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+"/readyz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		if res, err := e.client.Do(r); err == nil {
+			closeBody(t, res)
+		}
+	}()
+	<-entered
+	slow.Store(false)
+	cancel()
+	<-left
+	close(end)
+	ask()
+	if r, g := lines("Not ready."), lines("Ready again."); r != 2 || g != 2 {
+		t.Errorf("after one who left: %d lines of red and %d of green", r, g)
+	}
+}
+
 // A check that hangs, heeding nothing, is one that fails: /readyz answers, as
 // often as it is asked, and asks that check no second time meanwhile.
 func TestHealthWithACheckThatHangs(t *testing.T) {
