@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -108,6 +110,22 @@ func TestSecondProcess(t *testing.T) {
 	}
 	if rows := in.rows("backup", ""); len(rows) != 1 || rows[0].Cause != "unreachable" || rows[0].Conclusive {
 		t.Fatalf("rows: %+v", rows)
+	}
+	resp, err := in.request(t.Context(), http.MethodGet, "/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scraped, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`outletbackup_outlets{mode="d_drive",outcome="not_observed"} 1`, `outletbackup_outlets{mode="d_drive",outcome="failed"} 0`,
+		"outletbackup_outlets_active 1", "outletbackup_log_missing_events 0", `outletbackup_source_up{source="tables"} 1`, "go_goroutines",
+	} {
+		if !strings.Contains(string(scraped), want) {
+			t.Errorf("%q is not in\n%s", want, scraped)
+		}
 	}
 	for path, status := range map[string]int{"/livez": http.StatusOK, "/readyz": http.StatusOK, "/api/v1/openapi.yaml": http.StatusOK} {
 		resp, err := in.request(t.Context(), http.MethodGet, path, nil)

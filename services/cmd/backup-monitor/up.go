@@ -150,7 +150,7 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 	return gateway.New(gateway.Config{
 		Addr: c.HTTPAddr, JWTSecret: []byte(secret), TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
 		CORSOrigins: c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
-		ScanDeadline: c.ScanDeadline,
+		ScanDeadline: c.ScanDeadline, Metrics: p.metrics(),
 		Checks: []gateway.Check{
 			{Name: "nats", Run: p.nats.Check},
 			{Name: "scheduler", Run: back.scheduler.Check},

@@ -1,5 +1,4 @@
-// Package ops is what every service has for those who operate it: its logs,
-// its metrics.
+// Package ops is what every service has for those who operate it: its logs.
 package ops
 
 import (

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/scan"
+	"backupmonitor/services/internal/store"
+)
+
+// scrapeTimeout bounds what a scrape asks of log and database.
+const scrapeTimeout = 5 * time.Second
+
+// metrics is /metrics: read from log and tables at each scrape, so that the
+// figures are those that everybody else sees. It names no outlet.
+func (p *pipeline) metrics() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&figures{log: p.own, store: p.store, logger: p.logger},
+	)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
+
+// tables is what the figures need of a store.
+type tables interface {
+	Checkpoint(ctx context.Context) (store.Checkpoint, error)
+	Summary(ctx context.Context, q store.Query) ([]store.DaySummary, error)
+	ActiveOutlets(ctx context.Context) ([]store.Outlet, error)
+}
+
+// figures implements prometheus.Collector.
+type figures struct {
+	log    *events.Log
+	store  tables
+	logger *slog.Logger
+}
+
+// Describe implements prometheus.Collector: the figures describe themselves as
+// they come, so that a source that is away takes its own with it alone.
+func (f *figures) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (f *figures) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	for source, collect := range map[string]func(context.Context, chan<- prometheus.Metric) error{"log": f.ofLog, "tables": f.ofTables} {
+		up := 1.0
+		if err := collect(ctx, to); err != nil {
+			up = 0
+			f.logger.Debug("a scrape got nothing", slog.String("source", source), slog.Any("error", err))
+		}
+		gauge(to, "source_up", "Whether the source of other figures answered.", up, label{"source", source})
+	}
+}
+
+func (f *figures) ofLog(ctx context.Context, to chan<- prometheus.Metric) error {
+	id, err := f.log.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(to, "log_last_sequence", "Sequence of the last event in the log.", float64(id.LastSeq))
+	gauge(to, "log_bytes", "Size of the log before compression.", float64(id.Bytes))
+	gauge(to, "log_fill_ratio", "Part of EVENTS_MAX_BYTES that is used; from 0.95 on no new scan starts.", scan.Fill(id))
+	gauge(to, "log_missing_events", "Events that are missing in the log; more than 0 means damage.", float64(id.Missing))
+	return nil
+}
+
+func (f *figures) ofTables(ctx context.Context, to chan<- prometheus.Metric) error {
+	cp, err := f.store.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	outlets, err := f.store.ActiveOutlets(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(to, "tables_sequence", "Sequence of the last event that the tables show.", float64(cp.Seq))
+	gauge(to, "outlets_active", "Outlets that full scans look at.", float64(len(outlets)))
+	for _, m := range events.Modes() {
+		days, err := f.store.Summary(ctx, store.Query{Mode: m, Limit: 1})
+		if err != nil {
+			return err
+		}
+		for _, d := range days {
+			const help = "Outlets of the latest scan date by outcome."
+			for outcome, n := range map[string]int{"successful": d.Successful, "failed": d.Failed - d.NotObserved, "not_observed": d.NotObserved} {
+				gauge(to, "outlets", help, float64(n), label{"mode", string(m)}, label{"outcome", outcome})
+			}
+			day, err := time.Parse(time.DateOnly, string(d.ScanDate))
+			if err != nil {
+				return err
+			}
+			gauge(to, "latest_scan_date_timestamp_seconds", "The latest scan date, as its midnight in UTC.", float64(day.Unix()), label{"mode", string(m)})
+		}
+	}
+	return nil
+}
+
+type label struct{ name, value string }
+
+func gauge(to chan<- prometheus.Metric, name, help string, value float64, labels ...label) {
+	names, values := make([]string, len(labels)), make([]string, len(labels))
+	for i, l := range labels {
+		names[i], values[i] = l.name, l.value
+	}
+	to <- prometheus.MustNewConstMetric(prometheus.NewDesc("outletbackup_"+name, help, names, nil), prometheus.GaugeValue, value, values...)
+}
