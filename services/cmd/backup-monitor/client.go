@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,7 +12,6 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
-	"backupmonitor/services/internal/ops"
 	"backupmonitor/services/prober"
 	"backupmonitor/services/scheduler"
 )
@@ -122,26 +120,17 @@ func (a *app) runService(ctx context.Context, name string, run func(context.Cont
 	if a.config.NATSURL == "" {
 		return fmt.Errorf("NATS_URL is not set: a %s on its own works for a backup-monitor elsewhere (to run everything here: backup-monitor up)", name)
 	}
-	level, err := a.level()
-	if err != nil {
-		return err
-	}
-	logger, logs, err := ops.NewLogger(ops.LogOptions{
-		Console: a.stderr, JSON: !a.terminal, Level: level, Dir: a.config.LogDir, Zone: a.config.Zone(), Now: time.Now,
+	return a.withLogger(func(logger *slog.Logger) error {
+		nc, err := a.connect(name, logger)
+		if err != nil {
+			return err
+		}
+		js, err := jetstream.New(nc)
+		if err == nil {
+			err = runOnLog(ctx, events.NewLog(js, name), logger, run)
+		}
+		return errors.Join(err, closeConn(nc))
 	})
-	if err != nil {
-		return err
-	}
-	a.warnAboutSettings(logger)
-	nc, err := a.connect(name, logger)
-	if err != nil {
-		return errors.Join(err, logs.Close())
-	}
-	js, err := jetstream.New(nc)
-	if err == nil {
-		err = runOnLog(ctx, events.NewLog(js, name), logger, run)
-	}
-	return errors.Join(err, closeConn(nc), logs.Close())
 }
 
 // runOnLog refuses a server that has no log yet: a service that made one by

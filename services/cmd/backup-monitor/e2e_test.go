@@ -104,24 +104,7 @@ func slowFleet(t *testing.T, n int) (*fleet.Fleet, settings) {
 	for i := range specs {
 		specs[i].Truth.Latency = 20 * time.Millisecond
 	}
-	outlets, err := fleet.Start(t.Context(), specs, fleet.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := outlets.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	var lines []string
-	for _, o := range outlets.Outlets() {
-		lines = append(lines, o.Code()+","+o.Addr()+",")
-	}
-	user, password := outlets.Account()
-	return outlets, newSettings(t, settings{
-		"OUTLETS_FILE": outletsFile(t, lines...), "USER": user, "PASS": password, "PROBE_CONCURRENCY": "12",
-		"PROBE_TIMEOUT": "4s", "SCAN_DEADLINE": "10m",
-	})
+	return startFleet(t, specs, settings{"PROBE_CONCURRENCY": "12", "PROBE_TIMEOUT": "4s", "SCAN_DEADLINE": "10m"})
 }
 
 // TestE2EKill9: killed again and again in the middle of scans, each scan

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"backupmonitor/services/internal/fleet"
 )
 
 const (
@@ -59,6 +61,28 @@ func outletsFile(t *testing.T, lines ...string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// startFleet runs simulated outlets, and gives the settings to look at them.
+func startFleet(t *testing.T, specs []fleet.Spec, more settings) (*fleet.Fleet, settings) {
+	t.Helper()
+	outlets, err := fleet.Start(t.Context(), specs, fleet.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := outlets.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	var lines []string
+	for _, o := range outlets.Outlets() {
+		lines = append(lines, o.Code()+","+o.Addr()+","+string(o.Preset()))
+	}
+	s := newSettings(t, more)
+	s["USER"], s["PASS"] = outlets.Account()
+	s["OUTLETS_FILE"] = outletsFile(t, lines...)
+	return outlets, s
 }
 
 // command runs one command to its end, in this process.

@@ -55,6 +55,11 @@ way: a scan under way goes on at the next start.`,
 
 // up runs until ctx ends. note is shown with the address of the page.
 func (a *app) up(ctx context.Context, note []string) error {
+	return a.withLogger(func(logger *slog.Logger) error { return a.runUp(ctx, logger, note) })
+}
+
+// withLogger runs f with the log of a service.
+func (a *app) withLogger(f func(*slog.Logger) error) error {
 	level, err := a.level()
 	if err != nil {
 		return err
@@ -66,8 +71,7 @@ func (a *app) up(ctx context.Context, note []string) error {
 		return err
 	}
 	a.warnAboutSettings(logger)
-	err = a.runUp(ctx, logger, note)
-	return errors.Join(err, logs.Close())
+	return errors.Join(f(logger), logs.Close())
 }
 
 func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (err error) {

@@ -220,21 +220,8 @@ func TestEveryKindOfOutlet(t *testing.T) {
 	for i, preset := range fleet.Presets() {
 		specs = append(specs, fleet.New(fleet.Plan{Code: fmt.Sprintf("K%02d", i), Preset: preset, Seed: uint64(i), Now: time.Now()}))
 	}
-	outlets, err := fleet.Start(t.Context(), specs, fleet.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := outlets.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	var lines []string
-	for _, o := range outlets.Outlets() {
-		lines = append(lines, o.Code()+","+o.Addr()+","+string(o.Preset()))
-	}
-	user, password := outlets.Account()
-	in, _ := startUp(t, newSettings(t, settings{"OUTLETS_FILE": outletsFile(t, lines...), "USER": user, "PASS": password}))
+	outlets, s := startFleet(t, specs, nil)
+	in, _ := startUp(t, s)
 	in.follow(in.startScan(map[string]any{}), 0)
 	for mode, path := range map[events.Mode]string{events.DDrive: "backup", events.IBStorage: "ibstorage"} {
 		rows := in.rows(path, "")
