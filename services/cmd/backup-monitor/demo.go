@@ -86,14 +86,18 @@ func demoPassword(dataDir, given string) (password string, err error) {
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	_, err = os.Stat(filepath.Join(dataDir, name))
-	if given != "" && errors.Is(err, fs.ErrNotExist) {
-		return given, d.Keep(name, given)
-	}
+	isFirst := errors.Is(err, fs.ErrNotExist)
 	kept, err := d.Secret(name)
-	if err == nil && given != "" && given != kept {
-		err = fmt.Errorf("the demo in %s was first started with another ADMIN_PASSWORD; leave it out, or remove that directory", dataDir)
+	switch {
+	case err != nil:
+		return "", err
+	case isFirst: // shorter than a secret that nobody types
+		kept = cmp.Or(given, kept[:12])
+		return kept, d.Keep(name, kept)
+	case given != "" && given != kept:
+		return "", fmt.Errorf("the demo in %s was first started with another ADMIN_PASSWORD; leave it out, or remove that directory", dataDir)
 	}
-	return kept, err
+	return kept, nil
 }
 
 // demoOutlets is the outlets file that the demo keeps in its data directory.
