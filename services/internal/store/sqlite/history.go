@@ -54,19 +54,7 @@ func (s *Store) past(ctx context.Context, q store.Query, after uint64) (page []s
 			where, args = where+c.text, append(args, c.arg)
 		}
 	}
-	rows, err := s.reader.QueryContext(ctx, fmt.Sprintf(sqlPast, where), append(args, pageRows)...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		r, err := scanRow(rows, q.Mode)
-		if err != nil {
-			return nil, err
-		}
-		page = append(page, r)
-	}
-	return page, rows.Err()
+	return s.readRows(ctx, q.Mode, fmt.Sprintf(sqlPast, where), append(args, pageRows)...)
 }
 
 // Quarantine lists the newest quarantined events, newest first.

@@ -62,13 +62,18 @@ func (s *Store) page(ctx context.Context, q store.Query, after *store.Row, n, of
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.reader.QueryContext(ctx, query, append(args, n, offset)...)
+	return s.readRows(ctx, q.Mode, query, append(args, n, offset)...)
+}
+
+// readRows reads all that a query of sqlRows or sqlPast gives.
+func (s *Store) readRows(ctx context.Context, m events.Mode, query string, args ...any) (page []store.Row, err error) {
+	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		r, err := scanRow(rows, q.Mode)
+		r, err := scanRow(rows, m)
 		if err != nil {
 			return nil, err
 		}
