@@ -46,6 +46,13 @@
 // between is followed by another, which folds the log from the request
 // position and goes on: schedulers keep no state.
 //
+// Two faults concern more than one outlet, and stand in the log by themselves.
+// A domain account that is refused twice is not used any more until one
+// sign-in has succeeded ([CredentialChanged]): a thousand wrong passwords would
+// lock it. A prober that reaches no outlet at all says that it is offline
+// ([ProberChanged]) and leaves the commands in the queue, instead of calling
+// each outlet unreachable.
+//
 // The projector reads the log in order, from the checkpoint in its database,
 // and writes rows, history and the new checkpoint in one transaction. The
 // day's row is the maximum by ([Evidence], sequence) of all that was said

@@ -92,6 +92,15 @@ func samples() map[string]Payload {
 			BackupFile: file.Name, BackupFileSize: "2.45 GB", Duration: "1.25 s", ErrorDetails: "N/A", DriveLetter: "F",
 			ImportedAt: at("2026-03-14T01:00:00Z"),
 		},
+		"credential.changed.v1": CredentialChanged{
+			Account: `SHOPS\svc-backup`, State: CredentialTripped, Server: "10.20.30.40", Failures: 2, RefusedBy: "10.20.30.40",
+			NTStatus: "0xC000006D", Detail: "wrong user name or password", RetryAt: &until, Prober: "monitor-1", Previous: 21,
+			ChangedBy: "32787", ChangedAt: at("2026-03-14T01:00:00Z"),
+		},
+		"prober.changed.v1": ProberChanged{
+			Prober: "monitor-1", Online: false, Since: at("2026-03-14T00:58:00Z"), ValidUntil: &until, Tried: 42,
+			Detail: "none of 42 outlets could be reached", ChangedAt: at("2026-03-14T01:00:00Z"),
+		},
 		"audit.signed_in.v1": Audited{
 			ID: "a1b2", Kind: SignedIn, Actor: "32787", Address: "10.1.1.9", Object: "session", Details: map[string]string{"via": "page"},
 			At: at("2026-03-14T01:00:00Z"),

@@ -20,6 +20,9 @@ const (
 	TypeSettingsChanged = "settings.changed.v1"
 	TypeHistoryImported = "history.imported.v1"
 
+	TypeCredentialChanged = "credential.changed.v1"
+	TypeProberChanged     = "prober.changed.v1"
+
 	typeAuditPrefix, typeAuditSuffix = "audit.", ".v1"
 )
 
@@ -132,6 +135,32 @@ func (e HistoryImported) id([]byte) string {
 }
 
 // Type implements Payload.
+func (CredentialChanged) Type() string { return TypeCredentialChanged }
+
+// Subject implements Payload.
+func (e CredentialChanged) Subject() string { return CredentialSubject(e.Account) }
+
+// About implements Payload.
+func (e CredentialChanged) About() string { return e.Account }
+
+func (e CredentialChanged) id(data []byte) string {
+	return fmt.Sprintf("credential:%s:%d:%s", Token(Key(e.Account)), e.Previous, digest(data))
+}
+
+// Type implements Payload.
+func (ProberChanged) Type() string { return TypeProberChanged }
+
+// Subject implements Payload.
+func (e ProberChanged) Subject() string { return ProberSubject(e.Prober) }
+
+// About implements Payload.
+func (e ProberChanged) About() string { return e.Prober }
+
+func (e ProberChanged) id(data []byte) string {
+	return fmt.Sprintf("prober:%s:%d:%s", Token(e.Prober), e.ChangedAt.UnixNano(), digest(data))
+}
+
+// Type implements Payload.
 func (e Audited) Type() string { return typeAuditPrefix + string(e.Kind) + typeAuditSuffix }
 
 // Subject implements Payload.
@@ -167,6 +196,10 @@ func decodePayload(ceType string, data []byte) (Payload, error) {
 		return decodeAs[SettingsChanged](data)
 	case TypeHistoryImported:
 		return decodeAs[HistoryImported](data)
+	case TypeCredentialChanged:
+		return decodeAs[CredentialChanged](data)
+	case TypeProberChanged:
+		return decodeAs[ProberChanged](data)
 	}
 	if strings.HasPrefix(ceType, typeAuditPrefix) && strings.HasSuffix(ceType, typeAuditSuffix) {
 		return decodeAs[Audited](data)

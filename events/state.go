@@ -59,6 +59,56 @@ type HistoryImported struct {
 	ImportedAt      time.Time  `json:"importedAt"`
 }
 
+// CredentialState says how far a domain account is trusted to sign in.
+type CredentialState string
+
+// The states of a credential. Before the first there is none.
+const (
+	CredentialTrying  CredentialState = "trying"  // one outlet is asked, alone; RetryAt is when that is given up
+	CredentialGood    CredentialState = "good"    // an outlet let it in
+	CredentialDoubted CredentialState = "doubted" // one outlet refused it: another is asked next, alone
+	CredentialTripped CredentialState = "tripped" // refused twice or locked out: nobody is asked before RetryAt
+)
+
+// CredentialChanged is the full state of the breaker of one domain account,
+// which all probers share: too many wrong passwords would lock the account for
+// the whole company. It is written expecting the subject's last sequence to be
+// Previous, so that of several probers one tries.
+type CredentialChanged struct {
+	Account string          `json:"account"` // DOMAIN\user; never its password
+	State   CredentialState `json:"state"`
+	Server  string          `json:"server,omitempty"` // that is asked, or was asked last
+	// Failures counts the refusals since the last success.
+	Failures int `json:"failures,omitempty"`
+	// RefusedBy, NTStatus and Detail are of the last refusal since the last
+	// success.
+	RefusedBy string     `json:"refusedBy,omitempty"` // the server
+	NTStatus  string     `json:"ntStatus,omitempty"`  // as 0xC000006D; [MS-ERREF] 2.3.1
+	Detail    string     `json:"detail,omitempty"`    // a sentence for an operator
+	RetryAt   *time.Time `json:"retryAt,omitempty"`   // from when on anybody may try
+	Prober    string     `json:"prober,omitempty"`    // that says so
+	Previous  uint64     `json:"previous"`
+	ChangedBy string     `json:"changedBy,omitempty"` // a person who asked for a try
+	ChangedAt time.Time  `json:"changedAt"`
+}
+
+// ProberChanged says that a prober cannot reach any outlet, which is its own
+// network's fault, or that it can again. Only the prober itself writes it.
+type ProberChanged struct {
+	Prober string `json:"prober"` // its name, unique among probers
+	Online bool   `json:"online"`
+	// Since is when that began. While offline the prober says it again from
+	// time to time: a prober that is no more must not count as offline for
+	// ever.
+	Since time.Time `json:"since"`
+	// ValidUntil is until when an offline prober is believed without being
+	// heard of again.
+	ValidUntil *time.Time `json:"validUntil,omitempty"`
+	Tried      int        `json:"tried,omitempty"`  // outlets that did not answer before it said so
+	Detail     string     `json:"detail,omitempty"` // a sentence for an operator
+	ChangedAt  time.Time  `json:"changedAt"`
+}
+
 // AuditKind names what somebody did.
 type AuditKind string
 

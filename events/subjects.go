@@ -10,6 +10,8 @@ const (
 	subjectOutlet    = "ev.outlet."
 	subjectHistory   = "ev.history."
 	subjectAudit     = "ev.audit."
+	subjectAccount   = "ev.credential."
+	subjectProber    = "ev.prober."
 
 	// SubjectSettings holds the one state of schedule and policy.
 	SubjectSettings = "ev.settings"
@@ -22,6 +24,9 @@ const (
 	AllOutlets   = subjectOutlet + ">"
 	AllHistory   = subjectHistory + ">"
 	AllAudit     = subjectAudit + ">"
+
+	AllCredentials = subjectAccount + ">"
+	AllProbers     = subjectProber + ">"
 )
 
 // ProbeSubject is where the command for an outlet waits.
@@ -42,6 +47,13 @@ func OutletSubject(outlet string) string { return subjectOutlet + Token(Key(outl
 func HistorySubject(m Mode, outlet string) string {
 	return subjectHistory + string(m) + "." + Token(Key(outlet))
 }
+
+// CredentialSubject holds the states of a domain account, DOMAIN\user, in any
+// case.
+func CredentialSubject(account string) string { return subjectAccount + Token(Key(account)) }
+
+// ProberSubject holds the states of a prober.
+func ProberSubject(name string) string { return subjectProber + Token(name) }
 
 // RequestedSubject holds a scan's ScanRequested.
 func RequestedSubject(scanID string) string { return subjectRequested + Token(scanID) }

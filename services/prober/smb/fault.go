@@ -47,6 +47,23 @@ func dialError(hostPort string, err error) *events.LookError {
 	return e
 }
 
+// isAnswer tells that a connection failed because something at the address
+// refused it.
+func isAnswer(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// barredError says why the account was not even tried.
+func barredError(cred Credential, err error) *events.LookError {
+	if paused, ok := errors.AsType[*PausedError](err); ok {
+		return &events.LookError{Code: events.CausePaused, Step: StepSignIn, Detail: paused.Detail}
+	}
+	return &events.LookError{
+		Code: events.CauseTimeout, Step: StepSignIn,
+		Detail: fmt.Sprintf("the account %s is being tried at another outlet first, and no answer came in time", cred),
+	}
+}
+
 // signInError says why no session came about. The status is the one that was
 // seen on the wire, because the library does not always hand it on.
 func signInError(step string, cred Credential, err error, seen sighting) *events.LookError {

@@ -23,6 +23,8 @@ const (
 	DefaultDialTimeout = 5 * time.Second
 	// DefaultIdleTimeout leaves a sleeping USB disk the time to spin up.
 	DefaultIdleTimeout = 15 * time.Second
+	// DefaultQuietAfter is longer than a healthy server ever takes to answer.
+	DefaultQuietAfter = 2 * time.Second
 )
 
 // The steps of a look, as events.LookError and events.Step name them.
@@ -40,7 +42,9 @@ type Options struct {
 	Port        int              // of addresses without one; 0: DefaultPort
 	DialTimeout time.Duration    // for the TCP connection; 0: DefaultDialTimeout
 	IdleTimeout time.Duration    // of each read and write; 0: DefaultIdleTimeout
+	QuietAfter  time.Duration    // see Request.Quiet; 0: DefaultQuietAfter
 	Now         func() time.Time // our clock, which skew is measured against; nil: time.Now
+	Breaker     Breaker          // of accounts of a domain; nil: none
 	// Trace, where set, is told of each step as it ends, one at a time.
 	Trace func(step, detail string, d time.Duration)
 }
@@ -65,11 +69,18 @@ type Request struct {
 	Began    time.Time      // when the look began, by our clock
 	Zone     *time.Location // whose days scan dates are
 	Policy   events.Policy
+	// Quiet, where set, is called when the look has waited QuietAfter for the
+	// outlet, perhaps more than once and from another goroutine: it costs
+	// nothing but time from then on.
+	Quiet func()
 }
 
 // Result is what was seen at one place.
 type Result struct {
 	Mode   events.Mode
+	// Reached tells that something answered at the address, be it only to
+	// refuse the connection: the network between us works.
+	Reached bool
 	Clock  verdict.Clock
 	Cutoff time.Time // see verdict.Cutoff
 	// Drives are as the place's shares; none where Error kept the look from
@@ -94,6 +105,9 @@ type Traffic struct {
 // no error of its own; what kept it from seeing stands in the results.
 func Look(ctx context.Context, o Options, t Target, r Request) []Result {
 	o = o.withDefaults()
+	if r.Quiet == nil {
+		r.Quiet = func() {}
+	}
 	results := make([]Result, len(t.Places))
 	var wg sync.WaitGroup
 	for _, group := range byCredential(t.Places) {
@@ -121,6 +135,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.IdleTimeout <= 0 {
 		o.IdleTimeout = DefaultIdleTimeout
+	}
+	if o.QuietAfter <= 0 {
+		o.QuietAfter = DefaultQuietAfter
 	}
 	if o.Now == nil {
 		o.Now = time.Now

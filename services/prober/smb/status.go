@@ -29,6 +29,7 @@ const (
 	statusRequestNotAccepted  ntStatus = 0xC00000D0
 	statusNotADirectory       ntStatus = 0xC0000103
 	statusNoMedia             ntStatus = 0xC0000178
+	statusLockedOut           ntStatus = 0xC0000234
 	statusLockedVolume        ntStatus = 0xC0210000 // STATUS_FVE_LOCKED_VOLUME: BitLocker
 
 	// statusNotFound is what remains of OBJECT_NAME_NOT_FOUND and
@@ -79,7 +80,7 @@ func refusals(s ntStatus) (why string, ok bool) {
 	switch s {
 	case 0xC000006D, 0xC000006A, 0xC0000064: // LOGON_FAILURE, WRONG_PASSWORD, NO_SUCH_USER
 		return "wrong user name or password", true
-	case 0xC0000234: // ACCOUNT_LOCKED_OUT
+	case statusLockedOut:
 		return "the account is locked out", true
 	case 0xC0000071: // PASSWORD_EXPIRED
 		return "the password has expired", true
@@ -103,6 +104,18 @@ func refusals(s ntStatus) (why string, ok bool) {
 		return "the server's trust in the domain is broken", true
 	}
 	return "", false
+}
+
+// ofAccount tells the refusals that every server of the domain would repeat,
+// from those that speak of the server that was asked.
+func (s ntStatus) ofAccount() bool {
+	switch s {
+	case 0xC000006D, 0xC000006A, 0xC0000064, // LOGON_FAILURE, WRONG_PASSWORD, NO_SUCH_USER
+		statusLockedOut, 0xC0000071, 0xC0000224, // PASSWORD_EXPIRED, PASSWORD_MUST_CHANGE
+		0xC0000072, 0xC0000193, 0xC000006E, 0xC000006F: // DISABLED, EXPIRED, RESTRICTION, INVALID_LOGON_HOURS
+		return true
+	}
+	return false
 }
 
 // meaning is what a status says, as the beginning of a sentence.

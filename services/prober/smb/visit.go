@@ -20,8 +20,10 @@ type visit struct {
 	request Request
 	places  []Place
 
-	host  string        // of address
-	steps []events.Step // of the connection
+	host     string        // of address
+	hostPort string        // of address
+	reached  bool          // see Result
+	steps    []events.Step // of the connection
 }
 
 // entry is an open door: a signed-in session.
@@ -69,16 +71,20 @@ func (v *visit) dial(ctx context.Context) (*wire, *events.LookError) {
 	if err != nil {
 		return nil, &events.LookError{Code: events.CauseUnreachable, Step: StepConnect, Detail: err.Error()}
 	}
-	v.host = host
+	v.host, v.hostPort = host, hostPort
 	dialer := net.Dialer{Timeout: v.options.DialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", hostPort)
+	var conn net.Conn
+	quietly(v.options.QuietAfter, v.request.Quiet, func() { conn, err = dialer.DialContext(ctx, "tcp", hostPort) })
+	v.reached = err == nil || isAnswer(err)
 	if err != nil {
 		v.step(StepConnect, err.Error(), time.Since(began))
 		return nil, dialError(hostPort, err)
 	}
 	v.step(StepConnect, "connected to "+conn.RemoteAddr().String(), time.Since(began))
 	until, _ := ctx.Deadline()
-	return newWire(conn, v.options.IdleTimeout, until, v.options.Now), nil
+	w := newWire(conn, v.options.IdleTimeout, until, v.options.Now)
+	w.quietAfter, w.quiet = v.options.QuietAfter, v.request.Quiet
+	return w, nil
 }
 
 // signIn negotiates and signs in. Signing is required of the server: what is
@@ -86,6 +92,8 @@ func (v *visit) dial(ctx context.Context) (*wire, *events.LookError) {
 func (v *visit) signIn(ctx context.Context, w *wire) (entry, *events.LookError) {
 	cred := v.places[0].Credential
 	began := v.options.Now()
+	t := v.turn(ctx, cred)
+	w.beforeSignIn = t.enter
 	var session *smb2.Session
 	err := guard(func() (err error) {
 		d := smb2.Dialer{
@@ -96,12 +104,16 @@ func (v *visit) signIn(ctx context.Context, w *wire) (entry, *events.LookError) 
 		return err
 	})
 	ended, seen := v.options.Now(), w.look()
+	barred := t.end(outcomeOf(seen, err))
 	if seen.negotiated == nil {
 		v.step(StepNegotiate, "no answer", ended.Sub(began))
 		return entry{}, signInError(StepNegotiate, cred, err, seen)
 	}
 	v.step(StepNegotiate, "the server speaks SMB", seen.answered.Sub(began))
 	switch {
+	case barred != nil:
+		v.step(StepSignIn, "not tried", ended.Sub(seen.answered))
+		return entry{}, barredError(cred, barred)
 	case err != nil:
 		v.step(StepSignIn, "refused", ended.Sub(seen.answered))
 		return entry{}, signInError(StepSignIn, cred, err, seen)
@@ -115,12 +127,24 @@ func (v *visit) signIn(ctx context.Context, w *wire) (entry, *events.LookError) 
 	return entry{host: v.host, wire: w, session: session}, nil
 }
 
+// turn is the look's turn to sign in. An account of the outlet itself, without
+// a domain, is nobody else's concern.
+func (v *visit) turn(ctx context.Context, cred Credential) *turn {
+	if v.options.Breaker == nil || cred.Domain == "" {
+		return &turn{ask: func() (func(Outcome), error) { return func(Outcome) {}, nil }}
+	}
+	return &turn{ask: func() (tell func(Outcome), err error) {
+		quietly(v.options.QuietAfter, v.request.Quiet, func() { tell, err = v.options.Breaker.Admit(ctx, cred, v.hostPort) })
+		return tell, err
+	}}
+}
+
 // all begins a result for each place, with what is common to them.
 func (v *visit) all(seen sighting, lookErr *events.LookError) []Result {
 	clock := seen.clock()
 	results := make([]Result, len(v.places))
 	for i, p := range v.places {
-		r := Result{Mode: p.Mode, Clock: clock, Error: lookErr, Steps: append([]events.Step{}, v.steps...), Traffic: seen.traffic}
+		r := Result{Mode: p.Mode, Reached: v.reached, Clock: clock, Error: lookErr, Steps: append([]events.Step{}, v.steps...), Traffic: seen.traffic}
 		cutoff, err := verdict.Cutoff(v.request.ScanDate, v.request.Began, v.request.Zone, clock)
 		if err != nil {
 			r.Error = &events.LookError{Code: events.CauseProtocolError, Step: StepConnect, Detail: err.Error()}

@@ -18,13 +18,20 @@ type wire struct {
 	idle  time.Duration
 	until time.Time // zero: no absolute deadline
 	now   func() time.Time
+	// quiet is called when nothing has come for quietAfter; see Request.
+	quietAfter time.Duration
+	quiet      func()
+	// beforeSignIn is called before the first frame of the sign-in leaves,
+	// which its error prevents; writer only.
+	beforeSignIn func() error
 
 	in      *bufio.Reader // spares a system call per frame; reader only
 	framing framer        // reader only
 	held    []byte        // a frame's transport header, until its message comes; writer only
 
-	mu   sync.Mutex
-	seen sighting
+	mu     sync.Mutex
+	seen   sighting
+	barred bool // waiting at beforeSignIn
 }
 
 // sighting is what was read from the frames so far.
@@ -41,7 +48,7 @@ type sighting struct {
 }
 
 func newWire(c net.Conn, idle time.Duration, until time.Time, now func() time.Time) *wire {
-	w := &wire{Conn: c, idle: idle, until: until, now: now}
+	w := &wire{Conn: c, idle: idle, until: until, now: now, quietAfter: idle, quiet: func() {}}
 	w.in = bufio.NewReaderSize(armedReader{w}, 4096)
 	w.seen.credits, w.seen.mayTurn = 1, true // a connection begins with one credit; [MS-SMB2] 3.3.1.1
 	return w
@@ -70,6 +77,9 @@ func (w *wire) Write(p []byte) (int, error) {
 		w.held = append(w.held, p...)
 		return len(p), nil
 	}
+	if err := w.barrier(message(p)); err != nil {
+		return 0, err
+	}
 	w.sending(message(p))
 	if err := w.SetWriteDeadline(w.deadline()); err != nil {
 		return 0, err
@@ -83,9 +93,37 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// barrier keeps the sign-in from beginning before its turn. The server has
+// nothing to answer meanwhile.
+func (w *wire) barrier(m message) error {
+	if w.beforeSignIn == nil || !m.plain() || m.command() != commandSessionSetup {
+		return nil
+	}
+	before := w.beforeSignIn
+	w.beforeSignIn = nil
+	w.setBarred(true)
+	defer w.setBarred(false)
+	return before()
+}
+
+func (w *wire) setBarred(b bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.barred = b
+}
+
+func (w *wire) isBarred() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.barred
+}
+
 // deadline is that of an operation that begins now.
-func (w *wire) deadline() time.Time {
-	at := time.Now().Add(w.idle)
+func (w *wire) deadline() time.Time { return w.within(w.idle) }
+
+// within is d from now, or the end of the connection if that is before.
+func (w *wire) within(d time.Duration) time.Time {
+	at := time.Now().Add(d)
 	if !w.until.IsZero() && w.until.Before(at) {
 		return w.until
 	}
@@ -147,7 +185,30 @@ func (w *wire) received(prefix []byte) {
 type armedReader struct{ w *wire }
 
 func (r armedReader) Read(p []byte) (int, error) {
-	if err := r.w.SetReadDeadline(r.w.deadline()); err != nil {
+	for {
+		n, err := r.patiently(p)
+		if n > 0 || !isTimeout(err) || !r.w.isBarred() || !time.Now().Before(r.w.deadline()) {
+			return n, err
+		}
+	}
+}
+
+// patiently reads once, and tells on the way if it has to wait for long.
+func (r armedReader) patiently(p []byte) (int, error) {
+	rest := r.w.idle
+	if r.w.quietAfter < rest {
+		n, err := r.until(p, r.w.within(r.w.quietAfter))
+		if n > 0 || !isTimeout(err) {
+			return n, err
+		}
+		r.w.quiet()
+		rest -= r.w.quietAfter
+	}
+	return r.until(p, r.w.within(rest))
+}
+
+func (r armedReader) until(p []byte, at time.Time) (int, error) {
+	if err := r.w.SetReadDeadline(at); err != nil {
 		return 0, err
 	}
 	return r.w.Conn.Read(p)

@@ -1,0 +1,105 @@
+package smb
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Breaker guards accounts against too many wrong passwords, which would lock
+// them for everybody.
+type Breaker interface {
+	// Admit waits until the account may sign in at the server. Whoever is
+	// admitted tells, once, what came of it. Errors: *PausedError, or ctx's.
+	Admit(ctx context.Context, c Credential, server string) (tell func(Outcome), err error)
+}
+
+// PausedError says that an account may not sign in at present.
+type PausedError struct {
+	Detail string // a sentence for an operator
+}
+
+// Error implements error.
+func (e *PausedError) Error() string { return e.Detail }
+
+// Answer is what a sign-in said about the account.
+type Answer int
+
+// The answers.
+const (
+	AnswerNone      Answer = iota // nothing: there was none, or it speaks of this server alone
+	AnswerAccepted                // the password is right
+	AnswerRefused                 // the account or its password is wrong
+	AnswerLockedOut               // the account is locked already
+)
+
+// Outcome is what came of a sign-in.
+type Outcome struct {
+	Answer   Answer
+	NTStatus string // of a refusal, as 0xC000006D
+	Detail   string // of a refusal, as "the password has expired"
+}
+
+// turn is one look's turn at the breaker. The connection asks for it when the
+// sign-in is about to begin, which may be after the look has been given up.
+type turn struct {
+	ask func() (func(Outcome), error)
+
+	mu    sync.Mutex
+	tell  func(Outcome)
+	err   error
+	ended bool
+}
+
+// enter waits for the turn.
+func (t *turn) enter() error {
+	tell, err := t.ask()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.err = err
+	switch {
+	case err != nil:
+		return err
+	case t.ended:
+		tell(Outcome{})
+		return context.Canceled
+	}
+	t.tell = tell
+	return nil
+}
+
+// end passes the turn on. The error says why there was none.
+func (t *turn) end(o Outcome) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.tell != nil {
+		t.tell(o)
+		t.tell = nil
+	}
+	t.ended = true
+	return t.err
+}
+
+// outcomeOf is what the answer to a sign-in says about the account.
+func outcomeOf(seen sighting, err error) Outcome {
+	s := ntStatus(seen.signIn)
+	switch {
+	case err == nil && seen.signedIn && !seen.unverified:
+		return Outcome{Answer: AnswerAccepted}
+	case err == nil || !s.ofAccount():
+		return Outcome{}
+	}
+	why, _ := refusals(s)
+	o := Outcome{Answer: AnswerRefused, NTStatus: s.String(), Detail: why}
+	if s == statusLockedOut {
+		o.Answer = AnswerLockedOut
+	}
+	return o
+}
+
+// quietly calls quiet if f has not returned after a while.
+func quietly(after time.Duration, quiet func(), f func()) {
+	t := time.AfterFunc(after, quiet)
+	defer t.Stop()
+	f()
+}
