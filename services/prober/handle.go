@@ -30,7 +30,8 @@ const (
 )
 
 // handle carries out one delivery. When work ends, it gives the command back.
-func (p *Prober) handle(work context.Context, m jetstream.Msg, ackWait time.Duration) {
+// It calls quiet while it only waits for the outlet.
+func (p *Prober) handle(work context.Context, m jetstream.Msg, ackWait time.Duration, quiet func()) {
 	c, err := readCommand(m)
 	if err != nil {
 		p.logger.Error("a message in the queue of commands is none: it is thrown away",
@@ -41,7 +42,7 @@ func (p *Prober) handle(work context.Context, m jetstream.Msg, ackWait time.Dura
 		return
 	}
 	stop := p.keep(m, ackWait)
-	retry, err := p.carryOut(work, c)
+	retry, err := p.carryOut(work, c, quiet)
 	stop()
 	switch {
 	case work.Err() != nil && (err != nil || retry > 0):
@@ -59,7 +60,7 @@ func (p *Prober) handle(work context.Context, m jetstream.Msg, ackWait time.Dura
 // carryOut brings every mode of a command to its event. retry tells after
 // which time to deliver the command again for the modes still without one; an
 // error says that the log failed, or that work has ended.
-func (p *Prober) carryOut(work context.Context, c command) (retry time.Duration, err error) {
+func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry time.Duration, err error) {
 	now := p.cfg.Now()
 	open := c.Modes
 	if c.delivered > 1 || c.expired(now) {
@@ -68,6 +69,7 @@ func (p *Prober) carryOut(work context.Context, c command) (retry time.Duration,
 		}
 	}
 	var looks []events.BackupObserved
+	hold := false
 	switch {
 	case len(open) == 0:
 		return 0, nil
@@ -79,10 +81,15 @@ func (p *Prober) carryOut(work context.Context, c command) (retry time.Duration,
 			Detail: fmt.Sprintf("no prober got to the end of %d attempts to look", c.delivered-1),
 		})
 	default:
-		looks = p.look(work, c, open)
+		looks, hold = p.look(work, c, open, quiet)
 	}
 	if err := work.Err(); err != nil {
 		return 0, err // what a look that was broken off saw is worth nothing
+	}
+	if hold {
+		p.logger.Info("an outlet did not answer, and no other one may: its command goes back",
+			slog.String("outlet", c.Outlet), slog.String("scan", c.ScanID))
+		return p.cfg.RetryDelay, nil
 	}
 	next := p.cfg.Now().Add(p.cfg.RetryDelay)
 	for _, l := range looks {

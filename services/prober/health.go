@@ -39,9 +39,17 @@ func (t *trouble) lasting(now time.Time) error {
 }
 
 // Check tells, for readiness, how many workers are busy. The error says that
-// the prober has not been able to get commands for a while. It asks nobody and
+// the prober reaches no outlet, or has not been able to get commands for a
+// while. It asks nobody and
 // may be called at any time.
 func (p *Prober) Check(context.Context) (detail string, err error) {
-	detail = fmt.Sprintf("%d of %d workers busy", p.working.Load(), p.cfg.Concurrency)
+	quiet := len(p.quiet)
+	detail = fmt.Sprintf("%d of %d workers busy", max(0, int(p.working.Load())-quiet), p.cfg.Concurrency)
+	if quiet > 0 {
+		detail += fmt.Sprintf("; %d looks wait for silent outlets", quiet)
+	}
+	if since, offline := p.line.Offline(); offline {
+		return detail, fmt.Errorf("offline: no outlet can be reached since %s", since.Format(time.RFC3339))
+	}
 	return detail, p.trouble.lasting(p.cfg.Now())
 }

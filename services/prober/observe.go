@@ -10,8 +10,9 @@ import (
 	"backupmonitor/services/prober/smb"
 )
 
-// look looks at an outlet in some modes of a command.
-func (p *Prober) look(work context.Context, c command, modes []events.Mode) []events.BackupObserved {
+// look looks at an outlet in some modes of a command. hold says that nothing
+// answered and that this tells nothing about the outlet.
+func (p *Prober) look(work context.Context, c command, modes []events.Mode, quiet func()) (looks []events.BackupObserved, hold bool) {
 	ctx, cancel := context.WithTimeout(work, p.cfg.ProbeTimeout)
 	defer cancel()
 	began := p.cfg.Now()
@@ -25,18 +26,22 @@ func (p *Prober) look(work context.Context, c command, modes []events.Mode) []ev
 		}
 		target.Places = append(target.Places, p.cfg.Places[i])
 	}
-	var looks []events.BackupObserved
 	if len(target.Places) > 0 {
-		request := smb.Request{ScanDate: c.ScanDate, Began: began, Zone: p.cfg.Zone, Policy: c.Policy}
+		request := smb.Request{ScanDate: c.ScanDate, Began: began, Zone: p.cfg.Zone, Policy: c.Policy, Quiet: quiet}
 		results := p.cfg.Look(ctx, target, request)
 		took := p.cfg.Now().Sub(began)
+		reached := slices.ContainsFunc(results, func(r smb.Result) bool { return r.Reached })
+		if work.Err() == nil {
+			hold = p.line.Report(c.Server, reached, began)
+		}
 		for _, r := range results {
 			looks = append(looks, p.observed(c, r, began, took))
 		}
 	}
-	return append(looks, p.without(c, unknown, events.LookError{
+	looks = append(looks, p.without(c, unknown, events.LookError{
 		Code: events.CauseProtocolError, Detail: "this prober does not know where such backups are kept",
 	})...)
+	return looks, hold
 }
 
 // without are the events of a command that ends in some modes without a look.

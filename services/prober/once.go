@@ -12,5 +12,6 @@ import (
 // of each step.
 func LookOnce(ctx context.Context, cfg Config, c events.ProbeCommand) []events.BackupObserved {
 	p := New(cfg, nil, slog.New(slog.DiscardHandler))
-	return p.look(ctx, command{ProbeCommand: c, delivered: 1}, c.Modes)
+	looks, _ := p.look(ctx, command{ProbeCommand: c, delivered: 1}, c.Modes, nil)
+	return looks
 }

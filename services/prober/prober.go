@@ -8,6 +8,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +18,9 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/lifeline"
+	"backupmonitor/services/internal/registry"
+	"backupmonitor/services/prober/breaker"
+	"backupmonitor/services/prober/line"
 	"backupmonitor/services/prober/smb"
 )
 
@@ -27,6 +32,9 @@ type Looker func(ctx context.Context, t smb.Target, r smb.Request) []smb.Result
 // Config is what a deployment chooses. Zero fields have their defaults, except
 // Places.
 type Config struct {
+	// Name is how this prober calls itself in the log, unique among probers;
+	// "": host name and process id.
+	Name string
 	// Places says where each mode keeps its backups, and who signs in there.
 	Places []smb.Place
 	// SMB are the options of the looks.
@@ -54,6 +62,17 @@ type Config struct {
 	Now func() time.Time
 	// Look replaces smb.Look.
 	Look Looker
+	// Reach replaces smb.Reach.
+	Reach func(ctx context.Context, address string) bool
+}
+
+// ownName is unique, and tells an operator where to look.
+func ownName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "prober"
+	}
+	return host + ":" + strconv.Itoa(os.Getpid())
 }
 
 const (
@@ -71,6 +90,8 @@ type Prober struct {
 	log    *events.Log
 	logger *slog.Logger
 	free   chan struct{} // one token for each free worker
+	quiet  chan struct{} // one token for each look that needs no worker
+	line   *line.Line
 
 	working atomic.Int64 // workers that are at it
 	trouble trouble
@@ -78,8 +99,21 @@ type Prober struct {
 
 // New makes a prober on a log whose streams are provisioned.
 func New(cfg Config, log *events.Log, logger *slog.Logger) *Prober {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Name == "" {
+		cfg.Name = ownName()
+	}
+	if cfg.SMB.Breaker == nil && log != nil {
+		cfg.SMB.Breaker = breaker.New(breaker.Config{Prober: cfg.Name, Started: cfg.Now(), Now: cfg.Now}, log, logger)
+	}
 	cfg = cfg.withDefaults()
-	p := &Prober{cfg: cfg, log: log, logger: logger, free: make(chan struct{}, cfg.Concurrency)}
+	p := &Prober{
+		cfg: cfg, log: log, logger: logger,
+		free: make(chan struct{}, cfg.Concurrency), quiet: make(chan struct{}, quietPerWorker*cfg.Concurrency),
+	}
+	p.line = line.New(line.Config{Prober: cfg.Name, Addresses: p.addresses, Dial: cfg.Reach, Tell: p.tellLine, Now: cfg.Now}, logger)
 	for range cfg.Concurrency {
 		p.free <- struct{}{}
 	}
@@ -108,8 +142,9 @@ func (c Config) withDefaults() Config {
 	if c.Grace <= 0 {
 		c.Grace = 3 * time.Second
 	}
-	if c.Now == nil {
-		c.Now = time.Now
+	if c.Reach == nil {
+		options := c.SMB
+		c.Reach = func(ctx context.Context, address string) bool { return smb.Reach(ctx, options, address) }
 	}
 	if c.Look == nil {
 		options := c.SMB
@@ -130,11 +165,13 @@ func (p *Prober) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var workers sync.WaitGroup
+	workers.Go(func() { p.line.Run(bound) })
 	p.take(bound, func(m jetstream.Msg, ackWait time.Duration) {
 		p.working.Add(1)
 		workers.Go(func() {
-			defer func() { p.working.Add(-1); p.free <- struct{}{} }()
-			p.handle(work, m, ackWait)
+			w := &worker{p: p}
+			defer func() { p.working.Add(-1); w.end() }()
+			p.handle(work, m, ackWait, w.fallQuiet)
 		})
 	})
 	err := release()
@@ -150,6 +187,26 @@ func (p *Prober) Run(ctx context.Context) error {
 	return err
 }
 
+// addresses are where all outlets are that full scans look at.
+func (p *Prober) addresses(ctx context.Context) ([]string, error) {
+	outlets, err := registry.Load(ctx, p.log, 0)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, e := range outlets.All() {
+		if e.Scannable(p.cfg.Now()) {
+			all = append(all, e.Address)
+		}
+	}
+	return all, nil
+}
+
+func (p *Prober) tellLine(ctx context.Context, e events.ProberChanged) error {
+	_, _, err := p.log.Append(ctx, e)
+	return err
+}
+
 // starter starts the work on a command, which the queue would deliver again
 // after ackWait without a sign of life.
 type starter func(m jetstream.Msg, ackWait time.Duration)
@@ -160,6 +217,9 @@ func (p *Prober) take(ctx context.Context, start starter) {
 	var consumer jetstream.Consumer
 	pause := faultFirst
 	for {
+		if !p.line.Wait(ctx) {
+			return
+		}
 		n := p.waitFree(ctx)
 		if n == 0 {
 			return

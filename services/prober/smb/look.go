@@ -77,12 +77,12 @@ type Request struct {
 
 // Result is what was seen at one place.
 type Result struct {
-	Mode   events.Mode
+	Mode events.Mode
 	// Reached tells that something answered at the address, be it only to
 	// refuse the connection: the network between us works.
 	Reached bool
-	Clock  verdict.Clock
-	Cutoff time.Time // see verdict.Cutoff
+	Clock   verdict.Clock
+	Cutoff  time.Time // see verdict.Cutoff
 	// Drives are as the place's shares; none where Error kept the look from
 	// reaching them.
 	Drives   []events.Drive

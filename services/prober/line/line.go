@@ -1,0 +1,248 @@
+// Package line tells an outlet that does not answer from a monitor that
+// reaches nobody. When our own network is down, a thousand outlets are not: to
+// call each of them unreachable would be a thousand untruths.
+//
+// Some outlets in a row that do not answer are a suspicion. Then a sample of
+// all outlets is dialled, and if one of them answers, there is nothing to it.
+// If none does, the prober is offline: it says so in the log, takes no more
+// commands, and dials on until somebody answers.
+package line
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"backupmonitor/events"
+)
+
+const (
+	// suspicious is how many outlets in a row that do not answer are a
+	// suspicion, and how many outlets there must be to tell anything by.
+	suspicious = 10
+	// sample is how many outlets are asked before we call ourselves offline,
+	// and resample how many each time while we are.
+	sample   = 128
+	resample = 32
+	// calm is how long a suspicion that came to nothing is not raised again: a
+	// region is down, and its outlets may say so.
+	calm = time.Minute
+	// redialEvery is the pause between two samples while offline.
+	redialEvery = 5 * time.Second
+	// repeatEvery and validFor keep what we say of ourselves alive.
+	repeatEvery = time.Minute
+	validFor    = 3 * time.Minute
+	tellTimeout = 10 * time.Second
+)
+
+// Config is what a line needs. All fields are set.
+type Config struct {
+	Prober string // our name
+	// Addresses lists where all outlets are that scans look at.
+	Addresses func(ctx context.Context) ([]string, error)
+	// Dial tells whether anything answers at an address. It has a deadline of
+	// its own.
+	Dial func(ctx context.Context, address string) bool
+	// Tell stores what we say of ourselves.
+	Tell func(ctx context.Context, e events.ProberChanged) error
+	Now  func() time.Time
+}
+
+// Line is the way from a prober to the outlets.
+type Line struct {
+	cfg    Config
+	logger *slog.Logger
+	doubt  chan struct{} // holds one while there is a suspicion
+
+	mu        sync.Mutex
+	failing   map[string]struct{} // addresses that did not answer, since one did
+	failingBy time.Time           // when the first of those looks began
+	checking  bool                // a suspicion is being looked into
+	calmUntil time.Time
+	offline   *events.ProberChanged // nil while online
+	online    chan struct{}         // closed while online
+}
+
+// New returns a line that counts as good. Run watches it.
+func New(cfg Config, logger *slog.Logger) *Line {
+	l := &Line{cfg: cfg, logger: logger, doubt: make(chan struct{}, 1), failing: map[string]struct{}{}, online: make(chan struct{})}
+	close(l.online)
+	return l
+}
+
+// Report tells whether a look, which began at a time, got an answer of any
+// kind at an address. hold says that its failure is not to be believed: we are
+// offline, or about to find out.
+func (l *Line) Report(address string, reached bool, began time.Time) (hold bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if reached {
+		// A connection from before the trouble says nothing about it.
+		if began.After(l.failingBy) {
+			clear(l.failing)
+		}
+		return false
+	}
+	if l.offline != nil || l.checking {
+		return true
+	}
+	if len(l.failing) == 0 {
+		l.failingBy = began
+	}
+	l.failing[address] = struct{}{}
+	if len(l.failing) < suspicious || l.cfg.Now().Before(l.calmUntil) {
+		return false
+	}
+	l.checking = true
+	l.doubt <- struct{}{}
+	return true
+}
+
+// Offline is since when no outlet can be reached; false while online.
+func (l *Line) Offline() (since time.Time, offline bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.offline == nil {
+		return time.Time{}, false
+	}
+	return l.offline.Since, true
+}
+
+// Wait waits until the line is good; false says that ctx has ended before.
+func (l *Line) Wait(ctx context.Context) bool {
+	l.mu.Lock()
+	online := l.online
+	l.mu.Unlock()
+	select {
+	case <-online:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Run looks into suspicions until ctx ends.
+func (l *Line) Run(ctx context.Context) {
+	for {
+		select {
+		case <-l.doubt:
+			l.lookInto(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lookInto settles a suspicion, however long that takes.
+func (l *Line) lookInto(ctx context.Context) {
+	answered, tried := l.ask(ctx, sample)
+	if ctx.Err() != nil {
+		return
+	}
+	if answered || tried < suspicious {
+		l.settle(answered)
+		return
+	}
+	began := l.cfg.Now()
+	l.goOffline(tried)
+	l.announce(ctx)
+	told := began
+	for !answered {
+		select {
+		case <-time.After(redialEvery):
+		case <-ctx.Done():
+			return
+		}
+		answered, _ = l.ask(ctx, resample)
+		if now := l.cfg.Now(); !answered && now.Sub(told) >= repeatEvery {
+			l.announce(ctx)
+			told = now
+		}
+	}
+	l.goOnline(ctx, l.cfg.Now().Sub(began))
+}
+
+// ask dials some outlets at once. It ends early with the first answer.
+func (l *Line) ask(ctx context.Context, most int) (answered bool, tried int) {
+	addresses, err := l.cfg.Addresses(ctx)
+	if err != nil {
+		l.logger.Warn("cannot tell which outlets there are", slog.Any("error", err))
+		return false, 0
+	}
+	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
+	addresses = addresses[:min(len(addresses), most)]
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var found atomic.Bool
+	var dialling sync.WaitGroup
+	for _, address := range addresses {
+		dialling.Go(func() {
+			if l.cfg.Dial(ctx, address) {
+				found.Store(true)
+				cancel()
+			}
+		})
+	}
+	dialling.Wait()
+	return found.Load(), len(addresses)
+}
+
+// settle ends a suspicion that came to nothing.
+func (l *Line) settle(answered bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.checking = false
+	clear(l.failing)
+	l.calmUntil = l.cfg.Now().Add(calm)
+	l.logger.Info("outlets in a row did not answer, and the network works", slog.Bool("another_answered", answered))
+}
+
+func (l *Line) goOffline(tried int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.checking = false
+	l.online = make(chan struct{})
+	l.offline = &events.ProberChanged{
+		Prober: l.cfg.Prober, Since: l.failingBy.UTC(), Tried: tried,
+		Detail: fmt.Sprintf("none of %d outlets can be reached: the network of the prober %s is down, or every outlet is", tried, l.cfg.Prober),
+	}
+	l.logger.Error("no outlet can be reached: this prober is offline and looks at none", slog.Int("tried", tried))
+}
+
+func (l *Line) goOnline(ctx context.Context, away time.Duration) {
+	l.mu.Lock()
+	l.offline = nil
+	clear(l.failing)
+	close(l.online)
+	l.mu.Unlock()
+	l.logger.Warn("an outlet answers: this prober is online again", slog.Duration("offline_for", away.Round(time.Second)))
+	now := l.cfg.Now().UTC()
+	l.tell(ctx, events.ProberChanged{
+		Prober: l.cfg.Prober, Online: true, Since: now, ChangedAt: now,
+		Detail: fmt.Sprintf("outlets can be reached again after %s", away.Round(time.Second)),
+	})
+}
+
+// announce says that we are offline. Where the log is away too, the next time
+// will do.
+func (l *Line) announce(ctx context.Context) {
+	l.mu.Lock()
+	e := *l.offline
+	l.mu.Unlock()
+	e.ChangedAt = l.cfg.Now().UTC()
+	until := e.ChangedAt.Add(validFor)
+	e.ValidUntil = &until
+	l.tell(ctx, e)
+}
+
+func (l *Line) tell(ctx context.Context, e events.ProberChanged) {
+	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	if err := l.cfg.Tell(ctx, e); err != nil {
+		l.logger.Warn("cannot store whether this prober is online", slog.Any("error", err))
+	}
+}

@@ -1,0 +1,233 @@
+package line_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"backupmonitor/events"
+	"backupmonitor/services/prober/line"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is outlets that answer or don't, and what was said about it.
+type world struct {
+	mu      sync.Mutex
+	outlets int
+	answers map[string]bool
+	dialled map[string]int
+	said    []events.ProberChanged
+	broken  error // of the list of outlets
+}
+
+func address(i int) string { return fmt.Sprint("10.0.", i/256, ".", i%256) }
+
+func (w *world) addresses(context.Context) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []string
+	for i := range w.outlets {
+		all = append(all, address(i))
+	}
+	return all, w.broken
+}
+
+func (w *world) dial(ctx context.Context, a string) bool {
+	w.mu.Lock()
+	w.dialled[a]++
+	answers := w.answers[a]
+	w.mu.Unlock()
+	if answers {
+		return true
+	}
+	select {
+	case <-time.After(5 * time.Second):
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (w *world) tell(_ context.Context, e events.ProberChanged) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.said = append(w.said, e)
+	return nil
+}
+
+func (w *world) let(a string, answer bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answers[a] = answer
+}
+
+func (w *world) words() []events.ProberChanged {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.said
+}
+
+// in runs f beside a line on a fake clock.
+func in(t *testing.T, outlets int, f func(t *testing.T, w *world, l *line.Line)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{outlets: outlets, answers: map[string]bool{}, dialled: map[string]int{}}
+		l := line.New(line.Config{Prober: "p1", Addresses: w.addresses, Dial: w.dial, Tell: w.tell, Now: time.Now}, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { l.Run(ctx) })
+		f(t, w, l)
+		cancel()
+		running.Wait()
+	})
+}
+
+// fail reports looks at n outlets that did not answer, and says how many of
+// them were not to be believed.
+func fail(l *line.Line, n int) (held int) {
+	for i := range n {
+		if l.Report(address(i), false, time.Now()) {
+			held++
+		}
+	}
+	return held
+}
+
+// TestNetworkDown: after a few outlets in a row, nothing is believed until one
+// answers again.
+func TestNetworkDown(t *testing.T) {
+	in(t, 1000, func(t *testing.T, w *world, l *line.Line) {
+		began := time.Now()
+		if held := fail(l, 128); held != 119 {
+			t.Errorf("%d of 128 failures held back, want all from the tenth on", held)
+		}
+		time.Sleep(6 * time.Second) // synctest: until the sample has not answered
+		if since, offline := l.Offline(); !offline || !since.Equal(began) {
+			t.Fatalf("offline %t since %v", offline, since)
+		}
+		waited := make(chan bool, 1)
+		go func() { waited <- l.Wait(t.Context()) }()
+		time.Sleep(5 * time.Minute)
+		select {
+		case <-waited:
+			t.Error("somebody is sent to work offline")
+		default:
+		}
+		said := w.words()
+		if n := len(said); n < 4 || n > 6 {
+			t.Errorf("said %d times in five minutes", n)
+		}
+		for i, e := range said {
+			if e.Online || e.Prober != "p1" || e.Tried != 128 || e.Detail == "" || !e.Since.Equal(began) || e.ValidUntil == nil || !e.ValidUntil.After(e.ChangedAt) {
+				t.Errorf("%+v", e)
+			}
+			if i > 0 && e.ChangedAt.After(*said[i-1].ValidUntil) {
+				t.Error("not believed any more before it was said again")
+			}
+		}
+		for i := range 1000 {
+			w.let(address(i), true)
+		}
+		if !<-waited {
+			t.Error("nobody is sent to work")
+		}
+		synctest.Wait()
+		if last := w.words()[len(w.words())-1]; !last.Online || last.ValidUntil != nil {
+			t.Errorf("%+v", last)
+		}
+		if _, offline := l.Offline(); offline {
+			t.Error("still offline")
+		}
+	})
+}
+
+// TestRegionDown: where others answer, those who don't are down.
+func TestRegionDown(t *testing.T) {
+	in(t, 1000, func(t *testing.T, w *world, l *line.Line) {
+		for i := 60; i < 1000; i++ {
+			w.let(address(i), true)
+		}
+		if held := fail(l, 60); held == 0 {
+			t.Error("no suspicion")
+		}
+		time.Sleep(6 * time.Second)
+		if _, offline := l.Offline(); offline {
+			t.Fatal("offline, though others answer")
+		}
+		if held := fail(l, 60); held != 0 {
+			t.Errorf("%d failures held back again at once", held)
+		}
+		if len(w.words()) != 0 {
+			t.Errorf("%+v", w.words())
+		}
+	})
+}
+
+// TestSmallFleet: from a few outlets nothing can be told.
+func TestSmallFleet(t *testing.T) {
+	in(t, 9, func(t *testing.T, w *world, l *line.Line) {
+		for range 20 {
+			fail(l, 9)
+		}
+		fail(l, 15) // also some that are not registered any more
+		time.Sleep(6 * time.Second)
+		if _, offline := l.Offline(); offline || len(w.words()) != 0 {
+			t.Error("offline, for nine outlets")
+		}
+	})
+}
+
+// TestFewDown: a success in between is an answer.
+func TestFewDown(t *testing.T) {
+	in(t, 100, func(t *testing.T, w *world, l *line.Line) {
+		for i := range 100 {
+			if held := l.Report(address(i), i%9 == 8, time.Now()); held {
+				t.Fatalf("held at %d", i)
+			}
+			time.Sleep(time.Second)
+		}
+		if len(w.dialled) != 0 {
+			t.Error("somebody was dialled")
+		}
+	})
+}
+
+// TestOldConnection: a look that was connected before the trouble began says
+// nothing about it when it ends.
+func TestOldConnection(t *testing.T) {
+	in(t, 100, func(t *testing.T, w *world, l *line.Line) {
+		before := time.Now()
+		time.Sleep(time.Second)
+		fail(l, 9)
+		l.Report("10.9.9.9", true, before)
+		if held := l.Report(address(9), false, time.Now()); !held {
+			t.Error("the row of failures was broken by an old success")
+		}
+		time.Sleep(6 * time.Second)
+		if _, offline := l.Offline(); !offline {
+			t.Error("not offline")
+		}
+	})
+}
+
+// TestNoList: without the list of outlets nothing is claimed.
+func TestNoList(t *testing.T) {
+	in(t, 100, func(t *testing.T, w *world, l *line.Line) {
+		w.mu.Lock()
+		w.broken = errors.New("the log is away")
+		w.mu.Unlock()
+		fail(l, 50)
+		time.Sleep(6 * time.Second)
+		if _, offline := l.Offline(); offline {
+			t.Error("offline, by a guess")
+		}
+	})
+}
