@@ -23,6 +23,7 @@ import (
 	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/gateway/live"
 	"backupmonitor/services/gateway/scans"
+	"backupmonitor/services/gateway/system"
 	"backupmonitor/services/internal/store"
 )
 
@@ -50,6 +51,7 @@ type Config struct {
 	AdminUserID   string         // the first Admin
 	AdminPassword string         // empty: one is made up
 	ScanDeadline  time.Duration  // of scans asked for here; 0: 2 h
+	Probing       Probing        // of the deployment's probers
 	// SyncWait is how long a re-sync waits for its looks before it answers
 	// with what there is; 0: 50 s.
 	SyncWait time.Duration
@@ -72,6 +74,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	set(&c.ScanDeadline, 2*time.Hour)
+	c.Probing = c.Probing.withDefaults()
 	set(&c.SyncWait, 50*time.Second)
 	set(&c.VisibleWait, 10*time.Second)
 	set(&c.BodyTimeout, 30*time.Second)
@@ -109,6 +112,7 @@ type Gateway struct {
 	audit   *auditor
 	hub     *live.Hub
 	scans   *scans.Tracker
+	system  *system.Tracker
 	app     *app
 	streams *streamLimit
 	checks  []*question
@@ -135,11 +139,11 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 		return nil, err
 	}
 	audit := newAuditor(log, cfg.Now, logger)
-	tracker := scans.New(cfg.Now)
+	tracker, watch := scans.New(cfg.Now), system.New(cfg.Now)
 	g := &Gateway{
-		cfg: cfg, log: log, store: st, logger: logger, app: app, audit: audit, scans: tracker,
+		cfg: cfg, log: log, store: st, logger: logger, app: app, audit: audit, scans: tracker, system: watch,
 		auth:    &auth.Auth{Users: st, Tokens: tokens, Passwords: passwords, Audit: audit.record, Now: cfg.Now, Logger: logger},
-		hub:     live.NewHub(log, tracker, logger),
+		hub:     live.NewHub(log, live.Folds{tracker, watch}, logger),
 		streams: newStreamLimit(),
 		closing: make(chan struct{}),
 	}

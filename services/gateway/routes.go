@@ -35,6 +35,8 @@ func (g *Gateway) routes() []route {
 		{http.MethodPost, "/scans", auth.Admin, nil, g.postScan},
 		{http.MethodGet, "/scans/{id}", auth.Support, nil, g.getScan},
 		{http.MethodDelete, "/scans/{id}", auth.Admin, nil, g.cancelScan},
+		{http.MethodGet, "/system/state", auth.Support, nil, g.systemState},
+		{http.MethodPost, "/system/credentials/retry", auth.Admin, nil, g.retryCredential},
 	}
 	for _, p := range []struct {
 		mode events.Mode

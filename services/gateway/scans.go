@@ -27,6 +27,7 @@ type scanBody struct {
 	StartedAt   *time.Time                       `json:"startedAt"`
 	CompletedAt *time.Time                       `json:"completedAt"`
 	Deadline    time.Time                        `json:"deadline"`
+	EndsBy      *time.Time                       `json:"endsBy"` // at the latest; null when it has ended
 	AttachedTo  string                           `json:"attachedTo,omitempty"`
 	CancelledBy string                           `json:"cancelledBy,omitempty"`
 	Total       int                              `json:"total"`
@@ -39,12 +40,17 @@ type scanBody struct {
 	Current     string                           `json:"current,omitempty"` // the outlet looked at last
 }
 
-func scanBodyOf(s scans.State) scanBody {
+// scanBody is one of the scans that the tracker knows.
+func (g *Gateway) scanBody(s scans.State) scanBody {
+	return scanBodyOf(s, g.bounds(g.scans.List())(s))
+}
+
+func scanBodyOf(s scans.State, endsBy *time.Time) scanBody {
 	sum := s.Sum()
 	return scanBody{
 		ScanID: s.Request.ScanID, State: s.Phase, ScanDate: s.Request.ScanDate, Modes: s.Request.Modes, Full: s.Request.Full(),
 		Outlets: s.Outlets, Trigger: s.Request.Trigger, RequestedBy: s.Request.RequestedBy, RequestedAt: s.Request.RequestedAt,
-		StartedAt: s.StartedAt, CompletedAt: s.CompletedAt, Deadline: s.Request.Deadline, AttachedTo: s.AttachedTo, CancelledBy: s.CancelledBy,
+		StartedAt: s.StartedAt, CompletedAt: s.CompletedAt, Deadline: s.Request.Deadline, EndsBy: endsBy, AttachedTo: s.AttachedTo, CancelledBy: s.CancelledBy,
 		Total: sum.Total, Completed: sum.Completed(), Success: sum.Successful, Failed: sum.Failed, NotObserved: sum.NotObserved,
 		Unobserved: s.Unobserved, Counts: s.Counts, Current: s.Last,
 	}
@@ -58,12 +64,13 @@ func (g *Gateway) listScans(w *response, r *request) error {
 	if err := g.caughtUp(r.Context()); err != nil {
 		return err
 	}
-	list := []scanBody{}
-	for _, s := range g.scans.List() {
+	list, all := []scanBody{}, g.scans.List()
+	endsBy := g.bounds(all)
+	for _, s := range all {
 		if which == "running" && s.Phase.Ended() || which == "completed" && !s.Phase.Ended() {
 			continue
 		}
-		list = append(list, scanBodyOf(s))
+		list = append(list, scanBodyOf(s, endsBy(s)))
 	}
 	return writeList(w, list, g.cfg.Now())
 }
@@ -158,7 +165,7 @@ func (g *Gateway) getScan(w *response, r *request) error {
 		Status    string    `json:"status"`
 		Scan      scanBody  `json:"scan"`
 		Timestamp time.Time `json:"timestamp"`
-	}{success, scanBodyOf(s), g.cfg.Now().UTC()})
+	}{success, g.scanBody(s), g.cfg.Now().UTC()})
 }
 
 // cancelScan declares the scan ended. Looks that probers have accepted are
@@ -193,7 +200,7 @@ func (g *Gateway) cancelScan(w *response, r *request) error {
 		Status    string    `json:"status"`
 		Scan      scanBody  `json:"scan"`
 		Timestamp time.Time `json:"timestamp"`
-	}{success, scanBodyOf(s), g.cfg.Now().UTC()})
+	}{success, g.scanBody(s), g.cfg.Now().UTC()})
 }
 
 // awaitEnd waits for the end of a scan that has one in the log, so that who

@@ -155,6 +155,7 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 		Addr: c.HTTPAddr, JWTSecret: []byte(secret), TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
 		CORSOrigins: c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
 		ScanDeadline: c.ScanDeadline, Metrics: p.metrics(),
+		Probing: gateway.Probing{Concurrency: c.ProbeConcurrency, Attempts: c.ProbeAttempts, Timeout: c.ProbeTimeout},
 		Checks: []gateway.Check{
 			{Name: "nats", Run: p.nats.Check},
 			{Name: "scheduler", Run: back.scheduler.Check},

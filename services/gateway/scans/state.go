@@ -53,6 +53,19 @@ func (s State) Sum(only ...events.Mode) events.ModeCount {
 	return scan.Sum(some)
 }
 
+// OpenOutlets is how many outlets at most still have a look to come.
+func (s State) OpenOutlets() int {
+	open := 0
+	for _, c := range s.Counts {
+		open = max(open, c.Total-c.Completed())
+	}
+	if len(s.Counts) > 1 { // the modes may lack different outlets
+		sum := s.Sum()
+		open = min(s.Outlets, sum.Total-sum.Completed())
+	}
+	return open
+}
+
 func (e *entry) state() State {
 	s := State{
 		Request: e.requested, Position: e.requestedSeq, Phase: Requested,

@@ -13,12 +13,12 @@ package breaker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/credential"
 	"backupmonitor/services/prober/smb"
 )
 
@@ -245,56 +245,11 @@ func (b *Breaker) say(next events.CredentialChanged) {
 }
 
 func (b *Breaker) read(ctx context.Context, name string) (state, error) {
-	return read(ctx, b.log, name)
+	s, err := credential.Read(ctx, b.log, name)
+	return state{s}, err
 }
 
 func (b *Breaker) write(ctx context.Context, old state, next events.CredentialChanged) error {
 	next.Prober = b.cfg.Prober
-	return write(ctx, b.log, old, next, b.cfg.Now())
-}
-
-// read is the shared state of an account; without one, the zero state.
-func read(ctx context.Context, log *events.Log, name string) (state, error) {
-	s := state{CredentialChanged: events.CredentialChanged{Account: name}}
-	r, err := log.Last(ctx, events.CredentialSubject(name))
-	if errors.Is(err, events.ErrNotFound) {
-		return s, nil
-	}
-	if err != nil {
-		return s, err
-	}
-	e, err := r.Decode()
-	if err != nil {
-		return s, err
-	}
-	c, ok := e.Data.(events.CredentialChanged)
-	if !ok {
-		return s, fmt.Errorf("%w: %s is no state of an account", events.ErrMalformed, e.Data.Type())
-	}
-	return state{CredentialChanged: c, seq: r.Seq, stored: r.Stored}, nil
-}
-
-func write(ctx context.Context, log *events.Log, old state, next events.CredentialChanged, now time.Time) error {
-	next.Previous, next.ChangedAt = old.seq, now.UTC()
-	_, err := log.Write(ctx, next, old.seq)
-	return err
-}
-
-// Retry lets an account be tried at once, whatever was said of it. by is who
-// asked for it. Errors: events.ErrNotFound where the account has never been
-// used, or the log's.
-func Retry(ctx context.Context, log *events.Log, name, by string, now time.Time) error {
-	for {
-		s, err := read(ctx, log, name)
-		if err != nil {
-			return err
-		}
-		if s.seq == 0 {
-			return fmt.Errorf("account %s: %w", name, events.ErrNotFound)
-		}
-		err = write(ctx, log, s, s.reset(by, now), now)
-		if !errors.Is(err, events.ErrConflict) {
-			return err
-		}
-	}
+	return credential.Write(ctx, b.log, old.Entry, next, b.cfg.Now())
 }

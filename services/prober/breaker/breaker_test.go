@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/credential"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/prober/breaker"
 	"backupmonitor/services/prober/smb"
@@ -126,7 +127,7 @@ func TestWrongPassword(t *testing.T) {
 	}
 
 	// Whoever has mended the password restarts the prober, or says so.
-	if err := breaker.Retry(t.Context(), n.Log, account.String(), "operator", c.now()); err != nil {
+	if err := credential.Retry(t.Context(), n.Log, account.String(), "operator", c.now()); err != nil {
 		t.Fatal(err)
 	}
 	c.advance(time.Minute) // beyond what the probers remember
@@ -276,14 +277,5 @@ func TestGivenUp(t *testing.T) {
 	f.signIn(t.Context(), t, b, "10.0.0.3")
 	if s := stateOf(t, n); s.State != events.CredentialGood || s.Server != "10.0.0.3" {
 		t.Errorf("%+v", s)
-	}
-}
-
-// TestRetryOfNothing: there is nothing to try again.
-func TestRetryOfNothing(t *testing.T) {
-	t.Parallel()
-	n := natstest.Start(t)
-	if err := breaker.Retry(t.Context(), n.Log, `SHOPS\nobody`, "operator", time.Now()); !errors.Is(err, events.ErrNotFound) {
-		t.Errorf("%v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/credential"
 	"backupmonitor/services/prober/smb"
 )
 
@@ -28,12 +29,8 @@ const (
 	unsureFor = time.Minute
 )
 
-// state is the shared state of one account; the zero state before the first.
-type state struct {
-	events.CredentialChanged
-	seq    uint64
-	stored time.Time // by the log
-}
+// state is the shared state of one account, and the rules of the breaker.
+type state struct{ credential.Entry }
 
 // decision is what a look may do.
 type decision int
@@ -69,7 +66,7 @@ func (s state) decide(server string, now, started time.Time) decision {
 		}
 		return barred
 	case events.CredentialTripped:
-		if due || s.Failures < restartTries && started.After(s.stored) {
+		if due || s.Failures < restartTries && started.After(s.Stored) {
 			return tryOut
 		}
 		return barred
@@ -98,11 +95,11 @@ func (s state) after(o smb.Outcome, server string, now time.Time) events.Credent
 		next.State = events.CredentialGood
 		next.Failures, next.RefusedBy, next.NTStatus, next.Detail = 0, "", "", ""
 	case smb.AnswerNone:
-		switch {
-		case next.Failures == 0:
+		switch next.Failures {
+		case 0:
 			next.State = events.CredentialTrying
 			retry(0)
-		case next.Failures == 1:
+		case 1:
 			next.State = events.CredentialDoubted
 			retry(pauseFor)
 		default:
@@ -117,15 +114,6 @@ func (s state) after(o smb.Outcome, server string, now time.Time) events.Credent
 		}
 		retry(pauseFor)
 	}
-	return next
-}
-
-// reset is the state after a person has asked for a try at once.
-func (s state) reset(by string, now time.Time) events.CredentialChanged {
-	next := s.CredentialChanged
-	at := now.UTC()
-	next.State, next.Failures, next.RetryAt, next.ChangedBy = events.CredentialTrying, 0, &at, by
-	next.Server = ""
 	return next
 }
 

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/credential"
 	"backupmonitor/services/prober/smb"
 )
 
@@ -23,12 +24,16 @@ var (
 // stored is a state as it comes back from the log.
 func stored(c events.CredentialChanged, at time.Time) state {
 	c.ChangedAt = at
-	return state{CredentialChanged: c, seq: 1, stored: at}
+	return state{credential.Entry{CredentialChanged: c, Seq: 1, Stored: at}}
+}
+
+func untriedState() state {
+	return state{credential.Entry{CredentialChanged: events.CredentialChanged{Account: `SHOPS\svc`}}}
 }
 
 func TestOutcomesLeadTo(t *testing.T) {
 	t.Parallel()
-	untried := state{CredentialChanged: events.CredentialChanged{Account: `SHOPS\svc`}}
+	untried := untriedState()
 	once := stored(untried.after(wrong, "a", zero), zero)
 	twice := stored(once.after(wrong, "b", zero), zero)
 	for _, c := range []struct {
@@ -65,7 +70,7 @@ func TestOutcomesLeadTo(t *testing.T) {
 
 func TestDecisions(t *testing.T) {
 	t.Parallel()
-	untried := state{CredentialChanged: events.CredentialChanged{Account: `SHOPS\svc`}}
+	untried := untriedState()
 	good := stored(untried.after(right, "a", zero), zero)
 	doubted := stored(untried.after(wrong, "a", zero), zero)
 	tripped := stored(doubted.after(wrong, "b", zero), zero)
@@ -108,7 +113,7 @@ func TestNeverLocksNorStarves(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		password := rapid.Bool().Draw(t, "password is right")
-		s := state{CredentialChanged: events.CredentialChanged{Account: `SHOPS\svc`}}
+		s := untriedState()
 		now := zero
 		var refusals []time.Time
 		for range rapid.IntRange(1, 200).Draw(t, "looks") {

@@ -90,6 +90,9 @@ func in(t *testing.T, outlets int, f func(t *testing.T, w *world, l *line.Line))
 	})
 }
 
+// pass lets time go by on the fake clock.
+func pass(d time.Duration) { <-time.After(d) }
+
 // fail reports looks at n outlets that did not answer, and says how many of
 // them were not to be believed.
 func fail(l *line.Line, n int) (held int) {
@@ -109,13 +112,13 @@ func TestNetworkDown(t *testing.T) {
 		if held := fail(l, 128); held != 119 {
 			t.Errorf("%d of 128 failures held back, want all from the tenth on", held)
 		}
-		time.Sleep(6 * time.Second) // synctest: until the sample has not answered
+		pass(6 * time.Second) // synctest: until the sample has not answered
 		if since, offline := l.Offline(); !offline || !since.Equal(began) {
 			t.Fatalf("offline %t since %v", offline, since)
 		}
 		waited := make(chan bool, 1)
 		go func() { waited <- l.Wait(t.Context()) }()
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		select {
 		case <-waited:
 			t.Error("somebody is sent to work offline")
@@ -158,7 +161,7 @@ func TestRegionDown(t *testing.T) {
 		if held := fail(l, 60); held == 0 {
 			t.Error("no suspicion")
 		}
-		time.Sleep(6 * time.Second)
+		pass(6 * time.Second)
 		if _, offline := l.Offline(); offline {
 			t.Fatal("offline, though others answer")
 		}
@@ -178,7 +181,7 @@ func TestSmallFleet(t *testing.T) {
 			fail(l, 9)
 		}
 		fail(l, 15) // also some that are not registered any more
-		time.Sleep(6 * time.Second)
+		pass(6 * time.Second)
 		if _, offline := l.Offline(); offline || len(w.words()) != 0 {
 			t.Error("offline, for nine outlets")
 		}
@@ -192,7 +195,7 @@ func TestFewDown(t *testing.T) {
 			if held := l.Report(address(i), i%9 == 8, time.Now()); held {
 				t.Fatalf("held at %d", i)
 			}
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		if len(w.dialled) != 0 {
 			t.Error("somebody was dialled")
@@ -203,15 +206,15 @@ func TestFewDown(t *testing.T) {
 // TestOldConnection: a look that was connected before the trouble began says
 // nothing about it when it ends.
 func TestOldConnection(t *testing.T) {
-	in(t, 100, func(t *testing.T, w *world, l *line.Line) {
+	in(t, 100, func(t *testing.T, _ *world, l *line.Line) {
 		before := time.Now()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		fail(l, 9)
 		l.Report("10.9.9.9", true, before)
 		if held := l.Report(address(9), false, time.Now()); !held {
 			t.Error("the row of failures was broken by an old success")
 		}
-		time.Sleep(6 * time.Second)
+		pass(6 * time.Second)
 		if _, offline := l.Offline(); !offline {
 			t.Error("not offline")
 		}
@@ -225,7 +228,7 @@ func TestNoList(t *testing.T) {
 		w.broken = errors.New("the log is away")
 		w.mu.Unlock()
 		fail(l, 50)
-		time.Sleep(6 * time.Second)
+		pass(6 * time.Second)
 		if _, offline := l.Offline(); offline {
 			t.Error("offline, by a guess")
 		}
