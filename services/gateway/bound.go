@@ -48,7 +48,7 @@ func (g *Gateway) bounds(all []scans.State) func(scans.State) *time.Time {
 			sure = false // how many outlets it will have is not known yet
 		}
 		if !s.Phase.Ended() && s.AttachedTo == "" {
-			open += s.OpenOutlets()
+			open += s.Open
 		}
 	}
 	worst := now.Add(g.cfg.Probing.worst(open))

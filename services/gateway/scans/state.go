@@ -28,6 +28,7 @@ type State struct {
 	Phase       Phase
 	AttachedTo  string
 	Outlets     int // how many it looks at, 0 before it has started
+	Open        int // of these, how many still have a look to come
 	StartedAt   *time.Time
 	CompletedAt *time.Time
 	CancelledBy string
@@ -53,19 +54,6 @@ func (s State) Sum(only ...events.Mode) events.ModeCount {
 	return scan.Sum(some)
 }
 
-// OpenOutlets is how many outlets at most still have a look to come.
-func (s State) OpenOutlets() int {
-	open := 0
-	for _, c := range s.Counts {
-		open = max(open, c.Total-c.Completed())
-	}
-	if len(s.Counts) > 1 { // the modes may lack different outlets
-		sum := s.Sum()
-		open = min(s.Outlets, sum.Total-sum.Completed())
-	}
-	return open
-}
-
 func (e *entry) state() State {
 	s := State{
 		Request: e.requested, Position: e.requestedSeq, Phase: Requested,
@@ -77,6 +65,7 @@ func (e *entry) state() State {
 	}
 	if e.progress != nil {
 		s.Counts, s.Last, s.Looked = e.progress.Counts(), e.progress.Last(), e.progress.Done()
+		s.Open = e.progress.OpenCount()
 	}
 	if c := e.completed; c != nil {
 		s.Phase, s.CompletedAt, s.Looked = Completed, &c.CompletedAt, !c.Cancelled

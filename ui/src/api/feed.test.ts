@@ -15,6 +15,7 @@ test('tells what a message means to the page, and passes over the rest', async (
   write('scan.started.v1', {});
   write('backup.observed.v1', { outlet: 'OUT0001', mode: 'd_drive', scanDate: '2026-02-21' });
   write('outlet.changed.v1', {});
+  write('prober.changed.v1', {});
   source.write('event: reset\ndata: {}\n\n');
 
   const news: FeedNews[] = [];
@@ -24,12 +25,13 @@ test('tells what a message means to the page, and passes over the rest', async (
   });
   for await (const each of feed) {
     news.push(each);
-    if (news.length === 4) break;
+    if (news.length === 5) break;
   }
   expect(news).toEqual([
     { kind: 'scans' },
     { kind: 'observed', mode: 'd_drive', scanDate: '2026-02-21' },
     { kind: 'outlets' },
+    { kind: 'system' },
     { kind: 'reset' },
   ]);
 });

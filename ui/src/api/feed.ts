@@ -7,6 +7,7 @@ export type FeedNews =
   | { kind: 'observed'; mode: string; scanDate: string | null }
   | { kind: 'scans' }
   | { kind: 'outlets' }
+  | { kind: 'system' }
   /** Messages may have been missed: nothing shown can be trusted to be current. */
   | { kind: 'reset' };
 
@@ -37,6 +38,7 @@ function toNews(event: string, data: string): FeedNews | null {
   if (event === 'reset') return { kind: 'reset' };
   if (event.startsWith('scan.')) return { kind: 'scans' };
   if (event.startsWith('outlet.')) return { kind: 'outlets' };
+  if (event.startsWith('prober.') || event.startsWith('credential.')) return { kind: 'system' };
   if (!event.startsWith('backup.observed.') && !event.startsWith('history.imported.')) return null;
   const wire = Wire.parse(data).object('data'); // the rest is the envelope
   const mode = wire.textOrNull('mode');

@@ -48,7 +48,12 @@ export function useLiveFeed(): boolean {
   return connected;
 }
 
-const everything: readonly string[] = ['scans', 'outlets', ...modes.map((mode) => mode.id)];
+const everything: readonly string[] = [
+  'scans',
+  'outlets',
+  'system',
+  ...modes.map((mode) => mode.id),
+];
 
 function concerns(news: FeedNews): readonly string[] {
   switch (news.kind) {

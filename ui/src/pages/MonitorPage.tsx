@@ -9,6 +9,7 @@ import { BackupsPanel } from '../components/BackupsPanel';
 import { DayPicker } from '../components/DayPicker';
 import { ModeSwitch } from '../components/ModeSwitch';
 import { ScanSection } from '../components/ScanSection';
+import { SystemNotices } from '../components/SystemNotices';
 import { useLiveFeed } from '../hooks/useLiveFeed';
 
 interface MonitorPageProps {
@@ -29,6 +30,7 @@ export function MonitorPage({ user, onSignOut }: MonitorPageProps) {
     <>
       <AppHeader user={user} live={live} onSignOut={onSignOut} />
       <main className="mx-auto max-w-[100rem] space-y-3 px-4 py-4 sm:px-6">
+        <SystemNotices live={live} />
         <div className="flex flex-wrap items-center gap-3">
           <ModeSwitch value={modeId} onChange={setModeId} />
           <DayPicker mode={mode} value={scanDate} onChange={setScanDate} />

@@ -24,6 +24,7 @@ export function monitor(user = admin, data: unknown[] = [wireRecord()]): FakeSer
     'GET /ibstorage-stats/daily-summary': () => json({ status: 'success', data: null }),
     'GET /outlets': () => json({ status: 'success', data: ['OUT0001', 'OUT0002'] }),
     'GET /scans': () => json({ status: 'success', data: [] }),
+    'GET /system/state': () => json({ status: 'success', online: true, notices: [] }),
   });
 }
 
