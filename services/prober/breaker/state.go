@@ -127,6 +127,6 @@ func (s state) why() string {
 		return fmt.Sprintf("%s refused the account %s (%s), and it is not asked again before another outlet has let it in%s",
 			s.RefusedBy, s.Account, s.Detail, retry)
 	}
-	return fmt.Sprintf("not signed in: the account %s is paused, because %s said: %s. Further tries might lock it%s",
+	return fmt.Sprintf("the account %s is paused, because %s said: %s. Further tries might lock it%s",
 		s.Account, s.RefusedBy, s.Detail, retry)
 }
