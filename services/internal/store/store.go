@@ -120,6 +120,10 @@ type Query struct {
 	Cause    events.Cause
 	Limit    int // 0: all
 	Offset   int
+	// AsOf, where set, selects the rows as they were known at that sequence of
+	// the log: those of nobody's but the log's. Names and addresses of the
+	// registration are today's.
+	AsOf *uint64
 }
 
 // DaySummary counts the rows of a scan date. Failed includes NotObserved, the
@@ -159,6 +163,12 @@ type Backend interface {
 
 	// LatestScanDate is "" when the table of the mode is empty.
 	LatestScanDate(ctx context.Context, m events.Mode) (events.Date, error)
+	// LatestScanDateAsOf is the latest scan date not after last that was known
+	// at a sequence; "" without one.
+	LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint64, last events.Date) (events.Date, error)
+	// SequenceAt is the sequence of the last look that the log had stored by t,
+	// 0 without one.
+	SequenceAt(ctx context.Context, t time.Time) (uint64, error)
 	// Rows hands the selected rows to each, newest scan date first, then by
 	// outlet ignoring case; each's error ends it and is returned. While each
 	// runs it holds nothing of the database, so that a slow reader hinders
@@ -166,7 +176,7 @@ type Backend interface {
 	// that may be of different moments.
 	Rows(ctx context.Context, q Query, each func(Row) error) error
 	// Summary counts rows by scan date, newest first. Of the query it uses
-	// Mode, Outlet, From, To and Limit.
+	// Mode, Outlet, From, To, Limit and AsOf.
 	Summary(ctx context.Context, q Query) ([]DaySummary, error)
 	// ActiveOutlets lists the outlets with ActiveDepot Y, by code.
 	ActiveOutlets(ctx context.Context) ([]Outlet, error)

@@ -38,6 +38,23 @@ func TestPlans(t *testing.T) {
 			}
 			return text
 		}
+		then := uint64(1000)
+		days := func(q store.Query) string {
+			q.Mode, q.AsOf = m, &then
+			text, _, err := summaryQuery(q, 30)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+		rowsOfThen := func(q store.Query) string {
+			q.Mode, q.AsOf = m, &then
+			text, _, err := thenQuery(q, sqlThenColumns, sqlThenOutlet, sqlThenOrder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
 		day := events.Date("2025-03-01")
 		last := &store.Row{Look: store.Look{Outlet: "OUT001", ScanDate: day}}
 		for what, query := range map[string]string{
@@ -48,6 +65,8 @@ func TestPlans(t *testing.T) {
 			"failed of one day":  rows(store.Query{From: day, To: day, Status: events.Failed, Cause: events.CauseStale}, nil),
 			"one outlet":         rows(store.Query{Outlet: "OUT001"}, nil),
 			"one outlet, a span": rows(store.Query{Outlet: "OUT001", From: day, To: day}, nil),
+			"one day then":       rowsOfThen(store.Query{From: day, To: day}),
+			"days then":          days(store.Query{To: day}),
 			"days":               fmt.Sprintf(sqlSummary, name, ""),
 			"days of one outlet": fmt.Sprintf(sqlSummary, name, whereText([]string{sqlSpellings})),
 		} {
@@ -58,7 +77,7 @@ func TestPlans(t *testing.T) {
 				onIndex := strings.HasPrefix(line, "SCAN") && strings.Contains(line, "_ByDate")
 				sorts := strings.Contains(line, "TEMP B-TREE") && !strings.Contains(what, "outlet")
 				if strings.HasPrefix(line, "SEARCH MonitorStat") && !strings.Contains(line, "PRIMARY KEY (Mode=? AND OutletKey=?)") ||
-					strings.HasPrefix(line, "SEARCH m") && !strings.Contains(line, "OutletServer=? AND ScanDate=?") ||
+					strings.HasPrefix(line, "SEARCH m ") && !strings.Contains(line, "OutletServer=? AND ScanDate=?") ||
 					strings.HasPrefix(line, "SCAN") && (!walk || !onIndex) && !strings.Contains(line, "CONSTANT ROW") || sorts {
 					t.Errorf("%s of %s: %s", what, m, line)
 				}

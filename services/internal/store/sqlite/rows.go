@@ -32,6 +32,9 @@ func (s *Store) LatestScanDate(ctx context.Context, m events.Mode) (events.Date,
 // Rows hands the selected rows to each, newest scan date first, then by
 // outlet ignoring case.
 func (s *Store) Rows(ctx context.Context, q store.Query, each func(store.Row) error) error {
+	if q.AsOf != nil {
+		return s.rowsThen(ctx, q, each)
+	}
 	left, offset := q.Limit, q.Offset
 	var after *store.Row
 	for {

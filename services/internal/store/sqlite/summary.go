@@ -15,17 +15,15 @@ func (s *Store) Summary(ctx context.Context, q store.Query) (days []store.DaySum
 			err = fmt.Errorf("count rows by day: %w", explain(err))
 		}
 	}()
-	name, err := table(q.Mode)
-	if err != nil {
-		return nil, err
-	}
-	where, args := conditions(q)
 	limit := q.Limit
 	if limit <= 0 {
 		limit = -1 // SQLite: no limit
 	}
-	args = append(append([]any{q.Mode}, args...), limit)
-	rows, err := s.reader.QueryContext(ctx, fmt.Sprintf(sqlSummary, name, whereText(where)), args...)
+	text, args, err := summaryQuery(q, limit)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.reader.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}

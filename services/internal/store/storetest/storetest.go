@@ -33,6 +33,7 @@ func Exercise(t *testing.T, fresh Fresh) {
 		{"Values", exerciseValues},
 		{"Read", exerciseRead},
 		{"Summary", exerciseSummary},
+		{"AsOf", exerciseAsOf},
 		{"Outlets", exerciseOutlets},
 		{"Users", exerciseUsers},
 		{"Concurrency", exerciseConcurrency},
