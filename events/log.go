@@ -165,6 +165,24 @@ func (l *Log) Identity(ctx context.Context) (Identity, error) {
 	}, nil
 }
 
+// SequenceAt is the last sequence that the log had stored by t, 0 without one.
+func (l *Log) SequenceAt(ctx context.Context, t time.Time) (uint64, error) {
+	feed, err := l.Feed(ctx, FeedOptions{Since: t.Add(1)})
+	if err != nil {
+		return 0, err
+	}
+	defer feed.Stop()
+	if feed.Initial > 0 {
+		r, err := feed.Next(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return r.Seq - 1, nil
+	}
+	id, err := l.Identity(ctx)
+	return id.LastSeq, err
+}
+
 // publish tries until there is an answer.
 func (l *Log) publish(ctx context.Context, p Payload, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	m, err := Encode(l.source, l.now(), p)

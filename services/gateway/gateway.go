@@ -95,6 +95,8 @@ type Store interface {
 	auth.Users
 	Checkpoint(ctx context.Context) (store.Checkpoint, error)
 	LatestScanDate(ctx context.Context, m events.Mode) (events.Date, error)
+	LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint64, last events.Date) (events.Date, error)
+	SequenceAt(ctx context.Context, t time.Time) (uint64, error)
 	Rows(ctx context.Context, q store.Query, each func(store.Row) error) error
 	Summary(ctx context.Context, q store.Query) ([]store.DaySummary, error)
 	ActiveOutlets(ctx context.Context) ([]store.Outlet, error)

@@ -28,6 +28,11 @@ func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
 	if q.Limit, err = r.number("limit", 1, defaultDays); err != nil {
 		return err
 	}
+	at, err := g.asOf(r)
+	if err != nil {
+		return err
+	}
+	at.then(&q)
 	days, err := g.store.Summary(r.Context(), q)
 	if err != nil {
 		return unavailable("The database", err)

@@ -23,8 +23,8 @@ type route struct {
 
 // routes is all there is under apiPrefix, and who may use it.
 func (g *Gateway) routes() []route {
-	statsQuery := []string{"outlet", "date_from", "date_to", "status", "cause", "limit", "offset", "format"}
-	daysQuery := []string{"outlet", "date_from", "date_to", "limit"}
+	statsQuery := []string{"outlet", "date_from", "date_to", "status", "cause", "limit", "offset", "format", "as_of"}
+	daysQuery := []string{"outlet", "date_from", "date_to", "limit", "as_of"}
 	rs := []route{
 		{http.MethodPost, "/auth/login", everybody, nil, g.login},
 		{http.MethodGet, "/auth/me", auth.Support, nil, g.me},

@@ -18,7 +18,11 @@ const chunk = 64 << 10
 
 func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 	began := time.Now()
-	q, err := g.statsQuery(r, m)
+	at, err := g.asOf(r)
+	if err != nil {
+		return err
+	}
+	q, err := g.statsQuery(r, m, at)
 	if err != nil {
 		return err
 	}
@@ -34,13 +38,13 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 		return unavailable("The database", err)
 	}
 	return g.writeEnvelope(r.Context(), w, http.StatusOK, q, nil, func(e envelopeTail) any {
-		e.Outlets = len(outlets)
+		e.Outlets, e.AsOf = len(outlets), at.stamp()
 		return e.at(began, g.cfg.Now())
 	})
 }
 
 // statsQuery reads the selection. Without dates it is the latest scan date's.
-func (g *Gateway) statsQuery(r *request, m events.Mode) (store.Query, error) {
+func (g *Gateway) statsQuery(r *request, m events.Mode, at *moment) (store.Query, error) {
 	q := store.Query{Mode: m, Outlet: r.param("outlet")}
 	var err error
 	if q.From, q.To, err = r.dates(); err != nil {
@@ -59,13 +63,17 @@ func (g *Gateway) statsQuery(r *request, m events.Mode) (store.Query, error) {
 		return q, err
 	}
 	if q.From != "" || q.To != "" {
+		at.then(&q)
 		return q, nil
 	}
-	latest, err := g.store.LatestScanDate(r.Context(), m)
+	latest, err := g.latestScanDate(r.Context(), m, at)
 	if err != nil {
 		return q, unavailable("The database", err)
 	}
 	q.From, q.To = latest, latest
+	if latest != "" {
+		at.then(&q)
+	}
 	return q, nil
 }
 
@@ -93,6 +101,7 @@ type envelopeTail struct {
 	NotObserved    int        `json:"notObserved"`    // rows, of both lists, that say nobody could look
 	LastObservedAt *time.Time `json:"lastObservedAt"` // of the newest look among the rows
 	Outlets        int        `json:"outlets"`        // active ones there are
+	AsOf           *time.Time `json:"asOf,omitempty"` // the moment that was asked for
 }
 
 func (e envelopeTail) at(began, now time.Time) envelopeTail {

@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+// moment is the past that a request asks for; nil is now.
+type moment struct {
+	at  time.Time
+	seq uint64 // of the last look that was stored by then
+}
+
+// asOf reads the moment, and waits until the tables know all that the log had
+// stored by then: what they show is never half of it.
+func (g *Gateway) asOf(r *request) (*moment, error) {
+	s := r.param("as_of")
+	if s == "" {
+		return nil, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	switch now := g.cfg.Now(); {
+	case err != nil:
+		return nil, badRequest("Parameter %q: %q is not a moment as 2026-02-21T08:00:00Z or 2026-02-21T08:00:00%%2B02:00.", "as_of", s)
+	case t.After(now):
+		return nil, badRequest("Parameter %q: %s is in the future; the clock here says %s.", "as_of", s, now.UTC().Format(time.RFC3339))
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), g.cfg.VisibleWait)
+	defer cancel()
+	stored, err := g.log.SequenceAt(ctx, t)
+	if err != nil {
+		return nil, logProblem(err)
+	}
+	if !g.visible(ctx, stored) {
+		if err := r.Context().Err(); err != nil {
+			return nil, err
+		}
+		return nil, &problem{
+			status: http.StatusServiceUnavailable, retryAfter: 5 * time.Second,
+			message: "The tables do not know yet all that had been seen by then. Try again.",
+		}
+	}
+	m := &moment{at: t.UTC()}
+	if m.seq, err = g.store.SequenceAt(r.Context(), t); err != nil {
+		return nil, unavailable("The database", err)
+	}
+	return m, nil
+}
+
+// then bounds a query to what was known at a moment. No look is for a day
+// after its own, whatever the zone.
+func (m *moment) then(q *store.Query) {
+	if m == nil {
+		return
+	}
+	q.AsOf = &m.seq
+	if last := m.lastDate(); q.To == "" || q.To > last {
+		q.To = last
+	}
+}
+
+func (m *moment) lastDate() events.Date { return events.DateOf(m.at.AddDate(0, 0, 1), time.UTC) }
+
+// latestScanDate is the latest that is known, or was known at a moment.
+func (g *Gateway) latestScanDate(ctx context.Context, m events.Mode, at *moment) (events.Date, error) {
+	if at == nil {
+		return g.store.LatestScanDate(ctx, m)
+	}
+	return g.store.LatestScanDateAsOf(ctx, m, at.seq, at.lastDate())
+}
+
+// stamp is the moment in answers.
+func (m *moment) stamp() *time.Time {
+	if m == nil {
+		return nil
+	}
+	return &m.at
+}
