@@ -119,6 +119,7 @@ type Gateway struct {
 	streams *streamLimit
 	checks  []*question
 
+	judging  chan struct{} // held by the one preview that is being made
 	listener net.Listener
 	inFlight inFlight
 	closing  chan struct{} // closed when streams must end
@@ -147,7 +148,7 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 		auth:    &auth.Auth{Users: st, Tokens: tokens, Passwords: passwords, Audit: audit.record, Now: cfg.Now, Logger: logger},
 		hub:     live.NewHub(log, live.Folds{tracker, watch}, logger),
 		streams: newStreamLimit(),
-		closing: make(chan struct{}),
+		judging: make(chan struct{}, 1), closing: make(chan struct{}),
 	}
 	g.checks = g.questions()
 	return g, nil

@@ -35,6 +35,7 @@ func (g *Gateway) routes() []route {
 		{http.MethodPost, "/scans", auth.Admin, nil, g.postScan},
 		{http.MethodGet, "/scans/{id}", auth.Support, nil, g.getScan},
 		{http.MethodDelete, "/scans/{id}", auth.Admin, nil, g.cancelScan},
+		{http.MethodPost, "/policy/preview", auth.Admin, nil, g.previewPolicy},
 		{http.MethodGet, "/system/state", auth.Support, nil, g.systemState},
 		{http.MethodPost, "/system/credentials/retry", auth.Admin, nil, g.retryCredential},
 	}

@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/whatif"
+)
+
+const (
+	// previewDays is how many scan dates a preview may have: each is some ten
+	// thousand looks to be judged anew. The command line has no such bound.
+	previewDays = 31
+	// previewTimeout bounds the reading of the log.
+	previewTimeout = 45 * time.Second
+	// previewChanges is how many changes an answer lists.
+	previewChanges = 1000
+)
+
+// previewPolicy tells what another policy would say of what was seen.
+func (g *Gateway) previewPolicy(w *response, r *request) error {
+	var in struct {
+		MaxAgeSeconds *int64      `json:"maxAgeSeconds"`
+		MinSizeBytes  *int64      `json:"minSizeBytes"`
+		Patterns      []string    `json:"patterns"`
+		From          events.Date `json:"from"`
+		To            events.Date `json:"to"`
+	}
+	if err := g.readJSON(w, r, &in); err != nil {
+		return err
+	}
+	o := whatif.Options{From: in.From, To: in.To, Most: previewChanges}
+	if in.MaxAgeSeconds != nil {
+		if *in.MaxAgeSeconds < 0 || *in.MaxAgeSeconds > int64(1<<62/time.Second) {
+			return badRequest(`Field "maxAgeSeconds" of the body: %d is no age.`, *in.MaxAgeSeconds)
+		}
+		age := time.Duration(*in.MaxAgeSeconds) * time.Second
+		o.Override.MaxAge = &age
+	}
+	if in.MinSizeBytes != nil {
+		if *in.MinSizeBytes < 0 {
+			return badRequest(`Field "minSizeBytes" of the body: %d is no size.`, *in.MinSizeBytes)
+		}
+		o.Override.MinSize = in.MinSizeBytes
+	}
+	if in.Patterns != nil {
+		if err := o.Override.SetPatterns(in.Patterns); err != nil || len(in.Patterns) == 0 {
+			return badRequest(`Field "patterns" of the body: name patterns as *.bak, none of them empty.`)
+		}
+	}
+	if o.Override.Empty() {
+		return badRequest("The body names nothing that would be another: maxAgeSeconds, minSizeBytes or patterns.")
+	}
+	if err := previewDates(&o, events.DateOf(g.cfg.Now(), g.cfg.Zone)); err != nil {
+		return err
+	}
+	report, err := g.judgeAgain(r.Context(), o)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		Status    string          `json:"status"`
+		From      events.Date     `json:"from"`
+		To        events.Date     `json:"to"`
+		Looks     int             `json:"looks"`
+		Rows      int             `json:"rows"`
+		Changed   int             `json:"changed"`
+		Groups    []whatif.Group  `json:"groups"`
+		Changes   []whatif.Change `json:"changes"`
+		Timestamp time.Time       `json:"timestamp"`
+	}{success, o.From, o.To, report.Looks, report.Days, report.Changed, report.Groups, report.Changes, g.cfg.Now().UTC()})
+}
+
+// previewDates checks the dates; without them it is the last week.
+func previewDates(o *whatif.Options, today events.Date) error {
+	parse := func(name string, d events.Date) (time.Time, error) {
+		if _, err := events.ParseDate(string(d)); err != nil {
+			return time.Time{}, badRequest("Field %q of the body: %v.", name, err)
+		}
+		return time.Parse(time.DateOnly, string(d))
+	}
+	if o.To == "" {
+		o.To = today
+	}
+	to, err := parse("to", o.To)
+	if err != nil {
+		return err
+	}
+	if o.From == "" {
+		o.From = events.DateOf(to.AddDate(0, 0, -6), time.UTC)
+	}
+	from, err := parse("from", o.From)
+	if err != nil {
+		return err
+	}
+	switch days := int(to.Sub(from)/(24*time.Hour)) + 1; {
+	case days < 1:
+		return badRequest(`Field "from" of the body: %s is after "to", %s.`, o.From, o.To)
+	case days > previewDays:
+		return badRequest("%d days are too many for one preview: %d at most; the command `backup-monitor judge` has no bound.", days, previewDays)
+	}
+	return nil
+}
+
+// judgeAgain judges for one caller at a time: it reads much.
+func (g *Gateway) judgeAgain(ctx context.Context, o whatif.Options) (whatif.Report, error) {
+	select {
+	case g.judging <- struct{}{}:
+		defer func() { <-g.judging }()
+	default:
+		return whatif.Report{}, &problem{
+			status: http.StatusTooManyRequests, message: "Another preview is being made. Try again in a moment.", retryAfter: 5 * time.Second,
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, previewTimeout)
+	defer cancel()
+	report, err := whatif.Log(ctx, g.log, o)
+	switch {
+	case errors.Is(err, whatif.ErrIncomplete):
+		return report, &problem{
+			status:  http.StatusConflict,
+			message: "Part of the log was archived, so that these days cannot be judged again here.", cause: err,
+		}
+	case err != nil:
+		return report, logProblem(err)
+	}
+	return report, nil
+}
