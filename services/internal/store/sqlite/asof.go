@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"backupmonitor/events"
@@ -79,7 +80,7 @@ func (s *Store) rowsThen(ctx context.Context, q store.Query, each func(store.Row
 		if q.Limit > 0 {
 			n = min(n, left)
 		}
-		page, err := s.readRows(ctx, q.Mode, text, append(args[:len(args):len(args)], n, offset)...)
+		page, err := s.readRows(ctx, q.Mode, text, append(slices.Clip(args), n, offset)...)
 		if err != nil {
 			return explain(err)
 		}

@@ -17,7 +17,7 @@ import (
 
 // asOfDays is how many days the history has that BenchmarkAsOf asks; 365 with
 // ASOF_DAYS=365 are the 12 million looks of a year, and take minutes to write.
-func asOfDays(b *testing.B) int {
+func asOfDays() int {
 	n, err := strconv.Atoi(os.Getenv("ASOF_DAYS"))
 	if err != nil {
 		return 30
@@ -66,7 +66,7 @@ func pastOf(b *testing.B, days int) string {
 // BenchmarkAsOf asks what was known at a moment of the last day but one, and
 // the same questions about now.
 func BenchmarkAsOf(b *testing.B) {
-	days := asOfDays(b)
+	days := asOfDays()
 	s := open(b, pastOf(b, days))
 	begin := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	day := func(n int) events.Date { return events.DateOf(begin.AddDate(0, 0, n), time.UTC) }
