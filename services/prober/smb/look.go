@@ -39,7 +39,7 @@ const (
 type Options struct {
 	Port        int              // of addresses without one; 0: DefaultPort
 	DialTimeout time.Duration    // for the TCP connection; 0: DefaultDialTimeout
-	IdleTimeout time.Duration    // of each read and write; 0: DefaultIdleTimeout
+	IdleTimeout time.Duration    // of each write, and for each 4 KiB or frame to come in; 0: DefaultIdleTimeout
 	Now         func() time.Time // our clock, which skew is measured against; nil: time.Now
 	// Trace, where set, is told of each step as it ends, one at a time.
 	Trace func(step, detail string, d time.Duration)
