@@ -2,6 +2,7 @@ package fault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 // Mutator changes answers at random. The same mutator does the same to the nth answer of any conversation.
 type Mutator struct {
 	Seed uint64
+	// OneIn is of how many answers about one is changed; 0 means 8.
+	OneIn int
 	// Resign gives changed answers a right signature, as those of a server that is itself broken have. Without it they
 	// are what somebody on the line makes of them.
 	Resign bool
@@ -24,11 +27,12 @@ type Mutator struct {
 	Spare []smbserver.Command
 }
 
-// Act changes about one in three answers.
+// Act changes some answers.
 func (m Mutator) Act() Act {
+	oneIn := cmp.Or(m.OneIn, 8)
 	return Do(fmt.Sprintf("mutator %d", m.Seed), func(_ context.Context, conn net.Conn, r *smbserver.Response) error {
 		vary := rand.New(rand.NewPCG(m.Seed, uint64(r.Number)))
-		if vary.IntN(3) > 0 || slices.Contains(m.Spare, r.Command) {
+		if vary.IntN(oneIn) > 0 || slices.Contains(m.Spare, r.Command) {
 			return write(conn, r.Frame)
 		}
 		frames := m.mutate(vary, r)
@@ -72,9 +76,54 @@ func (m Mutator) mutate(vary *rand.Rand, r *smbserver.Response) [][]byte {
 		message = append(message[:at:at], append(bytes.Repeat([]byte{byte(vary.Uint32())}, n), message[at:]...)...)
 	}
 	for range 1 + vary.IntN(3) {
+		if r.Command == smbserver.QueryDirectory && vary.IntN(2) == 0 {
+			changeEntry(vary, message)
+			continue
+		}
 		m.change(vary, message)
 	}
 	return [][]byte{framed(message)}
+}
+
+// changeEntry spoils a field of an entry of a listing, FileIdBothDirectoryInformation, [MS-FSCC] 2.4.17, so that what
+// comes of it could pass for a listing.
+func changeEntry(vary *rand.Rand, message []byte) {
+	const first, fixed = header + 8, 104
+	le := binary.LittleEndian
+	var starts []int
+	for at := first; at+fixed <= len(message); {
+		starts = append(starts, at)
+		next := int(le.Uint32(message[at:]))
+		if next == 0 || len(starts) > 1000 {
+			break
+		}
+		at += next
+	}
+	if len(starts) == 0 {
+		return
+	}
+	i := len(starts) - 1 // as a rule the newest file
+	if vary.IntN(2) == 0 {
+		i = vary.IntN(len(starts))
+	}
+	entry := message[starts[i]:]
+	switch vary.IntN(4) {
+	case 0: // where the next one begins: none, a later one, or a little off
+		offsets := []int{0, 8, int(le.Uint32(entry)) + 8, starts[vary.IntN(len(starts))] - starts[i]}
+		le.PutUint32(entry, uint32(offsets[vary.IntN(len(offsets))]))
+	case 1: // a time: another of the same shape, or one that is far away
+		field := entry[8+8*vary.IntN(4):]
+		v := le.Uint64(field)
+		const wrap = 1 << 62 / 25 // after so many it looks the same to who counts nanoseconds in 64 bits, [MS-DTYP] 2.3.3
+		times := []uint64{v ^ 1<<(40+vary.IntN(24)), v + 1<<62, v + wrap*vary.Uint64N(25), 0, 1<<63 - 1}
+		le.PutUint64(field, times[vary.IntN(len(times))])
+	case 2: // the length of the name
+		lengths := []uint32{0, 2, le.Uint32(entry[60:]) + 2, le.Uint32(entry[60:]) * 2, uint32(len(entry) - fixed)}
+		le.PutUint32(entry[60:], lengths[vary.IntN(len(lengths))])
+	default: // anything in the entry
+		at := vary.IntN(min(len(entry), fixed+64))
+		entry[at] = byte(vary.Uint32())
+	}
 }
 
 // replay is a recorded answer that claims to answer the same request.
