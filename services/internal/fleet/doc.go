@@ -17,6 +17,6 @@
 // thousand files or ten thousand outlets cost next to nothing. [Outlet.Expect] says what a right look at it must find,
 // known from how it was made and not from the rules that are under test. [Outlet.Stats] counts what was asked of it.
 //
-// Everything a server says passes through [Options.Intercept] before it is written; that is where an outlet learns to
-// misbehave on the wire.
+// An outlet misbehaves on the wire where its truth has faults (package fault); everything else a server says passes
+// through [Options.Intercept] before it is written.
 package fleet

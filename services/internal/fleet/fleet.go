@@ -41,7 +41,8 @@ type Options struct {
 	Address func(i int) string
 	// Dialects are those spoken, for example 0x0311 alone; nil means all.
 	Dialects []uint16
-	// Intercept sees each frame of an outlet before it is written, and writes it; nil writes it as it is.
+	// Intercept sees each frame of an outlet that meets none of the truth's faults before it is written, and writes it;
+	// nil writes it as it is.
 	Intercept func(o *Outlet) smbserver.Intercept
 	// Logger is told at debug level why conversations ended; nil means nobody is.
 	Logger *slog.Logger

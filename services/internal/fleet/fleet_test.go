@@ -146,15 +146,20 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// systemTime reads the server's clock from the answer to a negotiate request for dialect 2.1, [MS-SMB2] 2.2.4.
-func systemTime(t *testing.T, o *fleet.Outlet) uint64 {
-	t.Helper()
+// negotiateRequest is one for dialect 2.1, as it goes over the line, [MS-SMB2] 2.2.3.
+func negotiateRequest() []byte {
 	request := make([]byte, 64+36+2)
 	copy(request, "\xfeSMB\x40")
 	request[64], request[66] = 36, 1
 	binary.LittleEndian.PutUint16(request[100:], 0x0210)
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(request))), request...)
+}
+
+// systemTime reads the server's clock from the answer to that, [MS-SMB2] 2.2.4.
+func systemTime(t *testing.T, o *fleet.Outlet) uint64 {
+	t.Helper()
 	conn := dial(t, o.Addr())
-	if _, err := conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(request))), request...)); err != nil {
+	if _, err := conn.Write(negotiateRequest()); err != nil {
 		t.Fatal(err)
 	}
 	var answer [4 + 64 + 64]byte

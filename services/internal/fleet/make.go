@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/fleet/fault"
 	"backupmonitor/services/internal/fleet/smbserver"
 )
 
@@ -131,7 +133,30 @@ func (plan Plan) wholeOutlet(t *Truth) {
 		t.Reach = Unreachable
 	case NeverAnswers:
 		t.Reach = Silent
+	case Resets:
+		t.Reach = Resetting
+	default:
+		t.Faults = plan.faults()
 	}
+}
+
+// faults are what goes wrong on the wire, where the preset is about that.
+func (plan Plan) faults() fault.List {
+	switch plan.Preset {
+	case BreaksOff:
+		return fault.List{fault.To(smbserver.QueryDirectory, 0, fault.Reset())}
+	case Drips:
+		return fault.List{fault.Every(fault.Drip(time.Second))}
+	case CutShort:
+		return fault.List{fault.To(smbserver.QueryDirectory, 0, fault.Truncate(200))}
+	case Missigns:
+		return fault.List{fault.To(smbserver.QueryDirectory, 0, fault.Missign())}
+	case TooManyGuests:
+		return fault.List{fault.To(smbserver.SessionSetup, 2, fault.Refuse(smbserver.StatusRequestNotAccepted))}
+	case WakingDisk:
+		return fault.List{fault.To(smbserver.Create, 0, fault.Pending(200*time.Millisecond))}
+	}
+	return nil
 }
 
 // severalUSBNewest is the drive with the newest backup where there are several.
@@ -161,6 +186,8 @@ func (plan Plan) oneMode(t *Truth, share string) {
 		drive.Refusal = smbserver.StatusAccessDenied
 	case FolderDenied:
 		folder.Refusal = smbserver.StatusAccessDenied
+	case FolderInUse:
+		folder.Refusal = smbserver.StatusSharingViolation
 	case LetterCase:
 		path = "backupFULL"
 		folder.Source = each{good, func(f File) File { f.Name = strings.ToUpper(f.Name); return f }}
@@ -187,6 +214,10 @@ func (plan Plan) files(good Nightly) Source {
 			f.Name = "Sicherung Größe Ünïcødé 日本語 Ελλάδα 🗄 " + f.Name
 			return f
 		}}
+	case LongNames:
+		return each{good, longName}
+	case FolderChanging:
+		return both{good, growing{plan.Code}}
 	case FutureFile:
 		return relative(func(now time.Time) Files {
 			ahead := now.Truncate(24 * time.Hour).Add(72 * time.Hour)
@@ -203,6 +234,23 @@ func (plan Plan) files(good Nightly) Source {
 		}}, good}
 	}
 	return good
+}
+
+// longName makes a name of 255 characters, as SMB counts them: units of UTF-16; [MS-FSCC] 2.1.5.
+func longName(f File) File {
+	const most = 255
+	scripts := []string{"ß", "Ж", "Ω", "ع", "ש", "क", "ไ", "中", "한", "🗄", "e\u0301"}
+	room := most - len(utf16.Encode([]rune(f.Name)))
+	var b strings.Builder
+	for i := 0; room > 0; i++ {
+		next := scripts[(int(f.Size/pageSize)+i)%len(scripts)]
+		if units := len(utf16.Encode([]rune(next))); units <= room {
+			room -= units
+			b.WriteString(next)
+		}
+	}
+	f.Name = b.String() + f.Name
+	return f
 }
 
 // noBackups are files that are younger than the newest backup and are none, though some look it.

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"backupmonitor/services/internal/fleet/fault"
 	"backupmonitor/services/internal/fleet/smbserver"
 )
 
@@ -47,15 +48,20 @@ func newOutlet(f *Fleet, spec Spec) *Outlet {
 	o := &Outlet{fleet: f, spec: spec, conns: map[net.Conn]struct{}{}}
 	o.truth.Store(spec.Truth.clone())
 	o.spec.Truth = Truth{}
-	config := smbserver.Config{
-		Host:     host{o},
-		Dialects: f.options.Dialects,
-		Latency:  func() time.Duration { return o.truth.Load().Latency },
-	}
+	var otherwise smbserver.Intercept
 	if f.options.Intercept != nil {
-		config.Intercept = f.options.Intercept(o)
+		otherwise = f.options.Intercept(o)
 	}
-	o.server = smbserver.New(config)
+	o.server = smbserver.New(smbserver.Config{
+		Host:          host{o},
+		Dialects:      f.options.Dialects,
+		Latency:       func() time.Duration { return o.truth.Load().Latency },
+		MaxSessions:   func() int { return o.truth.Load().MaxSessions },
+		TakesUnsigned: func() bool { return o.truth.Load().TakesUnsigned },
+		Intercept: func(ctx context.Context, conn net.Conn, r *smbserver.Response) error {
+			return o.truth.Load().Faults.Write(ctx, conn, r, otherwise)
+		},
+	})
 	return o
 }
 
@@ -191,8 +197,13 @@ func (o *Outlet) converse(conn net.Conn) {
 		o.open.Add(-1)
 		o.mu.Unlock()
 	}()
-	if o.truth.Load().Reach == Silent {
+	switch o.truth.Load().Reach {
+	case Silent:
 		o.mute(conn)
+		return
+	case Resetting:
+		_, _ = conn.Read(make([]byte, 1)) // a reset before that could come before the client is connected
+		fault.Break(conn)
 		return
 	}
 	if err := o.server.ServeConn(o.fleet.ctx, conn); err != nil {

@@ -36,6 +36,17 @@ const (
 	ExpiredAccount Preset = "expired_account" // the account's password has expired
 	NotListening   Preset = "unreachable"     // nothing listens
 	NeverAnswers   Preset = "silent"          // connections are accepted, and never answered
+
+	Resets         Preset = "resets"            // connections are accepted, and reset when the client speaks
+	BreaksOff      Preset = "breaks_off"        // the connection is reset in the middle of a listing
+	Drips          Preset = "drips"             // answers come at a byte a second
+	CutShort       Preset = "cut_short"         // listings end before they should
+	Missigns       Preset = "wrong_signature"   // listings are changed on their way
+	TooManyGuests  Preset = "too_many_sessions" // nobody else may sign in
+	FolderInUse    Preset = "folder_in_use"     // another program keeps the folder to itself
+	FolderChanging Preset = "folder_changing"   // files come, and are renamed, while the folder is read
+	LongNames      Preset = "long_names"        // names of 255 characters in many scripts
+	WakingDisk     Preset = "waking_disk"       // the disk must spin up first, and the server says so
 )
 
 // Presets lists them all: Good, then the others in the order in which a demo takes them up.
@@ -43,7 +54,8 @@ func Presets() []Preset {
 	return []Preset{
 		Good, Stale, DriveMissing, NotListening, EmptyFolder, SeveralUSB, TooSmall, WrongPassword, FolderMissing,
 		ClockAhead, FutureFile, FolderDenied, NoMedium, OtherFiles, NeverAnswers, LetterCase, ShareDenied, ManyFiles,
-		UnicodeNames, ClockBehind, NoSystemTime, Slow, InUse, LockedOut, ExpiredAccount,
+		UnicodeNames, ClockBehind, NoSystemTime, Slow, InUse, LockedOut, ExpiredAccount, Resets, FolderInUse, BreaksOff,
+		FolderChanging, LongNames, WakingDisk, TooManyGuests, Drips, CutShort, Missigns,
 	}
 }
 
@@ -58,7 +70,7 @@ type Expected struct {
 func (p Preset) ofWholeOutlet() bool {
 	return slices.Contains([]Preset{
 		Good, Slow, ClockAhead, ClockBehind, NoSystemTime, WrongPassword, LockedOut, ExpiredAccount, NotListening,
-		NeverAnswers,
+		NeverAnswers, Resets, BreaksOff, Drips, CutShort, Missigns, TooManyGuests, WakingDisk,
 	}, p)
 }
 
@@ -86,8 +98,10 @@ func (p Preset) cause(mode events.Mode) events.Cause {
 		return events.CauseAuthFailed
 	case NotListening:
 		return events.CauseUnreachable
-	case NeverAnswers:
+	case NeverAnswers, Drips:
 		return events.CauseTimeout
+	case Resets, BreaksOff, CutShort, Missigns, TooManyGuests, FolderInUse:
+		return events.CauseProtocolError
 	}
 	return events.CauseOK
 }

@@ -115,8 +115,12 @@ func TestPresets(t *testing.T) {
 			t.Run(string(preset)+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				spec := fleet.New(fleet.Plan{Code: "B0042", Preset: preset, Modes: modes, Seed: uint64(len(name)), Now: time.Now()})
-				if preset == fleet.NeverAnswers {
+				switch preset {
+				case fleet.NeverAnswers:
 					lookAtSilence(t, spec)
+					return
+				case fleet.Drips:
+					lookAtDrips(t, spec)
 					return
 				}
 				if preset == fleet.Slow {
@@ -132,6 +136,12 @@ func TestPresets(t *testing.T) {
 						t.Fatalf("nothing is expected of %s", mode)
 					}
 					got := look(t, o, mode, fleet.DefaultPassword)
+					if want.Cause == events.CauseProtocolError {
+						if !wentWrong(got.cause) {
+							t.Errorf("%s: found %+v, want it to go wrong", mode, got)
+						}
+						continue
+					}
 					if got.cause != want.Cause || want.Share != "" && got.share != want.Share {
 						t.Errorf("%s: found %+v, want %+v", mode, got, want)
 					}
@@ -141,6 +151,28 @@ func TestPresets(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// wentWrong tells a finding that is an error in words from those that are causes.
+func wentWrong(cause events.Cause) bool { return strings.ContainsAny(string(cause), " 0") }
+
+// lookAtDrips makes sure that an answer begins, and goes on for seconds.
+func lookAtDrips(t *testing.T, spec fleet.Spec) {
+	t.Helper()
+	o := start(t, fleet.Options{}, spec).Outlets()[0]
+	conn := dial(t, o.Addr())
+	if _, err := conn.Write(negotiateRequest()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 1000)); n != 1 || err != nil {
+		t.Errorf("read %d bytes: %v, want the first", n, err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 1000)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read %d bytes: %v, want none yet", n, err)
 	}
 }
 

@@ -107,3 +107,34 @@ func (e each) At(now time.Time) Listing {
 type relative func(now time.Time) Files
 
 func (r relative) At(now time.Time) Listing { return r(now) }
+
+// growing is a folder of the temporary files of a program that goes on making them, and renaming them, while the folder
+// is read: it is longer at its end than it was at its beginning, and shows some files under both their names.
+type growing struct{ code string }
+
+// At gives a listing that grows with every look at one of its files.
+func (g growing) At(now time.Time) Listing {
+	return &grown{code: g.code, at: now.Add(-time.Minute).Truncate(time.Second)}
+}
+
+type grown struct {
+	code string
+	at   time.Time
+	seen int // the highest index asked for so far, and one
+}
+
+const (
+	grownFrom  = 9000 // files at the beginning: more than one answer holds
+	grownEvery = 10   // files read for each that is made meanwhile
+)
+
+func (g *grown) Len() int { return grownFrom + min(g.seen, grownFrom)/grownEvery }
+
+func (g *grown) File(i int) File {
+	g.seen = max(g.seen, i+1)
+	name := fmt.Sprintf("tmp_%s_%06d.trn", g.code, i)
+	if i >= grownFrom {
+		name = fmt.Sprintf("tmp_%s_%06d.done", g.code, (i-grownFrom)*grownEvery)
+	}
+	return File{Name: name, Size: 4096 + int64(i), Created: g.at, Modified: g.at}
+}

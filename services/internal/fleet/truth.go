@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"backupmonitor/services/internal/fleet/fault"
 	"backupmonitor/services/internal/fleet/smbserver"
 )
 
@@ -17,6 +18,7 @@ const (
 	Reachable   Reach = iota
 	Unreachable       // nothing listens: connections are refused
 	Silent            // connections are accepted, and never answered
+	Resetting         // connections are accepted, and reset when the client speaks
 )
 
 // Truth is everything there is to know about one outlet. It is a value: a running outlet's changes only through
@@ -33,6 +35,12 @@ type Truth struct {
 	ClockUntold bool
 	// Latency delays each answer.
 	Latency time.Duration
+	// MaxSessions is how many may be signed in at once; 0 means any number. Whoever comes after them is refused.
+	MaxSessions int
+	// TakesUnsigned makes the server serve requests without a signature too.
+	TakesUnsigned bool
+	// Faults are what goes wrong on the wire.
+	Faults fault.List
 	// Drives by the name of their share, such as "d$". A drive that is not there has no share.
 	Drives map[string]Drive
 }
@@ -159,6 +167,7 @@ func (f *Folder) list(now time.Time) Listing {
 // clone copies all that [Outlet.Change] may touch. Sources are never changed, only replaced.
 func (t *Truth) clone() *Truth {
 	c := *t
+	c.Faults = slices.Clone(t.Faults)
 	c.Drives = maps.Clone(t.Drives)
 	for share, drive := range c.Drives {
 		drive.Folders = maps.Clone(drive.Folders)

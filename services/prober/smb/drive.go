@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/bits"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,9 +24,6 @@ const (
 	// spaceGrace is how long a finished listing waits for the free space,
 	// which was asked for together with it.
 	spaceGrace = 2 * time.Second
-	// noFileTime is what the library makes of a FILETIME of 0, which says that
-	// there is no time: its arithmetic wraps around to the year 2185.
-	noFileTime = 6802270473709551616
 )
 
 // driveLook looks at one drive.
@@ -143,21 +141,17 @@ func isFile(f *smb2.File) bool {
 }
 
 func file(info os.FileInfo) (events.File, error) {
-	f := events.File{Name: info.Name(), Bytes: info.Size(), Modified: fileInfoTime(info.ModTime())}
+	f := events.File{Name: info.Name(), Bytes: info.Size(), Modified: infoTime(info.ModTime())}
+	if f.Name == "" || strings.ContainsAny(f.Name, "\\/\x00") {
+		return f, fmt.Errorf("the server says that there is a file %q", f.Name)
+	}
 	if f.Bytes < 0 {
 		return f, fmt.Errorf("the server says that %q has %d bytes", f.Name, f.Bytes)
 	}
 	if stat, ok := info.Sys().(*smb2.FileStat); ok {
-		f.Created = fileInfoTime(stat.CreationTime)
+		f.Created = infoTime(stat.CreationTime)
 	}
 	return f, nil
-}
-
-func fileInfoTime(t time.Time) time.Time {
-	if t.UnixNano() == noFileTime {
-		return time.Time{}
-	}
-	return t.UTC()
 }
 
 // capacity is free and total bytes. The library's block is an allocation unit,

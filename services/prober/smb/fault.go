@@ -17,12 +17,16 @@ import (
 
 var errNotAFolder = errors.New("it is a file, not a folder")
 
-// guard turns a panic of f into an error: the library decodes what strangers
-// send.
+// panicError is a panic of the library, which decodes what strangers send.
+type panicError struct{ value any }
+
+func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// guard turns a panic of f into an error.
 func guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the server's answer cannot be understood: %v", p)
+			err = panicError{p}
 		}
 	}()
 	return f()
@@ -39,6 +43,8 @@ func dialError(hostPort string, err error) *events.LookError {
 		e.Detail = fmt.Sprintf("the name %s cannot be resolved: %s", dns.Name, dns.Err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Detail = hostPort + " refused the connection"
+	case errors.Is(err, syscall.ECONNRESET):
+		e.Detail = hostPort + " reset the connection at once"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		e.Detail = "there is no way to " + hostPort
 	default:
@@ -93,8 +99,15 @@ func signInError(step string, cred Credential, err error, seen sighting) *events
 	return e
 }
 
-// driveError says what kept the look from one drive.
+// driveError says what kept the look from one drive. The account was good: that
+// much is said first.
 func driveError(step string, d events.Drive, cred Credential, err error) *events.LookError {
+	e := signedInError(step, d, cred, err)
+	e.Detail = "signed in, but " + e.Detail
+	return e
+}
+
+func signedInError(step string, d events.Drive, cred Credential, err error) *events.LookError {
 	doing := map[string]string{
 		StepShare:  "connecting to the share " + d.Share,
 		StepFolder: "opening " + where(d),
@@ -108,14 +121,12 @@ func driveError(step string, d events.Drive, cred Credential, err error) *events
 		return otherError(step, doing, err)
 	}
 	e := &events.LookError{Code: driveCause(step, status), Step: step, NTStatus: status.String()}
-	switch e.Code {
-	case events.CauseShareMissing:
+	switch {
+	case e.Code == events.CauseShareMissing:
 		e.Detail = "there is no share " + d.Share
-	case events.CauseFolderMissing:
-		e.Detail = "there is no folder " + where(d)
-	case events.CauseDriveMissing:
-		e.Detail = fmt.Sprintf("%s while %s", meaning(status), doing)
-	case events.CauseAccessDenied:
+	case e.Code == events.CauseFolderMissing:
+		e.Detail = fmt.Sprintf("%s has no %s folder", root(d), folderPath(d.Folder))
+	case status == statusAccessDenied || status == statusNetworkAccessDenied:
 		e.Detail = fmt.Sprintf("the server denied %s access while %s", cred, doing)
 	default:
 		e.Detail = fmt.Sprintf("%s while %s", meaning(status), doing)
@@ -151,19 +162,39 @@ func otherError(step, doing string, err error) *events.LookError {
 		err = transport.Err // it hides its cause from errors.Is
 	}
 	e := &events.LookError{Code: events.CauseProtocolError, Step: step}
+	if isTimeout(err) || errors.Is(err, context.Canceled) {
+		e.Code = events.CauseTimeout
+	}
+	e.Detail = what(err) + " while " + doing
+	return e
+}
+
+// what says what happened, as the beginning of a sentence.
+func what(err error) string {
+	var misbehaved misbehaviour
+	_, panicked := errors.AsType[panicError](err)
+	invalid, malformed := errors.AsType[*smb2.InvalidResponseError](err)
 	switch {
 	case err == nil:
-		e.Detail = "nothing came back while " + doing
+		return "nothing came back"
 	case isTimeout(err):
-		e.Code, e.Detail = events.CauseTimeout, "the server did not answer in time while "+doing
+		return "the server did not answer in time"
 	case errors.Is(err, context.Canceled):
-		e.Code, e.Detail = events.CauseTimeout, "the look was broken off while "+doing
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		e.Detail = "the server closed the connection while " + doing
-	default:
-		e.Detail = fmt.Sprintf("while %s: %v", doing, err)
+		return "the look was broken off"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "the server reset the connection"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return "the server closed the connection"
+	case errors.As(err, &misbehaved):
+		return misbehaved.Error()
+	case panicked:
+		return "the server sent what cannot be understood"
+	case malformed && strings.Contains(invalid.Message, "signature"):
+		return "the server's answer bears a wrong signature, as if somebody had changed it on its way,"
+	case malformed:
+		return fmt.Sprintf("the server's answer is malformed (%s)", invalid.Message)
 	}
-	return e
+	return fmt.Sprintf("something went wrong (%v)", err)
 }
 
 func isTimeout(err error) bool {
@@ -177,9 +208,13 @@ func isTimeout(err error) bool {
 
 // where names a folder as people write it: D:\BackupFull.
 func where(d events.Drive) string {
-	root := d.Share
+	return strings.TrimSuffix(root(d)+`\`+folderPath(d.Folder), `\`)
+}
+
+// root names a drive as people do: D:, or its share where it has no letter.
+func root(d events.Drive) string {
 	if d.Letter != "" {
-		root = d.Letter + ":"
+		return d.Letter + ":"
 	}
-	return strings.TrimSuffix(root+`\`+folderPath(d.Folder), `\`)
+	return d.Share
 }

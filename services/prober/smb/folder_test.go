@@ -56,9 +56,9 @@ func TestFolders(t *testing.T) {
 	}{
 		{"d$", `Data\Backup Full`, events.CauseOK, ""},
 		{"d$", "/data/BACKUP FULL/", events.CauseOK, ""},
-		{"D$", `Data\Other`, events.CauseFolderMissing, `there is no folder D:\Data\Other`},
-		{"d$", `Other\Backup Full`, events.CauseFolderMissing, `there is no folder D:\Other\Backup Full`},
-		{"d$", `Data\Backup Full\DB.bak`, events.CauseFolderMissing, `D:\Data\Backup Full\DB.bak is a file, not a folder`},
+		{"D$", `Data\Other`, events.CauseFolderMissing, `signed in, but D: has no Data\Other folder`},
+		{"d$", `Other\Backup Full`, events.CauseFolderMissing, `signed in, but D: has no Other\Backup Full folder`},
+		{"d$", `Data\Backup Full\DB.bak`, events.CauseFolderMissing, `signed in, but D:\Data\Backup Full\DB.bak is a file, not a folder`},
 		{"e$", "", events.CauseOK, ""},
 		{"f$", "", events.CauseNoBackup, ""},
 	}

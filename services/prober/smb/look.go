@@ -41,7 +41,7 @@ const (
 type Options struct {
 	Port        int              // of addresses without one; 0: DefaultPort
 	DialTimeout time.Duration    // for the TCP connection; 0: DefaultDialTimeout
-	IdleTimeout time.Duration    // of each read and write; 0: DefaultIdleTimeout
+	IdleTimeout time.Duration    // of each write, and for each 4 KiB or frame to come in; 0: DefaultIdleTimeout
 	QuietAfter  time.Duration    // see Request.Quiet; 0: DefaultQuietAfter
 	Now         func() time.Time // our clock, which skew is measured against; nil: time.Now
 	Breaker     Breaker          // of accounts of a domain; nil: none

@@ -21,7 +21,7 @@ func TestEveryKindOfOutlet(t *testing.T) {
 			t.Parallel()
 			o := outlet(t, preset, nil)
 			within := patience
-			if preset == fleet.NeverAnswers {
+			if preset == fleet.NeverAnswers || preset == fleet.Drips {
 				within = time.Second
 			}
 			results := look(t, within, bothModes(o.Addr(), account()))

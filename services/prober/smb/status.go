@@ -122,9 +122,29 @@ func (s ntStatus) ofAccount() bool {
 func meaning(s ntStatus) string {
 	switch s {
 	case statusRequestNotAccepted:
-		return "the server has too many connections"
+		return "the server takes no more connections"
 	case 0xC000009A, 0xC0000205: // INSUFFICIENT_RESOURCES, INSUFF_SERVER_RESOURCES
 		return "the server is out of resources"
+	case 0xC0000043, 0xC0000054: // SHARING_VIOLATION, FILE_LOCK_CONFLICT
+		return "another program keeps it to itself"
+	case 0xC0000056: // DELETE_PENDING
+		return "it is being deleted"
+	case 0xC0000203, 0xC000035C: // USER_SESSION_DELETED, NETWORK_SESSION_EXPIRED
+		return "the server ended the session"
+	case 0xC00000C9: // NETWORK_NAME_DELETED
+		return "the server withdrew the share"
+	case 0xC0000128: // FILE_CLOSED
+		return "the server closed the folder"
+	case 0xC0000257, 0xC000019C: // PATH_NOT_COVERED, FS_DRIVER_REQUIRED
+		return "it lies elsewhere in a distributed file system, which is not followed"
+	case 0x8000002D: // STOPPED_ON_SYMLINK
+		return "it is a link to elsewhere"
+	case 0xC0000033, 0xC0000039, 0xC000003B: // OBJECT_NAME_INVALID, OBJECT_PATH_INVALID, OBJECT_PATH_SYNTAX_BAD
+		return "the server does not accept the name"
+	case 0xC00000E5: // INTERNAL_ERROR
+		return "the server has an internal error"
+	case statusLockedVolume:
+		return "the drive is locked by BitLocker"
 	case statusNoMediaInDevice, statusNoMedia:
 		return "there is no medium in the drive"
 	case statusNoSuchDevice, statusDeviceDoesNotExist:

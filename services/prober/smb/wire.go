@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// wire is a TCP connection that bounds what a server can do to us: every read
-// and write has a deadline, all of them together another, and no frame is
-// large. It also reads what the client library does not tell: the server's
+// wire is a TCP connection that bounds what a server can do to us: what it
+// must send or take has a deadline, all of them together another, no frame is large,
+// and what the client library would take amiss does not reach it (see dialogue
+// and entries). It also reads what the library does not tell: the server's
 // clock, why it refused the sign-in, and the credits.
 //
 // The library reads from one goroutine and writes from another.
@@ -27,9 +28,13 @@ type wire struct {
 
 	in      *bufio.Reader // spares a system call per frame; reader only
 	framing framer        // reader only
+	listing *entries      // of the frame that is under way; reader only
+	readBy  time.Time     // deadline of what is being read; reader only
+	part    int           // bytes received since readBy was set; reader only
 	held    []byte        // a frame's transport header, until its message comes; writer only
 
 	mu     sync.Mutex
+	said   dialogue
 	seen   sighting
 	barred bool // waiting at beforeSignIn
 }
@@ -64,7 +69,7 @@ func (w *wire) look() sighting {
 // Read implements net.Conn.
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.in.Read(p)
-	if ferr := w.framing.feed(p[:n], w.limit, w.received); ferr != nil {
+	if ferr := w.framing.feed(p[:n], w); ferr != nil {
 		return 0, ferr
 	}
 	return n, err
@@ -130,6 +135,7 @@ func (w *wire) within(d time.Duration) time.Time {
 	return at
 }
 
+// limit implements frameSink.
 func (w *wire) limit() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -148,6 +154,7 @@ func (w *wire) sending(m message) {
 		w.seen.traffic.Turns++
 		w.seen.mayTurn = false
 	}
+	w.said.ask(m)
 	if !m.plain() {
 		return
 	}
@@ -157,16 +164,41 @@ func (w *wire) sending(m message) {
 	}
 }
 
-// received notes a frame that has arrived, before the library sees its end.
-func (w *wire) received(prefix []byte) {
+// header implements frameSink.
+func (w *wire) header(m message) {
+	w.listing = nil
+	if m.plain() && m.command() == commandQueryDirectory && m.status() == 0 {
+		w.listing = new(entries)
+	}
+}
+
+// body implements frameSink.
+func (w *wire) body(p []byte) error {
+	if w.listing == nil {
+		return nil
+	}
+	return w.listing.feed(p)
+}
+
+// whole notes a frame that has arrived, before the library sees its end. It
+// implements frameSink.
+func (w *wire) whole(m message) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen.traffic.Received++
 	w.seen.mayTurn = true
-	m := message(prefix)
-	if !m.plain() {
-		return
+	solicited, err := w.said.answer(m)
+	if err != nil {
+		return err
 	}
+	if solicited {
+		w.received(m)
+	}
+	return nil
+}
+
+// received reads the beginning of an answer.
+func (w *wire) received(m message) {
 	w.seen.credits = min(w.seen.credits+m.credits(), libraryCredits)
 	if w.seen.signedIn {
 		return // what comes now may say nothing new about the beginning
@@ -181,34 +213,42 @@ func (w *wire) received(prefix []byte) {
 	}
 }
 
-// armedReader reads from the connection with a new deadline each time.
+// progress is how many bytes of a frame must come within the idle timeout: who
+// sends a byte a second keeps nobody waiting for an hour.
+const progress = 4096
+
+// armedReader reads from the connection with a deadline.
 type armedReader struct{ w *wire }
 
 func (r armedReader) Read(p []byte) (int, error) {
+	w := r.w
+	if w.framing.have == 0 || w.part >= progress {
+		w.readBy, w.part = w.deadline(), 0
+	}
 	for {
 		n, err := r.patiently(p)
-		if n > 0 || !isTimeout(err) || !r.w.isBarred() || !time.Now().Before(r.w.deadline()) {
+		w.part += n
+		if n > 0 || !isTimeout(err) || !w.isBarred() || !time.Now().Before(w.deadline()) {
 			return n, err
 		}
+		w.readBy = w.deadline() // nothing was asked of the server
 	}
 }
 
 // patiently reads once, and tells on the way if it has to wait for long.
 func (r armedReader) patiently(p []byte) (int, error) {
-	rest := r.w.idle
-	if r.w.quietAfter < rest {
-		n, err := r.until(p, r.w.within(r.w.quietAfter))
+	if by := r.w.within(r.w.quietAfter); by.Before(r.w.readBy) {
+		n, err := r.by(p, by)
 		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
 		r.w.quiet()
-		rest -= r.w.quietAfter
 	}
-	return r.until(p, r.w.within(rest))
+	return r.by(p, r.w.readBy)
 }
 
-func (r armedReader) until(p []byte, at time.Time) (int, error) {
-	if err := r.w.SetReadDeadline(at); err != nil {
+func (r armedReader) by(p []byte, deadline time.Time) (int, error) {
+	if err := r.w.SetReadDeadline(deadline); err != nil {
 		return 0, err
 	}
 	return r.w.Conn.Read(p)

@@ -43,7 +43,7 @@ func (c *conversation) handleInSession(req *request) (answer, *signer) {
 		return refuse(StatusUserSessionDeleted), nil
 	}
 	req.session = s
-	if req.flags&flagSigned == 0 || !s.signer.verify(req.raw) {
+	if signed := req.flags&flagSigned != 0; !signed && !c.server.config.TakesUnsigned() || signed && !s.signer.verify(req.raw) {
 		return refuse(StatusAccessDenied), s.signer
 	}
 	if req.broken != StatusOK {
@@ -55,7 +55,7 @@ func (c *conversation) handleInSession(req *request) (answer, *signer) {
 	}
 	switch req.command {
 	case Logoff:
-		delete(c.sessions, s.id)
+		c.drop(s)
 		return answer{body: []byte{4, 0, 0, 0}}, s.signer
 	case Echo:
 		return echo(req), s.signer

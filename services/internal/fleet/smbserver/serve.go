@@ -41,9 +41,7 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 	})
 	readErr := s.read(ctx, conn, queue)
 	close(queue)
-	if readErr != nil {
-		cancel()
-	}
+	cancel() // the client has left: nobody waits for what is still to be said
 	writer.Wait()
 	if writeErr != nil && !errors.Is(writeErr, context.Canceled) {
 		return writeErr
@@ -54,6 +52,8 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) error {
 // read takes requests off the connection and queues their answers.
 func (s *Server) read(ctx context.Context, conn net.Conn, queue chan<- outgoing) error {
 	talk := newConversation(s)
+	defer talk.end()
+	var answered [commandCount]int
 	for number := 1; ; {
 		if err := conn.SetReadDeadline(time.Now().Add(s.config.IdleTimeout)); err != nil {
 			return fmt.Errorf("set read deadline: %w", err)
@@ -75,6 +75,10 @@ func (s *Server) read(ctx context.Context, conn net.Conn, queue chan<- outgoing)
 		}
 		response.Number = number
 		number++
+		if c := int(response.Command); c < commandCount {
+			answered[c]++
+			response.Nth = answered[c]
+		}
 		select {
 		case queue <- outgoing{response, due}:
 		case <-ctx.Done():

@@ -17,6 +17,12 @@ type Config struct {
 	Latency func() time.Duration
 	// Intercept writes the responses; nil writes each as it is.
 	Intercept Intercept
+	// MaxSessions is how many may be signed in at once, on all connections together; whoever comes after them is told
+	// StatusRequestNotAccepted. nil, or an answer of 0, means any number.
+	MaxSessions func() int
+	// TakesUnsigned tells whether requests without a signature are served too, as a server does that lets guests in.
+	// nil means that they are not.
+	TakesUnsigned func() bool
 	// IdleTimeout ends a conversation whose client says nothing for so long; 0 means 15 minutes.
 	IdleTimeout time.Duration
 }
@@ -27,6 +33,8 @@ type Response struct {
 	Command Command
 	// Number counts the response frames of this conversation, from 1.
 	Number int
+	// Nth counts those among them that answer this command, from 1.
+	Nth int
 	// Frame is what would be written: four bytes of length, then the message or messages, signed. It is the
 	// interceptor's own to change.
 	Frame []byte
@@ -50,6 +58,7 @@ type Server struct {
 type counts struct {
 	requests      [commandCount]atomic.Int64
 	sessions      atomic.Int64
+	openSessions  atomic.Int64
 	failedSignIns atomic.Int64
 	lastSession   atomic.Uint64
 }
@@ -58,6 +67,7 @@ type counts struct {
 type Stats struct {
 	Requests      map[Command]int64 // each request of a compound counts; commands never seen are absent
 	Sessions      int64             // sign-ins that succeeded
+	OpenSessions  int64             // of these, those that have not ended
 	FailedSignIns int64             // sign-ins with an unknown user, a wrong password or a refused account
 }
 
@@ -75,6 +85,12 @@ func New(config Config) *Server {
 			return err
 		}
 	}
+	if config.MaxSessions == nil {
+		config.MaxSessions = func() int { return 0 }
+	}
+	if config.TakesUnsigned == nil {
+		config.TakesUnsigned = func() bool { return false }
+	}
 	if config.IdleTimeout == 0 {
 		config.IdleTimeout = 15 * time.Minute
 	}
@@ -84,11 +100,23 @@ func New(config Config) *Server {
 	return s
 }
 
+// admit counts a session in; false if there are as many as may be.
+func (s *Server) admit() bool {
+	most := s.config.MaxSessions()
+	if n := s.counts.openSessions.Add(1); most > 0 && n > int64(most) {
+		s.counts.openSessions.Add(-1)
+		return false
+	}
+	s.counts.sessions.Add(1)
+	return true
+}
+
 // Stats gives the counts so far.
 func (s *Server) Stats() Stats {
 	stats := Stats{
 		Requests:      map[Command]int64{},
 		Sessions:      s.counts.sessions.Load(),
+		OpenSessions:  s.counts.openSessions.Load(),
 		FailedSignIns: s.counts.failedSignIns.Load(),
 	}
 	for i := range s.counts.requests {

@@ -57,11 +57,14 @@ func (c *conversation) sessionSetup(req *request) answer {
 		}
 		return answer{status: status, sessionID: s.id}
 	}
+	if status == StatusOK && !c.server.admit() {
+		delete(c.sessions, s.id)
+		return answer{status: StatusRequestNotAccepted, sessionID: s.id}
+	}
 	out := answer{status: status, sessionID: s.id, body: sessionSetupBody(reply)}
 	if status == StatusOK {
 		s.signer = newSigner(c.negotiated.dialect, s.ntlm.sessionKey, s.preauth[:])
 		out.signer = s.signer
-		c.server.counts.sessions.Add(1)
 	}
 	return out
 }
@@ -88,5 +91,20 @@ func (c *conversation) hashReply(req *request, reply answer, message []byte) {
 		if s := c.sessions[reply.sessionID]; s != nil {
 			s.preauth = extend(s.preauth, message)
 		}
+	}
+}
+
+// drop ends a session.
+func (c *conversation) drop(s *session) {
+	delete(c.sessions, s.id)
+	if s.signer != nil {
+		c.server.counts.openSessions.Add(-1)
+	}
+}
+
+// end ends the sessions that are left when the connection does.
+func (c *conversation) end() {
+	for _, s := range c.sessions {
+		c.drop(s)
 	}
 }

@@ -7,10 +7,13 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"sync"
 )
 
-// signer signs and verifies the messages of one session, [MS-SMB2] 3.1.4.1. It is used by one goroutine at a time.
+// signer signs and verifies the messages of one session, [MS-SMB2] 3.1.4.1: one goroutine verifies requests while an
+// interceptor signs changed answers.
 type signer struct {
+	mu  sync.Mutex // mac has memory of its own
 	mac func(message []byte) [16]byte
 }
 
@@ -33,6 +36,8 @@ func newSigner(dialect uint16, sessionKey [16]byte, preauth []byte) *signer {
 
 // sign marks the message as signed and puts its signature in.
 func (s *signer) sign(message []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	flags := binary.LittleEndian.Uint32(message[16:])
 	binary.LittleEndian.PutUint32(message[16:], flags|flagSigned)
 	clear(message[signatureOffset:headerSize])
@@ -42,6 +47,8 @@ func (s *signer) sign(message []byte) {
 
 // verify reports whether the message bears its right signature; the message is left as it was.
 func (s *signer) verify(message []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	told := [16]byte(message[signatureOffset:headerSize])
 	clear(message[signatureOffset:headerSize])
 	mac := s.mac(message)

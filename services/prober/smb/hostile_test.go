@@ -1,0 +1,317 @@
+package smb_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/fleet"
+	"backupmonitor/services/internal/fleet/fault"
+	"backupmonitor/services/internal/fleet/smbserver"
+	"backupmonitor/services/prober/smb"
+)
+
+// request is a request of a look at one drive, and the step it belongs to.
+type request struct {
+	command smbserver.Command
+	nth     int
+	step    string
+}
+
+// requests are those of a look at one drive, in their order, but for that for
+// the free space, which is asked for beside the listing.
+func requests() []request {
+	return []request{
+		{smbserver.Negotiate, 1, smb.StepNegotiate},
+		{smbserver.SessionSetup, 1, smb.StepSignIn},
+		{smbserver.SessionSetup, 2, smb.StepSignIn},
+		{smbserver.TreeConnect, 1, smb.StepShare},
+		{smbserver.Create, 1, smb.StepFolder},
+		{smbserver.QueryDirectory, 1, smb.StepList},
+		{smbserver.QueryDirectory, 2, smb.StepList},
+	}
+}
+
+// hostility is a fault that no look may take for an answer.
+type hostility struct {
+	act    fault.Act
+	cause  events.Cause
+	detail string // is part of what is said
+}
+
+func hostilities() []hostility {
+	const protocol, timeout = events.CauseProtocolError, events.CauseTimeout
+	return []hostility{
+		{fault.Silence(), timeout, "did not answer in time"},
+		{fault.Mute(), timeout, "did not answer in time"},
+		{fault.Drip(50 * time.Millisecond), timeout, "did not answer in time"},
+		{fault.HangUp(), protocol, "the server closed the connection"},
+		{fault.Reset(), protocol, "the server reset the connection"},
+		{fault.Length(0), protocol, "is not SMB"},
+		{fault.Length(40), protocol, "is not SMB"},
+		{fault.Length(66), protocol, ""}, // ends within a field, and what follows is no frame
+		{fault.Length(16<<20 - 1), protocol, "too large"},
+		{fault.NextCommand(8), protocol, "chained"},
+		{fault.NextCommand(64), protocol, "chained"},
+		{fault.NextCommand(1<<32 - 8), protocol, "chained"},
+		{fault.Truncate(0), protocol, "is not SMB"},
+		{fault.Truncate(63), protocol, "is not SMB"},
+		{fault.Truncate(68), protocol, ""},
+		{fault.Refuse(smbserver.StatusInternalError), protocol, "internal error"},
+	}
+}
+
+// seen is a drive of a look that was broken off: nothing of it may remain.
+func checkNothingSeen(t *testing.T, r smb.Result) {
+	t.Helper()
+	for _, d := range r.Drives {
+		if d.Error == nil || len(d.Files) != 0 || len(d.FilesAfter) != 0 || d.FileCount != 0 {
+			t.Errorf("%s: %d files, error %+v", d.Share, d.FileCount, d.Error)
+		}
+	}
+	if v := judge(r); v.Conclusive || v.Status != events.Failed || v.File != nil {
+		t.Errorf("judged %s, file %+v", v.Cause, v.File)
+	}
+}
+
+// faulty runs a good outlet with faults.
+func faulty(t testing.TB, faults ...fault.Fault) *fleet.Outlet {
+	t.Helper()
+	o := outlet(t, fleet.Good, nil)
+	if err := o.Change(func(truth *fleet.Truth) { truth.Faults = faults }); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// gone waits until an outlet has no connection and no session left.
+func gone(t testing.TB, o *fleet.Outlet) {
+	t.Helper()
+	until(t, func() bool { s := o.Stats(); return s.Connections == 0 && s.OpenSessions == 0 })
+}
+
+func until(t testing.TB, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatal("it did not happen")
+		case <-tick.C:
+		}
+	}
+}
+
+// TestEveryFaultAtEveryRequest walks through all faults at all requests: the
+// look ends by its deadline, says what happened and at which step, has seen
+// nothing, and leaves nothing behind.
+func TestEveryFaultAtEveryRequest(t *testing.T) {
+	t.Parallel()
+	for _, h := range hostilities() {
+		for _, q := range requests() {
+			f := fault.To(q.command, q.nth, h.act)
+			t.Run(f.String(), func(t *testing.T) {
+				t.Parallel()
+				within := patience
+				if h.cause == events.CauseTimeout {
+					within = 500 * time.Millisecond
+				}
+				o := faulty(t, f)
+				r := look(t, within, dOnly(o.Addr()))[events.DDrive]
+				e := lookError(r)
+				if e == nil || e.Code != h.cause || e.Step != q.step || !strings.Contains(e.Detail, h.detail) {
+					t.Errorf("%+v, want %s at %s with %q", e, h.cause, q.step, h.detail)
+				}
+				if signedIn := q.command > smbserver.SessionSetup; e != nil && strings.HasPrefix(e.Detail, "signed in, but ") != signedIn {
+					t.Errorf("%q does not say how far it came", e.Detail)
+				}
+				if len(r.Steps) == 0 || r.Steps[len(r.Steps)-1].Name != q.step {
+					t.Errorf("steps %+v do not end with %s", r.Steps, q.step)
+				}
+				checkNothingSeen(t, r)
+				gone(t, o)
+			})
+		}
+	}
+}
+
+// TestSignatures: after the sign-in no answer counts without its signature.
+// Before it there is none; the answers to NEGOTIATE and to the first message
+// of the sign-in go into the signing key of 3.1.1, and a change of them makes
+// every later signature wrong. The answer that ends the sign-in could be
+// changed, and says nothing but what [TestForgedGuest] is about.
+func TestSignatures(t *testing.T) {
+	t.Parallel()
+	for _, act := range []fault.Act{fault.Missign(), fault.Unsign()} {
+		for _, q := range requests()[3:] {
+			f := fault.To(q.command, q.nth, act)
+			t.Run(f.String(), func(t *testing.T) {
+				t.Parallel()
+				o := faulty(t, f)
+				r := look(t, patience, dOnly(o.Addr()))[events.DDrive]
+				if e := lookError(r); e == nil || e.Code != events.CauseProtocolError || e.Step != q.step || !strings.Contains(e.Detail, "wrong signature") {
+					t.Errorf("%+v", e)
+				}
+				checkNothingSeen(t, r)
+				gone(t, o)
+			})
+		}
+	}
+	for _, q := range requests()[:2] {
+		f := fault.To(q.command, q.nth, fault.Missign())
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			o := faulty(t, f)
+			checkNothingSeen(t, look(t, patience, dOnly(o.Addr()))[events.DDrive])
+			gone(t, o)
+		})
+	}
+}
+
+// TestRefusals: every status that an outlet may refuse with, where it does so.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	const signIn, share, folder, list = 2, 3, 4, 5 // of requests
+	cases := []struct {
+		at     int
+		status smbserver.Status
+		cause  events.Cause
+		detail string
+	}{
+		{0, 0xC00000BB, events.CauseProtocolError, "the server speaks no SMB dialect that we speak"},
+		{0, 0xC00000D0, events.CauseProtocolError, "the server takes no more connections while opening the SMB connection"},
+		{1, 0xC000009A, events.CauseProtocolError, "the server is out of resources while signing in backupmonitor"},
+		{signIn, 0xC000006D, events.CauseAuthFailed, "the server refused to sign in backupmonitor: wrong user name or password"},
+		{signIn, 0xC0000071, events.CauseAuthFailed, "the server refused to sign in backupmonitor: the password has expired"},
+		{signIn, 0xC0000224, events.CauseAuthFailed, "the server refused to sign in backupmonitor: the password must be changed first"},
+		{signIn, 0xC0000234, events.CauseAuthFailed, "the server refused to sign in backupmonitor: the account is locked out"},
+		{signIn, 0xC0000072, events.CauseAuthFailed, "the server refused to sign in backupmonitor: the account is disabled"},
+		{signIn, 0xC0000022, events.CauseAccessDenied, "the server denied access while signing in backupmonitor"},
+		{signIn, 0xC00000D0, events.CauseProtocolError, "the server takes no more connections while signing in backupmonitor"},
+		{share, 0xC00000CC, events.CauseShareMissing, "signed in, but there is no share d$"},
+		{share, 0xC0000022, events.CauseAccessDenied, "signed in, but the server denied backupmonitor access while connecting to the share d$"},
+		{share, 0xC00000D0, events.CauseProtocolError, "signed in, but the server takes no more connections while connecting to the share d$"},
+		{share, 0xC0000203, events.CauseProtocolError, "signed in, but the server ended the session while connecting to the share d$"},
+		{share, 0xC0000257, events.CauseProtocolError, "signed in, but it lies elsewhere in a distributed file system, which is not followed while connecting to the share d$"},
+		{folder, 0xC0000034, events.CauseFolderMissing, "signed in, but D: has no BackupFull folder"},
+		{folder, 0xC000003A, events.CauseFolderMissing, "signed in, but D: has no BackupFull folder"},
+		{folder, 0xC0000022, events.CauseAccessDenied, `signed in, but the server denied backupmonitor access while opening D:\BackupFull`},
+		{folder, 0xC0000043, events.CauseProtocolError, `signed in, but another program keeps it to itself while opening D:\BackupFull`},
+		{folder, 0xC0000013, events.CauseDriveMissing, `signed in, but there is no medium in the drive while opening D:\BackupFull`},
+		{folder, 0xC00000A3, events.CauseProtocolError, `signed in, but the drive is not ready while opening D:\BackupFull`},
+		{folder, 0xC0210000, events.CauseAccessDenied, `signed in, but the drive is locked by BitLocker while opening D:\BackupFull`},
+		{folder, 0xC00000B5, events.CauseTimeout, `signed in, but the drive did not answer in time while opening D:\BackupFull`},
+		{list, 0xC0000022, events.CauseAccessDenied, `signed in, but the server denied backupmonitor access while listing D:\BackupFull`},
+		{list, 0xC00000C9, events.CauseProtocolError, `signed in, but the server withdrew the share while listing D:\BackupFull`},
+		{list, 0xC0000185, events.CauseProtocolError, `signed in, but the drive reports a read error while listing D:\BackupFull`},
+		{list, 0xC0001234, events.CauseProtocolError, `signed in, but the server answered 0xC0001234 while listing D:\BackupFull`},
+	}
+	for _, c := range cases {
+		q := requests()[c.at]
+		f := fault.To(q.command, q.nth, fault.Refuse(c.status))
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			o := faulty(t, f)
+			e := lookError(look(t, patience, dOnly(o.Addr()))[events.DDrive])
+			if e == nil || e.Code != c.cause || e.Step != q.step || e.Detail != c.detail {
+				t.Fatalf("%+v, want %s at %s: %s", e, c.cause, q.step, c.detail)
+			}
+			// Of two statuses the library makes one error, and hides a third.
+			if want := fmt.Sprintf("0x%08X", uint32(c.status)); e.NTStatus != want && c.cause != events.CauseFolderMissing {
+				t.Errorf("status %q, want %s", e.NTStatus, want)
+			}
+		})
+	}
+}
+
+// TestEntries: a listing whose entries do not follow each other is none.
+func TestEntries(t *testing.T) {
+	t.Parallel()
+	for _, offset := range []uint32{1, 4, 8, 104, 105, 120, 300, 1000, 100_000, 1 << 31, 1<<32 - 1} {
+		f := fault.To(smbserver.QueryDirectory, 1, fault.NextEntry(offset))
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			o := faulty(t, f)
+			r := look(t, patience, dOnly(o.Addr()))[events.DDrive]
+			if e := lookError(r); e == nil || e.Code != events.CauseProtocolError || e.Step != smb.StepList || !strings.Contains(e.Detail, "malformed") {
+				t.Errorf("%+v", e)
+			}
+			checkNothingSeen(t, r)
+			gone(t, o)
+		})
+	}
+}
+
+// TestPending: an answer that says "wait" and then comes is an answer.
+func TestPending(t *testing.T) {
+	t.Parallel()
+	for _, q := range requests()[4:] {
+		f := fault.To(q.command, q.nth, fault.Pending(30*time.Millisecond))
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			r := look(t, patience, dOnly(faulty(t, f).Addr()))[events.DDrive]
+			if v := judge(r); v.Cause != events.CauseOK {
+				t.Errorf("%s: %s", v.Cause, v.Detail)
+			}
+		})
+	}
+}
+
+// TestRepeated: an answer that comes twice was not asked for twice. Where the
+// look had all it wanted by then, it is as good as any.
+func TestRepeated(t *testing.T) {
+	t.Parallel()
+	for _, q := range requests() {
+		f := fault.To(q.command, q.nth, fault.Repeat())
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			o := faulty(t, f)
+			r := look(t, patience, dOnly(o.Addr()))[events.DDrive]
+			v := judge(r)
+			want, _ := o.Expect(events.DDrive)
+			switch v.Cause {
+			case events.CauseProtocolError:
+				checkNothingSeen(t, r)
+			case events.CauseOK:
+				if !sameFile(*v.File, *want.File) {
+					t.Errorf("%+v, want %+v", v.File, want.File)
+				}
+			default:
+				t.Errorf("%s: %s", v.Cause, v.Detail)
+			}
+			gone(t, o)
+		})
+	}
+}
+
+// TestTooManySessions: who comes last is told so, and may come again later.
+func TestTooManySessions(t *testing.T) {
+	t.Parallel()
+	o := faulty(t, fault.To(smbserver.Create, 1, fault.Silence()))
+	if err := o.Change(func(truth *fleet.Truth) { truth.MaxSessions = 1 }); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan []smb.Result)
+	go func() { first <- smb.Look(ctx, smb.Options{}, dOnly(o.Addr()), today(time.Now())) }()
+	until(t, func() bool { return o.Stats().OpenSessions == 1 })
+	e := lookError(look(t, patience, dOnly(o.Addr()))[events.DDrive])
+	if e == nil || e.Code != events.CauseProtocolError || e.NTStatus != "0xC00000D0" || e.Step != smb.StepSignIn {
+		t.Errorf("%+v", e)
+	}
+	cancel()
+	<-first
+	gone(t, o)
+	if err := o.Change(func(truth *fleet.Truth) { truth.Faults = nil }); err != nil {
+		t.Fatal(err)
+	}
+	if v := judge(look(t, patience, dOnly(o.Addr()))[events.DDrive]); v.Cause != events.CauseOK {
+		t.Errorf("%s: %s", v.Cause, v.Detail)
+	}
+}
