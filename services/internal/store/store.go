@@ -28,6 +28,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrExists says that the row is there already.
 	ErrExists = errors.New("exists already")
+	// ErrRefused says that the database refuses us, because of the sign-in or
+	// of a permission: to try again does not help, and may lock the account.
+	ErrRefused = errors.New("the database refuses us, and an operator must act")
 )
 
 // Look is what one event said about an outlet, a mode and a scan date: a row
