@@ -195,7 +195,19 @@ type Backend interface {
 	// returns false. Errors: ErrNotFound.
 	SignedIn(ctx context.Context, id string, at time.Time, lockAt int) (bool, error)
 
-	// Ping tells whether the database answers.
+	// Exclusive runs f while nobody else migrates the database or is in
+	// Exclusive. It waits for whoever is, and returns f's error.
+	Exclusive(ctx context.Context, f func(context.Context) error) error
+	// EarlierOutlets lists the table Outlets. This and the next two read the
+	// original system's tables alone: Migrate need not have run, and where a
+	// table is missing there is nothing.
+	EarlierOutlets(ctx context.Context) ([]EarlierOutlet, error)
+	// EarlierDays lists the scan dates of a mode, oldest first.
+	EarlierDays(ctx context.Context, m events.Mode) ([]EarlierDay, error)
+	// EarlierRows lists the rows of a mode from one scan date to another.
+	EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]EarlierRow, error)
+
+	// Ping tells whether the database answers and has this version's tables.
 	Ping(ctx context.Context) error
 	Close() error
 }

@@ -2,12 +2,14 @@ package sqlserver
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
+	"strings"
 
 	mssql "github.com/microsoft/go-mssqldb"
 
@@ -37,7 +39,7 @@ func meaningOf(number int32) (meaning, bool) {
 	case 18456, 18452, 18470, 18486, 18487, 18488, 4064:
 		return meaning{"the sign-in was refused: check DB_USERNAME, DB_PASSWORD and that login", true}, true
 	case 229, 230, 262, 297, 300, 916, 15247:
-		return meaning{"a permission is missing: see deploy/sqlserver/grants.sql", true}, true
+		return meaning{"a permission is missing: see grants.sql", true}, true
 	case 4060, 911:
 		return meaning{"the database of DB_DATABASE does not exist, or is not available", false}, true
 	case 17142, 18401, 18451, 922, 927, 942, 945, 976, 978, 983:
@@ -60,18 +62,22 @@ func meaningOf(number int32) (meaning, bool) {
 	return meaning{}, false
 }
 
-// explain says in words what an operator can do something about, and marks with
-// store.ErrRefused what trying again does not help. A server that is not ready
-// refuses the sign-in too: what else it says then comes first.
+// explain says in words what an operator can do something about. A server that
+// is not ready refuses the sign-in too: what else it says then comes first.
 func explain(err error) error {
-	if err == nil {
-		return nil
+	if _, done := errors.AsType[*store.Trouble](err); err == nil || done {
+		return err
 	}
 	e, ok := errors.AsType[mssql.Error](err)
-	if !ok {
-		if isNetwork(err) {
-			return fmt.Errorf("the connection to the server failed: %w", err)
-		}
+	switch {
+	case ok:
+	case isCertificate(err):
+		return &store.Trouble{Reason: certificateReason, Err: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &store.Trouble{Reason: "the database does not answer in time", Err: err}
+	case isNetwork(err):
+		return &store.Trouble{Reason: "the database server cannot be reached", Err: err}
+	default:
 		return err
 	}
 	var found []meaning
@@ -80,13 +86,26 @@ func explain(err error) error {
 			found = append(found, m)
 		}
 	}
+	if len(found) == 0 {
+		return err
+	}
+	said := found[0]
 	if i := slices.IndexFunc(found, func(m meaning) bool { return !m.refused }); i >= 0 {
-		return fmt.Errorf("%s: %w", found[i].text, err)
+		said = found[i]
 	}
-	if len(found) > 0 {
-		return fmt.Errorf("%s: %w: %w", found[0].text, store.ErrRefused, err)
-	}
-	return err
+	return &store.Trouble{Reason: said.text, Refused: said.refused, Err: err}
+}
+
+const certificateReason = "the database server's certificate is not trusted: name it, or who issued it, in DB_CERTIFICATE, " +
+	"or the name it is for in DB_HOSTNAME_IN_CERTIFICATE; DB_ENCRYPT=disable does without"
+
+func isCertificate(err error) bool {
+	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, name := errors.AsType[x509.HostnameError](err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
+	_, verify := errors.AsType[*tls.CertificateVerificationError](err)
+	// With DB_ENCRYPT=true the driver tells of it in text alone.
+	return authority || name || invalid || verify || strings.Contains(err.Error(), "TLS Handshake failed: ") && strings.Contains(err.Error(), "x509: ")
 }
 
 func numbersOf(e mssql.Error) []int32 {

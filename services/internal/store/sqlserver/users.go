@@ -18,9 +18,9 @@ const (
 	whoseRow = ` WHERE UserID COLLATE {bin} = COALESCE((SELECT k.UserID FROM dbo.MonitorUser k WHERE k.UserKey = @key), @id)`
 	sqlUser  = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt,
 		TRY_CONVERT(DATETIME2(3), LoginActiveTime) FROM dbo.UserManager` + whoseRow
-	sqlUsers  = `SELECT COUNT(*) FROM dbo.UserManager`
-	sqlThere  = `SELECT COUNT(*) FROM dbo.UserManager` + whoseRow
-	sqlFailed = `DECLARE @new TABLE (Attempts INT);
+	sqlUsers     = `SELECT COUNT(*) FROM dbo.UserManager`
+	sqlUserThere = `SELECT COUNT(*) FROM dbo.UserManager` + whoseRow
+	sqlFailed    = `DECLARE @new TABLE (Attempts INT);
 		UPDATE dbo.UserManager SET LoginFalseAttempt = COALESCE(LoginFalseAttempt, 0) + 1 OUTPUT inserted.LoginFalseAttempt INTO @new` + whoseRow + `;
 		SELECT Attempts FROM @new`
 	sqlSigned = `UPDATE dbo.UserManager SET LoginFalseAttempt = 0, LoginActiveTime = CAST(@at AS DATETIME)` + whoseRow + ` AND COALESCE(LoginFalseAttempt, 0) < @lockAt`
@@ -90,7 +90,7 @@ func (s *Store) AddUser(ctx context.Context, u store.User) error {
 
 func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {
 	var there int
-	if err := tx.QueryRowContext(ctx, fill(sqlThere), whose(u.ID)...).Scan(&there); err != nil {
+	if err := tx.QueryRowContext(ctx, fill(sqlUserThere), whose(u.ID)...).Scan(&there); err != nil {
 		return err
 	}
 	if there > 0 {
@@ -138,7 +138,7 @@ func (s *Store) SignedIn(ctx context.Context, id string, at time.Time, lockAt in
 		return true, nil
 	}
 	var there int
-	if err := s.writer.QueryRowContext(ctx, fill(sqlThere), whose(id)...).Scan(&there); err != nil {
+	if err := s.writer.QueryRowContext(ctx, fill(sqlUserThere), whose(id)...).Scan(&there); err != nil {
 		return false, fmt.Errorf("note the sign-in of %q: %w", id, explain(err))
 	}
 	if there == 0 {
