@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
+	"strings"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
@@ -71,7 +72,7 @@ func (w writing) looks(ctx context.Context, m events.Mode, looks []store.Look) e
 
 // The text that folds the looks at one mode, which are in {rows}. {table} is the
 // stat table, {coll} its key's collation; {set}, {names} and {values} are its
-// columns.
+// columns, and {respell} is sqlRespell or nothing.
 //
 // @best is of each day the best look of the batch, where it beats the row that
 // stands: Spelled is how that row is spelled, NULL where there is none. A row
@@ -117,7 +118,7 @@ BEGIN
 	UPDATE s SET OutletServer = b.OutletServer FROM {table} s JOIN @best b ON s.OutletServer = b.Spelled AND s.ScanDate = b.ScanDate
 	WHERE b.Spelled COLLATE {bin} <> b.OutletServer COLLATE {bin};
 END;
-UPDATE s SET {set}
+{respell}UPDATE s SET {set}
 FROM {table} s JOIN @best b ON s.OutletServer = b.OutletServer AND s.ScanDate = b.ScanDate JOIN {rows} l ON l.Seq = b.Seq;
 INSERT INTO {table} (OutletServer, ScanDate, {names})
 SELECT b.OutletServer, b.ScanDate, {values} FROM @best b JOIN {rows} l ON l.Seq = b.Seq
@@ -156,6 +157,12 @@ IF EXISTS (SELECT 1 FROM @old)
 		GROUP BY o.ScanDate
 	) c ON d.Mode = @mode AND d.ScanDate = c.ScanDate;`
 
+// sqlRespell gives the row the spelling of its look in a table whose collation
+// takes several for one.
+const sqlRespell = `UPDATE s SET OutletServer = b.OutletServer FROM {table} s JOIN @best b ON s.OutletServer = b.OutletServer AND s.ScanDate = b.ScanDate
+WHERE s.OutletServer COLLATE {bin} <> b.OutletServer COLLATE {bin};
+`
+
 // fold is the text for one stat table.
 func (l *layout) fold(table string) string {
 	columns := []struct{ name, value string }{
@@ -176,5 +183,9 @@ func (l *layout) fold(table string) string {
 		}
 		set, names, values = set+c.name+" = "+value, names+c.name, values+value
 	}
-	return fill(sqlFold, "table", table, "coll", l.collation(table, "OutletServer"), "set", set, "names", names, "values", values)
+	collation, respell := l.collation(table, "OutletServer"), sqlRespell
+	if strings.HasSuffix(strings.ToLower(collation), "_bin2") {
+		respell = ""
+	}
+	return fill(strings.Replace(sqlFold, "{respell}", respell, 1), "table", table, "coll", collation, "set", set, "names", names, "values", values)
 }

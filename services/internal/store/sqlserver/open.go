@@ -49,10 +49,10 @@ const (
 	connLifetime = 30 * time.Minute
 	connIdle     = 5 * time.Minute
 
-	// lockTimeout bounds the wait for a lock that another session holds. A
-	// transaction of ours that a deadlock must end is ended rather than
-	// another program's.
-	sessionInit = "SET XACT_ABORT ON; SET LOCK_TIMEOUT 5000; SET DEADLOCK_PRIORITY LOW;"
+	// sessionInit: an error ends its transaction whole; a lock that another
+	// session keeps is waited for half a minute; and where a deadlock must end
+	// somebody's transaction, it is rather ours than another program's.
+	sessionInit = "SET XACT_ABORT ON; SET LOCK_TIMEOUT 30000; SET DEADLOCK_PRIORITY LOW;"
 )
 
 // DSN is the options in the driver's URL form. It holds the password: it is not

@@ -28,6 +28,17 @@ func TestSuite(t *testing.T) {
 	})
 }
 
+// TestBeginnings uses the collations that existing databases have: by default
+// one that ignores case, and one that ignores accents too.
+func TestBeginnings(t *testing.T) {
+	t.Parallel()
+	server := serverDSN(t)
+	storetest.ExerciseBeginnings(t, func(t *testing.T) (func() store.Backend, func(...string)) {
+		dsn := database(t, server)
+		return func() store.Backend { return open(t, dsn) }, func(statements ...string) { exec(t, dsn, statements...) }
+	})
+}
+
 // serverDSN is the server to test on. It skips the test where there is none.
 func serverDSN(t testing.TB) string {
 	t.Helper()
