@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // MaxCodeLength is how many characters an outlet code may have: the width of
-// the OutletServer column, NVARCHAR(50).
+// the OutletServer column, NVARCHAR(50), where those beyond the Basic
+// Multilingual Plane count twice.
 const MaxCodeLength = 50
 
 // ErrBadCode says that a text cannot be an outlet code.
@@ -25,7 +27,7 @@ func CleanCode(s string) (string, error) {
 		return "", fmt.Errorf("%w: it is empty", ErrBadCode)
 	case !utf8.ValidString(s):
 		return "", fmt.Errorf("%w: it is not valid UTF-8", ErrBadCode)
-	case utf8.RuneCountInString(s) > MaxCodeLength:
+	case units(s) > MaxCodeLength:
 		return "", fmt.Errorf("%w: %q has more than %d characters", ErrBadCode, s, MaxCodeLength)
 	}
 	for _, r := range s {
@@ -34,6 +36,14 @@ func CleanCode(s string) (string, error) {
 		}
 	}
 	return s, nil
+}
+
+// units counts the UTF-16 code units of a text.
+func units(s string) (n int) {
+	for _, r := range s {
+		n += utf16.RuneLen(r)
+	}
+	return n
 }
 
 // Key is what makes two spellings of a code the same outlet: trimmed and

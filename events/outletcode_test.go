@@ -48,10 +48,13 @@ func TestCleanCode(t *testing.T) {
 	if got, err := CleanCode("  b 01 "); err != nil || got != "b 01" {
 		t.Errorf("CleanCode kept %q, %v", got, err)
 	}
-	for _, bad := range []string{"", " \t", "a\nb", "a\x00", "\xff", strings.Repeat("é", MaxCodeLength+1)} {
+	for _, bad := range []string{"", " \t", "a\nb", "a\x00", "\xff", strings.Repeat("é", MaxCodeLength+1), strings.Repeat("💾", MaxCodeLength/2+1)} {
 		if _, err := CleanCode(bad); !errors.Is(err, ErrBadCode) {
 			t.Errorf("CleanCode(%q): %v", bad, err)
 		}
+	}
+	if _, err := CleanCode(strings.Repeat("💾", MaxCodeLength/2)); err != nil {
+		t.Error(err)
 	}
 	if _, err := CleanCode(strings.Repeat("é", MaxCodeLength)); err != nil {
 		t.Error(err)

@@ -130,9 +130,7 @@ func (e HistoryImported) Subject() string { return HistorySubject(e.Mode, e.Outl
 // About implements Payload.
 func (e HistoryImported) About() string { return Key(e.Outlet) }
 
-func (e HistoryImported) id([]byte) string {
-	return fmt.Sprintf("history:%s:%s:%s", e.Mode, Token(Key(e.Outlet)), e.ScanDate)
-}
+func (e HistoryImported) id([]byte) string { return HistoryID(e.Mode, e.Outlet, e.ScanDate) }
 
 // Type implements Payload.
 func (CredentialChanged) Type() string { return TypeCredentialChanged }

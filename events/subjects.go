@@ -1,5 +1,7 @@
 package events
 
+import "fmt"
+
 // Subjects of the two streams. Tokens made from outlet codes are Token(Key(code)).
 const (
 	subjectProbe     = "cmd.probe."
@@ -67,4 +69,9 @@ func CompletedSubject(scanID string) string { return subjectCompleted + Token(sc
 // LookID is the ce-id of the one event that a command ends in for a mode.
 func LookID(scanID, outlet string, m Mode) string {
 	return Token(scanID) + ":" + Token(Key(outlet)) + ":" + string(m)
+}
+
+// HistoryID is the ce-id of the one event of a row from before the log.
+func HistoryID(m Mode, outlet string, d Date) string {
+	return fmt.Sprintf("history:%s:%s:%s", m, Token(Key(outlet)), d)
 }

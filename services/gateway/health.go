@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
 )
 
 const (
@@ -152,7 +153,7 @@ func (g *Gateway) answerHealth(w *response, r *http.Request, status int, body an
 
 func (g *Gateway) checkStore(ctx context.Context) (string, error) {
 	if err := g.store.Ping(ctx); err != nil {
-		return "does not answer", err
+		return store.Reason(err, "does not answer"), err
 	}
 	return "", nil
 }

@@ -61,7 +61,7 @@ func (p *Projector) verify(ctx context.Context, cp store.Checkpoint) (events.Ide
 // let the log lie for the time of taking over.
 func (p *Projector) standBy(ctx context.Context) error {
 	p.logger.InfoContext(ctx, "another projector is at work: standing by")
-	p.status.set(func(s *Status) { s.StandingBy, s.Error = true, "" })
+	p.status.set(func(s *Status) { s.StandingBy, s.Error, s.Reason = true, "", "" })
 	defer p.status.set(func(s *Status) { s.StandingBy = false })
 	var last store.Checkpoint
 	since := time.Now()

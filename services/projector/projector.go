@@ -11,11 +11,16 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/adoption"
 	"backupmonitor/services/internal/store"
 )
 
-// Store is the part of the database that a projector writes.
+// Store is the part of the database that a projector writes; see
+// store.Backend. Its earlier rows are for as long as it has no checkpoint.
 type Store interface {
+	adoption.Source
+	Migrate(ctx context.Context) error
+	Exclusive(ctx context.Context, f func(context.Context) error) error
 	Checkpoint(ctx context.Context) (store.Checkpoint, error)
 	Apply(ctx context.Context, b store.Batch) error
 }
@@ -28,7 +33,10 @@ type Config struct {
 	CheckEvery time.Duration // how often the log's identity is checked while nothing happens; 10 s
 	RetryFirst time.Duration // first pause after an error, doubling to RetryMost; 100 ms
 	RetryMost  time.Duration // 5 s
+	Refused    time.Duration // least pause after the database has refused us, because of the sign-in or a permission; 30 s
 	Grace      time.Duration // how long a running transaction may take once Run is to end; 2 s: a feed of a dead log takes 2 s more to stop, and a process ends in under 5
+	// LegacyZone is that of the times in rows from before the log; nil: UTC.
+	LegacyZone *time.Location
 }
 
 func (c Config) withDefaults() Config {
@@ -45,6 +53,7 @@ func (c Config) withDefaults() Config {
 	or(&c.CheckEvery, 10*time.Second)
 	or(&c.RetryFirst, 100*time.Millisecond)
 	or(&c.RetryMost, 5*time.Second)
+	or(&c.Refused, 30*time.Second)
 	or(&c.Grace, 2*time.Second)
 	return c
 }
@@ -96,9 +105,13 @@ func (p *Projector) Run(ctx context.Context) error {
 		if p.Status().Checkpoint.Seq > before {
 			wait = p.cfg.RetryFirst
 		}
+		now := wait
+		if errors.Is(err, store.ErrRefused) {
+			now = max(wait, p.cfg.Refused) // an operator must act
+		}
 		p.logger.WarnContext(ctx, "projecting is interrupted and will be tried again",
-			slog.String("error", err.Error()), slog.Duration("pause", wait))
-		pause(ctx, wait)
+			slog.String("error", err.Error()), slog.Duration("pause", now))
+		pause(ctx, now)
 		wait = min(2*wait, p.cfg.RetryMost)
 	}
 }
@@ -106,9 +119,17 @@ func (p *Projector) Run(ctx context.Context) error {
 // session projects from the checkpoint on, until something fails. It returns
 // nil when another projector was at work and this one is to take over.
 func (p *Projector) session(ctx context.Context) error {
+	if err := p.db.Migrate(ctx); err != nil {
+		return err
+	}
 	cp, err := p.checkpoint(ctx)
 	if err != nil {
 		return err
+	}
+	if cp == (store.Checkpoint{}) {
+		if err := p.adopt(ctx); err != nil {
+			return err
+		}
 	}
 	id, err := p.verify(ctx, cp)
 	if err != nil {

@@ -19,6 +19,8 @@ type Status struct {
 	Quarantined int       // events put into quarantine since Run
 	Progress    time.Time // when the checkpoint was last moved by this projector; zero for never
 	Error       string    // of the last try; "" where it went well
+	Reason      string    // of Error, in words that anybody may read; "" where there are none
+	Adopting    string    // how many of the rows from before the log are entered into it, as 7 of 9; "" when none are
 }
 
 // Lag is how many events the tables are behind the log.
@@ -38,7 +40,12 @@ func (p *Projector) Check(context.Context) (detail string, err error) {
 	detail = fmt.Sprintf("checkpoint %d, %d events behind", s.Checkpoint.Seq, s.Lag())
 	switch {
 	case s.Error != "":
+		if s.Reason != "" {
+			detail = s.Reason + "; " + detail
+		}
 		return detail, errors.New(s.Error)
+	case s.Adopting != "":
+		return s.Adopting + " earlier rows entered into the log", errors.New("the tables follow the log only when the earlier rows are in it")
 	case !s.Running:
 		return detail, errors.New("the projector is not running")
 	case s.StandingBy:
@@ -64,7 +71,9 @@ func (b *statusBox) set(change func(*Status)) {
 	change(&b.s)
 }
 
-func (b *statusBox) fail(err error) { b.set(func(s *Status) { s.Error = err.Error() }) }
+func (b *statusBox) fail(err error) {
+	b.set(func(s *Status) { s.Error, s.Reason = err.Error(), store.Reason(err, "") })
+}
 
 // caughtUp notes that log and tables belong together. An error is over only
 // when there is nothing left to fail at, or something has succeeded.
@@ -72,14 +81,14 @@ func (b *statusBox) caughtUp(all bool) {
 	b.set(func(s *Status) {
 		s.Running = true
 		if all {
-			s.Error = ""
+			s.Error, s.Reason = "", ""
 		}
 	})
 }
 
 func (b *statusBox) progress(cp store.Checkpoint, quarantined int) {
 	b.set(func(s *Status) {
-		s.Checkpoint, s.Progress, s.Error = cp, time.Now(), ""
+		s.Checkpoint, s.Progress, s.Error, s.Reason = cp, time.Now(), "", ""
 		s.LogSeq = max(s.LogSeq, cp.Seq)
 		s.Quarantined += quarantined
 	})

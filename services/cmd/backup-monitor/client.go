@@ -112,6 +112,27 @@ It needs NATS_URL. Any number may run, on any number of machines.`
 				})
 			},
 		},
+		{
+			Use:   "projector",
+			Short: "Run one projector against NATS_URL and DB_SERVER",
+			Long: `Writes the tables from the log, makes and migrates them, and enters what a
+database of the original system holds into the log.` + long + " One of them writes, the others stand by.",
+			Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return a.runService(cmd.Context(), "projector", a.runProjector)
+			},
+		},
+		{
+			Use:   "gateway",
+			Short: "Run one gateway against NATS_URL and DB_SERVER",
+			Long: `Serves the page and the API at HTTP_ADDR. Its sign-in to the database needs to
+read the tables and to write UserManager only: deploy/sqlserver/grants.sql.
+All gateways of an installation need the same JWT_SECRET_KEY.` + long,
+			Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return a.runService(cmd.Context(), "gateway", a.runGateway)
+			},
+		},
 	}
 }
 

@@ -20,11 +20,11 @@ const scrapeTimeout = 5 * time.Second
 
 // metrics is /metrics: read from log and tables at each scrape, so that the
 // figures are those that everybody else sees. It names no outlet.
-func (p *pipeline) metrics() http.Handler {
+func metrics(log *events.Log, tables tables, logger *slog.Logger) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&figures{log: p.own, store: p.store, logger: p.logger},
+		&figures{log: log, store: tables, logger: logger},
 	)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }

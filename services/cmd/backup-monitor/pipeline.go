@@ -13,7 +13,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
-	"backupmonitor/services/internal/store/sqlite"
+	"backupmonitor/services/internal/store"
 )
 
 // pipeline is everything that runs on one data directory.
@@ -23,7 +23,7 @@ type pipeline struct {
 
 	dir   *instance.Dir
 	nats  *instance.NATS
-	store *sqlite.Store
+	store store.Backend
 	conns []*nats.Conn
 	own   *events.Log // the program's, besides those of its services
 
@@ -36,11 +36,8 @@ type pipeline struct {
 // openPipeline locks the data directory and opens log and database; nothing
 // runs yet. Whoever gets a pipeline closes it.
 func openPipeline(ctx context.Context, a *app, logger *slog.Logger) (*pipeline, error) {
-	if a.config.DBServer != "" {
-		return nil, errors.New("DB_SERVER is set, but this version keeps its tables in SQLite, in DATA_DIR: remove DB_SERVER to go on")
-	}
 	if a.config.NATSURL != "" {
-		return nil, errors.New("NATS_URL is set, but `up` embeds NATS: remove it, or run `backup-monitor scheduler` and `prober`")
+		return nil, errors.New("NATS_URL is set, but `up` embeds NATS: remove it, or run `backup-monitor scheduler`, `prober`, `projector` and `gateway`")
 	}
 	p := &pipeline{app: a, logger: logger, cancel: func(error) {}}
 	if err := p.open(ctx); err != nil {
@@ -54,10 +51,7 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 	if p.dir, err = instance.Open(c.DataDir); err != nil {
 		return err
 	}
-	if p.store, err = sqlite.Open(ctx, p.dir.Database()); err != nil {
-		return err
-	}
-	if err := p.store.Migrate(ctx); err != nil {
+	if p.store, err = p.app.openStore(ctx, p.dir); err != nil {
 		return err
 	}
 	p.nats, err = p.dir.StartNATS(instance.NATSOptions{Listen: c.NATSListen, Log: p.logger})

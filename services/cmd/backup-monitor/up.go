@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -98,14 +99,11 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	a.warnAboutFirstState(running, p.own, p.logger)
 	// Last of all: a password made up here is shown once, so nothing that may
 	// fail comes between.
-	first, err := g.Bootstrap(running)
+	later, err := a.welcome(running, g, p.store, logger, note)
 	if err != nil {
 		return err
 	}
-	if err := a.banner(g.Addr(), first.UserID, first.Password, note); err != nil {
-		return err
-	}
-	p.run(running, service{name: "gateway", run: g.Run}, service{name: "event log", run: p.watchLog})
+	p.run(running, service{name: "gateway", run: g.Run}, service{name: "event log", run: p.watchLog}, service{name: "first Admin", run: later})
 	<-running.Done()
 	return nil
 }
@@ -127,7 +125,7 @@ func (p *pipeline) backEnd(config scheduler.Config) (b backEnd, err error) {
 	return backEnd{
 		scheduler: scheduler.New(config, logs["scheduler"], p.logger),
 		prober:    prober.New(p.app.proberConfig(), logs["prober"], p.logger),
-		projector: projector.New(projector.Config{}, logs["projector"], p.store, p.logger),
+		projector: projector.New(p.app.projectorConfig(), logs["projector"], p.store, p.logger),
 	}, nil
 }
 
@@ -151,18 +149,22 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 			return nil, err
 		}
 	}
-	return gateway.New(gateway.Config{
+	return gateway.New(p.app.gatewayConfig(secret, metrics(p.own, p.store, p.logger),
+		gateway.Check{Name: "nats", Run: p.nats.Check},
+		gateway.Check{Name: "scheduler", Run: back.scheduler.Check},
+		gateway.Check{Name: "prober", Run: back.prober.Check},
+		gateway.Check{Name: "projector", Run: back.projector.Check},
+	), log, p.store, ui.Files(), p.logger)
+}
+
+func (a *app) gatewayConfig(secret string, metrics http.Handler, checks ...gateway.Check) gateway.Config {
+	c := a.config
+	return gateway.Config{
 		Addr: c.HTTPAddr, JWTSecret: []byte(secret), TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
 		CORSOrigins: c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
-		ScanDeadline: c.ScanDeadline, Metrics: p.metrics(),
+		ScanDeadline: c.ScanDeadline, Metrics: metrics, Checks: checks,
 		Probing: gateway.Probing{Concurrency: c.ProbeConcurrency, Attempts: c.ProbeAttempts, Timeout: c.ProbeTimeout},
-		Checks: []gateway.Check{
-			{Name: "nats", Run: p.nats.Check},
-			{Name: "scheduler", Run: back.scheduler.Check},
-			{Name: "prober", Run: back.prober.Check},
-			{Name: "projector", Run: back.projector.Check},
-		},
-	}, log, p.store, ui.Files(), p.logger)
+	}
 }
 
 // banner tells where everything is. A made-up password is shown here and
@@ -173,12 +175,18 @@ func (a *app) banner(addr net.Addr, userID, password string, note []string) erro
 		host = net.JoinHostPort("localhost", fmt.Sprint(t.Port))
 	}
 	lines := []string{"", "  Page  http://" + host + "/backup-monitor", "  API   http://" + host + "/api/v1"}
-	if password != "" {
-		lines = append(lines, "", "  The first Admin was made. This password is not shown again:", "  User  "+userID, "  Password  "+password)
-	}
-	lines = append(append(lines, note...), "", "  Ctrl-C stops it.", "", "")
+	lines = append(append(append(lines, firstAdmin(userID, password)...), note...), "", "  Ctrl-C stops it.", "", "")
 	_, err := fmt.Fprint(a.stdout, strings.Join(lines, "\n"))
 	return err
+}
+
+// firstAdmin shows a password that was made up, and nothing of one that was
+// chosen.
+func firstAdmin(userID, password string) []string {
+	if password == "" {
+		return nil
+	}
+	return []string{"", "  The first Admin was made. This password is not shown again:", "  User  " + userID, "  Password  " + password}
 }
 
 // warnAboutSettings tells of what is not wrong and probably not meant. In a

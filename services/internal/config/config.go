@@ -24,7 +24,12 @@ type Config struct {
 	DBUsername string `env:"DB_USERNAME"`
 	DBPassword string `env:"DB_PASSWORD" secret:"true"`
 	DBEncrypt  string `env:"DB_ENCRYPT" envDefault:"true"`
-	LegacyTZ   string `env:"LEGACY_TZ" envDefault:"UTC"`
+	// DBCertificate is the path of a PEM file that the server's certificate is
+	// checked against; DBHostNameInCertificate the name that it is for, where
+	// that is not the server's.
+	DBCertificate           string `env:"DB_CERTIFICATE"`
+	DBHostNameInCertificate string `env:"DB_HOSTNAME_IN_CERTIFICATE"`
+	LegacyTZ                string `env:"LEGACY_TZ" envDefault:"UTC"`
 
 	Share  string `env:"SHARE" envDefault:"d$"`
 	Folder string `env:"FOLDER" envDefault:"BackupFull"`
@@ -67,12 +72,16 @@ type Config struct {
 	ScanHours      string        `env:"SCAN_HOURS" envDefault:"00:00-24:00" first:"true"`
 	ScanDays       string        `env:"SCAN_DAYS" envDefault:"Sun-Sat" first:"true"`
 
-	sources map[string]string
-	zone    *time.Location
+	sources    map[string]string
+	zone       *time.Location
+	legacyZone *time.Location
 }
 
 // Zone decides which day it is: TZ, or the machine's own.
 func (c *Config) Zone() *time.Location { return c.zone }
+
+// LegacyZone is that of the times in rows from before the log.
+func (c *Config) LegacyZone() *time.Location { return c.legacyZone }
 
 // Policy is the first state of what looks are judged by.
 func (c *Config) Policy() events.Policy {
@@ -132,7 +141,12 @@ func (c *Config) validate() []string {
 	if u, err := url.Parse(c.NATSURL); c.NATSURL != "" {
 		check(err == nil && u.Host != "", "NATS_URL", "is not nats://user:password@host:port")
 	}
-	_, err = zoneOf(c.LegacyTZ)
+	if c.DBServer != "" {
+		check(c.DBUsername != "" && c.DBPassword != "", "DB_USERNAME", "DB_SERVER needs DB_USERNAME and DB_PASSWORD")
+		check(isDatabaseServer(c.DBServer), "DB_SERVER", "%q is none of host, host:port, host,port and host\\instance", c.DBServer)
+		check(c.DBEncrypt != "disable" || c.DBCertificate == "" && c.DBHostNameInCertificate == "", "DB_CERTIFICATE", "is of no use with DB_ENCRYPT=disable")
+	}
+	c.legacyZone, err = zoneOf(c.LegacyTZ)
 	check(err == nil, "LEGACY_TZ", "%q is no time zone, as Europe/Berlin", c.LegacyTZ)
 	c.zone, err = zoneOf(c.TZ)
 	check(err == nil, "TZ", "%q is no time zone, as Europe/Berlin", c.TZ)
@@ -144,6 +158,21 @@ func zoneOf(name string) (*time.Location, error) {
 		return time.Local, nil
 	}
 	return time.LoadLocation(strings.TrimPrefix(name, ":"))
+}
+
+// isDatabaseServer tells whether s is host, host:port, host,port or
+// host\instance.
+func isDatabaseServer(s string) bool {
+	host, instance, named := strings.Cut(s, `\`)
+	host, port, comma := strings.Cut(strings.Replace(host, ":", ",", 1), ",")
+	if strings.TrimSpace(host) == "" || strings.ContainsAny(host, "/@?#") || named && (strings.TrimSpace(instance) == "" || comma) {
+		return false
+	}
+	if !comma {
+		return true
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(port), 10, 16)
+	return err == nil && n > 0
 }
 
 func isListenAddr(s string) bool {

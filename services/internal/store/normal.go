@@ -20,6 +20,8 @@ const (
 	widthDrive      = 10
 	widthServer     = 255
 	widthOutletName = 255
+	widthOurs       = 255 // ScanID, OutletGroup
+	widthWord       = 50  // Cause, Source
 
 	widthUserID   = 20
 	widthUserName = 100
@@ -62,6 +64,7 @@ func (l Look) Normal() Look {
 		l.DriveLetter = ""
 	}
 	l.Server = Fit(l.Server, widthServer)
+	l.Cause, l.ScanID = events.Cause(Fit(string(l.Cause), widthWord)), Fit(l.ScanID, widthOurs)
 	return l
 }
 
@@ -79,6 +82,7 @@ func (o Outlet) Normal() Outlet {
 	o.Code = strings.TrimSpace(o.Code)
 	o.Address = Fit(o.Address, widthServer)
 	o.Name = Fit(o.Name, widthOutletName)
+	o.Group, o.Source = Fit(o.Group, widthOurs), Fit(o.Source, widthWord)
 	o.PausedUntil = utc(o.PausedUntil, time.Microsecond)
 	return o
 }

@@ -28,6 +28,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrExists says that the row is there already.
 	ErrExists = errors.New("exists already")
+	// ErrRefused says that the database refuses us, because of the sign-in or
+	// of a permission: to try again does not help, and may lock the account.
+	ErrRefused = errors.New("the database refuses us, and an operator must act")
 )
 
 // Look is what one event said about an outlet, a mode and a scan date: a row
@@ -202,7 +205,19 @@ type Backend interface {
 	// returns false. Errors: ErrNotFound.
 	SignedIn(ctx context.Context, id string, at time.Time, lockAt int) (bool, error)
 
-	// Ping tells whether the database answers.
+	// Exclusive runs f while nobody else migrates the database or is in
+	// Exclusive. It waits for whoever is, and returns f's error.
+	Exclusive(ctx context.Context, f func(context.Context) error) error
+	// EarlierOutlets lists the table Outlets. This and the next two read the
+	// original system's tables alone: Migrate need not have run, and where a
+	// table is missing there is nothing.
+	EarlierOutlets(ctx context.Context) ([]EarlierOutlet, error)
+	// EarlierDays lists the scan dates of a mode, oldest first.
+	EarlierDays(ctx context.Context, m events.Mode) ([]EarlierDay, error)
+	// EarlierRows lists the rows of a mode from one scan date to another.
+	EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]EarlierRow, error)
+
+	// Ping tells whether the database answers and has this version's tables.
 	Ping(ctx context.Context) error
 	Close() error
 }

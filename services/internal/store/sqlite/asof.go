@@ -96,19 +96,15 @@ func (s *Store) rowsThen(ctx context.Context, q store.Query, each func(store.Row
 	}
 }
 
-// summaryQuery counts by day, as of now or of *q.AsOf.
-func summaryQuery(q store.Query, limit int) (string, []any, error) {
-	if q.AsOf != nil {
-		q.Status, q.Cause = "", ""
-		text, args, err := thenQuery(q, sqlThenCounts, "", sqlThenDays)
-		return text, append(args, limit), err
+// daysThenQuery counts by day what was known at *q.AsOf.
+func daysThenQuery(q store.Query) (string, []any, error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = -1 // SQLite: no limit
 	}
-	name, err := table(q.Mode)
-	if err != nil {
-		return "", nil, err
-	}
-	where, args := conditions(q)
-	return fmt.Sprintf(sqlSummary, name, whereText(where)), append(append([]any{q.Mode}, args...), limit), nil
+	q.Status, q.Cause = "", ""
+	text, args, err := thenQuery(q, sqlThenCounts, "", sqlThenDays)
+	return text, append(args, limit), err
 }
 
 // LatestScanDateAsOf is the latest scan date until last that was known at a

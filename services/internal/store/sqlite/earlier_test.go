@@ -1,7 +1,10 @@
 package sqlite_test
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -141,5 +144,46 @@ func TestUserPutInByHand(t *testing.T) {
 	}
 	if ok, err := s.SignedIn(t.Context(), "Jo", time.Now(), 5); err != nil || !ok {
 		t.Fatalf("signed in %t, %v", ok, err)
+	}
+}
+
+// TestPreviousVersion: a database of this program's version 1 has no days
+// counted.
+func TestPreviousVersion(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	s := open(t, path)
+	first, err := os.ReadFile("migrations/001_tables.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, path, string(first))
+	exec1(t, path, "CREATE TABLE MonitorSchema (Version INTEGER NOT NULL PRIMARY KEY, AppliedAt TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)")
+	exec1(t, path, "INSERT INTO MonitorSchema (Version) VALUES (1)")
+	for _, day := range []string{"2025-03-01", "2025-03-02"} {
+		for i, outlet := range []string{"OUT1", "OUT2", "OUT3"} {
+			status, evidence := "Successful", 3
+			if i == 2 {
+				status, evidence = "Failed", 0
+			}
+			exec1(t, path, fmt.Sprintf("INSERT INTO D_Drive_Backup_Stat (OutletServer, ScanDate, Status) VALUES ('%s', '%s', '%s')", outlet, day, status))
+			exec1(t, path, fmt.Sprintf(`INSERT INTO MonitorStat (Mode, OutletKey, ScanDate, OutletServer, EventID, Seq, Evidence, Cause, Conclusive)
+				VALUES ('d_drive', '%[1]s', '%[2]s', '%[1]s', '%[1]s%[2]s', 1, %[3]d, 'ok', 1)`, outlet, day, evidence))
+		}
+	}
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := s.Summary(t.Context(), store.Query{Mode: events.DDrive})
+	want := []store.DaySummary{
+		{ScanDate: "2025-03-02", Total: 3, Successful: 2, Failed: 1, NotObserved: 1}, {ScanDate: "2025-03-01", Total: 3, Successful: 2, Failed: 1, NotObserved: 1},
+	}
+	if err != nil || !slices.Equal(sum, want) {
+		t.Errorf("summary %+v, %v; want %+v", sum, err, want)
+	}
+	var counted int
+	ask(t, path, "SELECT COUNT(*) FROM MonitorDay WHERE Counted = 1", &counted)
+	if counted != 1 {
+		t.Errorf("%d days are counted, want all but the newest", counted)
 	}
 }

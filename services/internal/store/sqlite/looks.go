@@ -35,7 +35,7 @@ func (w *writing) looks(looks []store.Look) error {
 			return fmt.Errorf("event %d: %w", l.Seq, err)
 		}
 	}
-	return nil
+	return w.days(best)
 }
 
 // history tells whether the look is new. A sequence that another event has

@@ -45,6 +45,8 @@ type Store struct {
 
 	mu    sync.Mutex
 	ready *statements // prepared on the writer; nil before the first need
+
+	alone chan struct{} // taken by whoever is in Exclusive
 }
 
 var _ store.Backend = (*Store)(nil)
@@ -66,7 +68,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", abs, err)
 	}
-	s := &Store{path: abs, writer: writer}
+	s := &Store{path: abs, writer: writer, alone: make(chan struct{}, 1)}
 	if err := s.firstContact(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", abs, explain(err)), writer.Close())
 	}
@@ -126,19 +128,22 @@ func (s *Store) firstContact(ctx context.Context) error {
 
 // explain says in words what an operator can do something about.
 func explain(err error) error {
+	var reason string
 	switch code(err) {
 	case lib.SQLITE_NOTADB:
-		return fmt.Errorf("the file is no SQLite database, or it is damaged: restore it or move it away: %w", err)
+		reason = "the file is no SQLite database, or it is damaged: restore it or move it away"
 	case lib.SQLITE_CORRUPT:
-		return fmt.Errorf("the database is damaged: restore it or move it away: %w", err)
+		reason = "the database is damaged: restore it or move it away"
 	case lib.SQLITE_FULL:
-		return fmt.Errorf("the disk is full: %w", err)
+		reason = "the disk is full"
 	case lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_PERM:
-		return fmt.Errorf("the database or its folder cannot be written: %w", err)
+		reason = "the database or its folder cannot be written"
 	case lib.SQLITE_BUSY:
-		return fmt.Errorf("another process keeps the database locked: %w", err)
+		reason = "another process keeps the database locked"
+	default:
+		return err
 	}
-	return err
+	return &store.Trouble{Reason: reason, Err: err}
 }
 
 // code is SQLite's primary result code, 0 where err is not SQLite's.

@@ -101,12 +101,6 @@ const (
 		LEFT JOIN MonitorOutlet r ON r.OutletKey = COALESCE(m.OutletKey, UPPER(s.OutletServer))
 		LEFT JOIN Outlets o ON o.OutletCode = r.OutletCode%s
 		ORDER BY s.ScanDate DESC, s.OutletServer COLLATE NOCASE, s.OutletServer LIMIT ? OFFSET ?`
-	sqlSummary = `SELECT CAST(s.ScanDate AS TEXT), COUNT(*), COALESCE(SUM(s.Status = 'Successful' COLLATE NOCASE), 0),
-		COALESCE(SUM(m.Evidence = 0), 0)
-		FROM %s s
-		LEFT JOIN MonitorStat m INDEXED BY MonitorStat_ByRow ON m.Mode = ? AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate%s
-		GROUP BY s.ScanDate ORDER BY s.ScanDate DESC LIMIT ?`
-
 	// An outlet's rows may have several spellings over the days.
 	sqlSpellings = `s.OutletServer IN (SELECT OutletServer FROM MonitorStat NOT INDEXED WHERE Mode = ? AND OutletKey = ?
 		UNION ALL SELECT ?)`

@@ -21,6 +21,19 @@ func TestSuite(t *testing.T) {
 	})
 }
 
+func TestBeginnings(t *testing.T) {
+	t.Parallel()
+	storetest.ExerciseBeginnings(t, func(t *testing.T) (func() store.Backend, func(...string)) {
+		path := filepath.Join(t.TempDir(), "monitor.db")
+		exec := func(statements ...string) {
+			for _, s := range statements {
+				exec1(t, path, s)
+			}
+		}
+		return func() store.Backend { return open(t, path) }, exec
+	})
+}
+
 func open(t testing.TB, path string) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), path)

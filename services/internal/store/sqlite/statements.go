@@ -57,8 +57,9 @@ type statements struct {
 	fence, begin                           *sql.Stmt
 	history, known, standing, beside       *sql.Stmt
 	registered, outlet, respell, ourOutlet *sql.Stmt
-	quarantine                             *sql.Stmt
+	quarantine, touch, uncounted           *sql.Stmt
 	rowExists, rowUpdate, rowInsert        map[events.Mode]*sql.Stmt
+	countDay                               map[events.Mode]*sql.Stmt
 	all                                    []*sql.Stmt
 }
 
@@ -93,12 +94,14 @@ func (p *statements) prepare(ctx context.Context, db *sql.DB) error {
 		{&p.fence, sqlFence}, {&p.begin, sqlBegin}, {&p.history, sqlHistory}, {&p.known, sqlKnown},
 		{&p.standing, sqlStanding}, {&p.beside, sqlBeside}, {&p.registered, sqlRegistered}, {&p.outlet, sqlOutlet},
 		{&p.respell, sqlRespell}, {&p.ourOutlet, sqlOurOutlet}, {&p.quarantine, sqlQuarantine},
+		{&p.touch, sqlTouch}, {&p.uncounted, sqlUncounted},
 	} {
 		if err := one(x.to, x.text); err != nil {
 			return err
 		}
 	}
 	p.rowExists, p.rowUpdate, p.rowInsert = map[events.Mode]*sql.Stmt{}, map[events.Mode]*sql.Stmt{}, map[events.Mode]*sql.Stmt{}
+	p.countDay = map[events.Mode]*sql.Stmt{}
 	for _, m := range events.Modes() {
 		name, err := table(m)
 		if err != nil {
@@ -113,7 +116,7 @@ func (p *statements) prepare(ctx context.Context, db *sql.DB) error {
 			text string
 		}{
 			{p.rowExists, fmt.Sprintf(sqlExists, name)}, {p.rowUpdate, fmt.Sprintf(sqlUpdateRow, name, set)},
-			{p.rowInsert, fmt.Sprintf(sqlInsertRow, name, column, mark)},
+			{p.rowInsert, fmt.Sprintf(sqlInsertRow, name, column, mark)}, {p.countDay, fmt.Sprintf(sqlCountDay, name)},
 		} {
 			var st *sql.Stmt
 			if err := one(&st, x.text); err != nil {

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"backupmonitor/events"
@@ -8,9 +10,11 @@ import (
 )
 
 // exerciseEvidence tells stories of one outlet and day. Whatever the order and
-// the batches in which the looks are applied, the same one is the row.
+// the batches in which the looks are applied, the same one is the row. All
+// stories are told in one database, each of two outlets of its own.
 func exerciseEvidence(t *testing.T, fresh Fresh) {
 	const m, o, d = events.DDrive, "OUT001", day1
+	w, told := migrated(t, fresh), uint64(0)
 	imported := func(seq uint64) store.Look {
 		l := good(seq, m, o, d)
 		l.Cause, l.Evidence, l.ObservedAt, l.SizeBytes, l.ClockSkewMS = "", events.EvidenceImported, nil, nil, nil
@@ -36,23 +40,33 @@ func exerciseEvidence(t *testing.T, fresh Fresh) {
 		"a late look finds none, then it was imported": {[]store.Look{none(1, events.EvidenceBackNone), imported(2), closed(3)}, 2},
 		"looked at on the day, then imported":          {[]store.Look{none(1, events.EvidenceFull), imported(2)}, 1},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			together, apart := migrated(t, fresh), migrated(t, fresh)
-			var want store.Look
-			for i := range story.looks {
-				l := story.looks[len(story.looks)-1-i]
-				apart.apply(t, l)
+		// of is the story's look as one of an outlet and of the whole log.
+		of := func(l store.Look, outlet string) store.Look {
+			l.Seq += 10 * told
+			l.Outlet, l.EventID, l.ScanID = outlet, fmt.Sprintf("%s:%d", outlet, l.Seq), ""
+			return l
+		}
+		tell := func(outlet string) (looks []store.Look, row store.Look) {
+			told++
+			for _, l := range story.looks {
+				looks = append(looks, of(l, outlet))
 				if l.Seq == story.row {
-					want = l
+					row = of(l, outlet)
 				}
 			}
-			together.apply(t, story.looks...)
-			same(t, "in one batch", together.one(t, store.Query{Mode: m}), store.Row{Look: want})
-			same(t, "one by one, backwards", apart.one(t, store.Query{Mode: m}), store.Row{Look: want})
-			if h := apart.history(t, store.Query{Mode: m}); len(h) != len(story.looks) {
-				t.Fatalf("%d lines of history, want all %d looks", len(h), len(story.looks))
-			}
-		})
+			return looks, row
+		}
+		looks, want := tell(fmt.Sprintf("together %d", told))
+		w.apply(t, looks...)
+		same(t, name+", in one batch", w.one(t, store.Query{Mode: m, Outlet: want.Outlet}), store.Row{Look: want})
+
+		looks, want = tell(fmt.Sprintf("apart %d", told))
+		for _, l := range slices.Backward(looks) {
+			w.apply(t, l)
+		}
+		same(t, name+", one by one, backwards", w.one(t, store.Query{Mode: m, Outlet: want.Outlet}), store.Row{Look: want})
+		if h := w.history(t, store.Query{Mode: m, Outlet: want.Outlet}); len(h) != len(story.looks) {
+			t.Fatalf("%s: %d lines of history, want all %d looks", name, len(h), len(story.looks))
+		}
 	}
 }

@@ -99,6 +99,31 @@ func exerciseFold(t *testing.T, fresh Fresh) {
 			if got, want := text(w.history(t, q)), text(history); got != want {
 				rt.Fatalf("history of %s: got %s\nwant %s", mode, got, want)
 			}
+			same(rt, "summary", w.summary(t, q), counted(rows))
 		}
 	})
+	// The days of all runs: some counted by batches that left them alone.
+	for _, mode := range events.Modes() {
+		same(t, "summary", w.summary(t, store.Query{Mode: mode}), counted(w.rows(t, store.Query{Mode: mode})))
+	}
+}
+
+// counted is the summary of rows, which come newest day first.
+func counted(rows []store.Row) (days []store.DaySummary) {
+	for _, r := range rows {
+		if len(days) == 0 || days[len(days)-1].ScanDate != r.ScanDate {
+			days = append(days, store.DaySummary{ScanDate: r.ScanDate})
+		}
+		d := &days[len(days)-1]
+		d.Total++
+		if r.Status == events.Successful {
+			d.Successful++
+		} else {
+			d.Failed++
+		}
+		if r.Evidence == events.EvidenceNone {
+			d.NotObserved++
+		}
+	}
+	return days
 }

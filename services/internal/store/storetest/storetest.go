@@ -114,6 +114,15 @@ func (w *writer) history(t testing.TB, q store.Query) []store.Look {
 	return looks
 }
 
+func (w *writer) summary(t testing.TB, q store.Query) []store.DaySummary {
+	t.Helper()
+	days, err := w.Summary(context.Background(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return days
+}
+
 func codes(rows []store.Row) []string {
 	found := []string{}
 	for _, r := range rows {
@@ -131,7 +140,13 @@ func text(v any) string {
 	return string(b)
 }
 
-func same(t testing.TB, what string, got, want any) {
+// failing is what same needs of a test, a rapid one included.
+type failing interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func same(t failing, what string, got, want any) {
 	t.Helper()
 	if g, w := text(got), text(want); g != w {
 		t.Fatalf("%s: got %s\nwant %s", what, g, w)

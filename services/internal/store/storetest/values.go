@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,14 +11,21 @@ import (
 )
 
 func exerciseValues(t *testing.T, fresh Fresh) {
-	// stored is what comes back of a look, from the row and from the history.
-	stored := func(t *testing.T, l store.Look) store.Look {
+	// storing gives what comes back of a look, from the row and from the
+	// history: of an outlet and a sequence of its own.
+	storing := func(t *testing.T) func(store.Look) store.Look {
 		t.Helper()
 		w := migrated(t, fresh)
-		w.apply(t, l)
-		row := w.one(t, store.Query{Mode: l.Mode})
-		same(t, "history", w.history(t, store.Query{Mode: l.Mode}), []store.Look{row.Look})
-		return row.Look
+		return func(l store.Look) store.Look {
+			t.Helper()
+			n := w.cp.Seq + 1
+			l.Outlet, l.EventID, l.Seq = fmt.Sprintf("OUT%03d", n), fmt.Sprint("e", n), n
+			w.apply(t, l)
+			q := store.Query{Mode: l.Mode, Outlet: l.Outlet}
+			row := w.one(t, q)
+			same(t, "history", w.history(t, q), []store.Look{row.Look})
+			return row.Look
+		}
 	}
 	t.Run("times are UTC, of the backup in whole seconds", func(t *testing.T) {
 		t.Parallel()
@@ -26,7 +34,7 @@ func exerciseValues(t *testing.T, fresh Fresh) {
 		l.LastBackupTaken = new(time.Date(2025, 3, 1, 2, 30, 15, 987654321, zone))
 		l.ObservedAt = new(time.Date(2025, 3, 1, 3, 0, 0, 123456789, zone))
 		l.Stored = time.Date(2025, 3, 1, 3, 0, 1, 999999999, zone)
-		got := stored(t, l)
+		got := storing(t)(l)
 		for name, x := range map[string]struct{ got, want time.Time }{
 			"LastBackupTaken": {*got.LastBackupTaken, time.Date(2025, 2, 28, 21, 0, 15, 0, time.UTC)},
 			"ObservedAt":      {*got.ObservedAt, time.Date(2025, 2, 28, 21, 30, 0, 123456000, time.UTC)},
@@ -40,13 +48,15 @@ func exerciseValues(t *testing.T, fresh Fresh) {
 	t.Run("what there is not stays nothing", func(t *testing.T) {
 		t.Parallel()
 		l := store.Look{
-			EventID: "e", Seq: 1, Stored: noon(), Mode: events.IBStorage, Outlet: "OUT001", ScanDate: day1,
+			EventID: "e1", Seq: 1, Stored: noon(), Mode: events.IBStorage, Outlet: "OUT001", ScanDate: day1,
 			Status: events.Failed, Cause: events.CauseExpired, Evidence: events.EvidenceNone,
 		}
-		same(t, "look", stored(t, l), l)
+		stored := storing(t)
+		same(t, "look", stored(l), l)
 		zeros := l
+		zeros.EventID, zeros.Seq, zeros.Outlet = "e2", 2, "OUT002"
 		zeros.SizeBytes, zeros.ClockSkewMS, zeros.FreeBytes, zeros.TotalBytes = new(int64(0)), new(0.0), new(int64(0)), new(int64(0))
-		same(t, "zeros", stored(t, zeros), zeros)
+		same(t, "zeros", stored(zeros), zeros)
 	})
 	t.Run("a row that is replaced keeps nothing of the old", func(t *testing.T) {
 		t.Parallel()
@@ -61,6 +71,7 @@ func exerciseValues(t *testing.T, fresh Fresh) {
 	})
 	t.Run("texts are cut to their columns, between characters", func(t *testing.T) {
 		t.Parallel()
+		stored := storing(t)
 		for name, x := range map[string]struct{ given, want string }{
 			"ASCII":              {strings.Repeat("x", 501), strings.Repeat("x", 500)},
 			"exactly":            {strings.Repeat("ü", 500), strings.Repeat("ü", 500)},
@@ -71,26 +82,27 @@ func exerciseValues(t *testing.T, fresh Fresh) {
 		} {
 			l := failed(1, events.DDrive, "OUT001", day1, events.CauseStale, events.EvidenceFull)
 			l.ErrorDetails = x.given
-			if got := stored(t, l).ErrorDetails; got != x.want {
+			if got := stored(l).ErrorDetails; got != x.want {
 				t.Errorf("%s: %q, want %q", name, got, x.want)
 			}
 		}
 		l := good(1, events.IBStorage, "OUT001", day1)
 		l.BackupFile, l.BackupFileSize = strings.Repeat("ñ", 300), strings.Repeat("9", 60)
 		l.Duration, l.DriveLetter = strings.Repeat("8", 60), strings.Repeat("E", 12)
-		got := stored(t, l)
+		got := stored(l)
 		if got.BackupFile != strings.Repeat("ñ", 255) || len(got.BackupFileSize) != 50 || len(got.Duration) != 50 || len(got.DriveLetter) != 10 {
 			t.Errorf("cut to %q", []string{got.BackupFile, got.BackupFileSize, got.Duration, got.DriveLetter})
 		}
 	})
 	t.Run("names are text and nothing else", func(t *testing.T) {
 		t.Parallel()
+		stored := storing(t)
 		for _, name := range []string{
 			"'; DROP TABLE Outlets; --.bak", `"quoted" \back\slash.bak`, "%_[a-z]*?.bak", "備份 резерв 💾.bak", " blanks ", "null", "?1 :a @b $c",
 		} {
 			l := good(1, events.DDrive, "OUT001", day1)
 			l.BackupFile = name
-			if got := stored(t, l).BackupFile; got != name {
+			if got := stored(l).BackupFile; got != name {
 				t.Errorf("%q came back as %q", name, got)
 			}
 		}
@@ -103,6 +115,7 @@ func exerciseValues(t *testing.T, fresh Fresh) {
 func exerciseCodes(t *testing.T, fresh Fresh) {
 	for _, x := range []struct{ first, second string }{
 		{"out001", "OUT001"}, {"Café Nord", "CAFÉ NORD"}, {"Ünlü-7", "üNLÜ-7"}, {"Москва", "МОСКВА"}, {"OUT001  ", " out001"},
+		{strings.Repeat("💾é", 16) + "xy", strings.Repeat("💾É", 16) + "XY"}, // 50 units of UTF-16
 	} {
 		w := migrated(t, fresh)
 		w.apply(t, good(1, events.DDrive, x.first, day1))

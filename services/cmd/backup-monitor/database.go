@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/gateway"
+	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/store/sqlite"
+	"backupmonitor/services/internal/store/sqlserver"
+	"backupmonitor/services/projector"
+	"backupmonitor/ui"
+)
+
+// openStore opens the database of DB_SERVER, or that of the data directory. A
+// server that is away is waited for: its tables are the projector's work. A
+// file that is damaged is not.
+func (a *app) openStore(ctx context.Context, dir *instance.Dir) (store.Backend, error) {
+	if a.config.DBServer != "" {
+		return a.openSQLServer()
+	}
+	db, err := sqlite.Open(ctx, dir.Database())
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func (a *app) openSQLServer() (store.Backend, error) {
+	c := a.config
+	return sqlserver.Open(sqlserver.Options{
+		Server: c.DBServer, Database: c.DBDatabase, Username: c.DBUsername, Password: c.DBPassword, Encrypt: c.DBEncrypt,
+		Certificate: c.DBCertificate, HostNameInCertificate: c.DBHostNameInCertificate,
+	})
+}
+
+func (a *app) projectorConfig() projector.Config {
+	return projector.Config{LegacyZone: a.config.LegacyZone()}
+}
+
+// errNoDatabase is why a service that needs the tables does not run on its own
+// without DB_SERVER: a SQLite file belongs to one process.
+var errNoDatabase = errors.New("DB_SERVER is not set: on its own this service needs the SQL Server that all services share")
+
+func (a *app) runProjector(ctx context.Context, log *events.Log, logger *slog.Logger) error {
+	if a.config.DBServer == "" {
+		return errNoDatabase
+	}
+	db, err := a.openSQLServer()
+	if err != nil {
+		return err
+	}
+	return errors.Join(projector.New(a.projectorConfig(), log, db, logger).Run(ctx), db.Close())
+}
+
+func (a *app) runGateway(ctx context.Context, log *events.Log, logger *slog.Logger) error {
+	switch {
+	case a.config.DBServer == "":
+		return errNoDatabase
+	case a.config.JWTSecretKey == "":
+		return errors.New("JWT_SECRET_KEY is not set: every gateway of an installation needs the same")
+	}
+	db, err := a.openSQLServer()
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.serve(ctx, log, db, logger), db.Close())
+}
+
+func (a *app) serve(ctx context.Context, log *events.Log, db store.Backend, logger *slog.Logger) error {
+	g, err := gateway.New(a.gatewayConfig(a.config.JWTSecretKey, metrics(log, db, logger)), log, db, ui.Files(), logger)
+	if err != nil {
+		return err
+	}
+	if err := g.Listen(ctx); err != nil {
+		return err
+	}
+	later, err := a.welcome(ctx, g, db, logger, nil)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	made := make(chan error, 1)
+	go func() { made <- later(ctx) }()
+	err = g.Run(ctx)
+	cancel()
+	return errors.Join(err, <-made)
+}
+
+const (
+	// tablesPatience is how long a start waits for the tables before it goes on
+	// without them.
+	tablesPatience = 5 * time.Second
+	tablesPause    = 250 * time.Millisecond
+	tablesTimeout  = 10 * time.Second // of one try
+)
+
+// welcome makes the first Admin and tells where everything is. Where the
+// database is away, the returned function makes the Admin once it is back, and
+// tells of the password then.
+func (a *app) welcome(
+	ctx context.Context, g *gateway.Gateway, db store.Backend, logger *slog.Logger, note []string,
+) (later func(context.Context) error, err error) {
+	soon, cancel := context.WithTimeout(ctx, tablesPatience)
+	defer cancel()
+	err = awaitTables(soon, db)
+	if soon.Err() == nil && err == nil {
+		first, err := g.Bootstrap(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return func(context.Context) error { return nil }, a.banner(g.Addr(), first.UserID, first.Password, note)
+	}
+	logger.Warn("the database is not there yet: scans go on, the log keeps what they find", slog.Any("error", err))
+	return func(ctx context.Context) error { return a.bootstrapLater(ctx, g, db, logger) }, a.banner(g.Addr(), "", "", note)
+}
+
+// awaitTables waits until the database answers with this version's tables, and
+// returns what it said last where ctx ends before.
+func awaitTables(ctx context.Context, db store.Backend) error {
+	for {
+		err := db.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(tablesPause):
+		}
+	}
+}
+
+func (a *app) bootstrapLater(ctx context.Context, g *gateway.Gateway, db store.Backend, logger *slog.Logger) error {
+	for {
+		if err := awaitTables(ctx, db); err != nil {
+			return nil // ctx has ended
+		}
+		try, cancel := context.WithTimeout(ctx, tablesTimeout)
+		first, err := g.Bootstrap(try)
+		cancel()
+		if err == nil {
+			if lines := firstAdmin(first.UserID, first.Password); lines != nil {
+				_, err = fmt.Fprint(a.stdout, strings.Join(append(lines, "", ""), "\n"))
+			}
+			return err
+		}
+		logger.Warn("the first Admin cannot be made yet", slog.Any("error", err))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(tablesTimeout):
+		}
+	}
+}

@@ -1,0 +1,227 @@
+// Package adoption enters into the log what a database of the original system
+// holds from before the log: its outlets and its rows. Doing it again, or
+// beginning anew after it was interrupted, does no harm: an outlet that the log
+// knows stays as the log has it, and each row has one id for ever.
+package adoption
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+// Source is a database with tables of the original system; see store.Backend.
+type Source interface {
+	EarlierOutlets(ctx context.Context) ([]store.EarlierOutlet, error)
+	EarlierDays(ctx context.Context, m events.Mode) ([]store.EarlierDay, error)
+	EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]store.EarlierRow, error)
+}
+
+// Options say how the tables are to be understood.
+type Options struct {
+	// Zone is that of the times in the tables, which have none; nil: UTC.
+	Zone *time.Location
+	Now  func() time.Time // nil: time.Now
+	// Progress is told how far it is, now and then; nil: nobody.
+	Progress func(Report)
+}
+
+// Report counts what was entered. Known are those that the log had before.
+type Report struct {
+	Outlets, KnownOutlets int
+	Rows, KnownRows       int
+	// Left are those that no event can be made of, with the reason.
+	Left []string
+	// Total is how many rows there are; 0 until they have been counted.
+	Total int
+}
+
+const (
+	writers = 64 // at once: each append waits for its fsync
+	// chunkRows is about how many rows are read at a time.
+	chunkRows = 20_000
+	// mostLeft is how many reasons are kept.
+	mostLeft = 100
+)
+
+// Enter enters what src holds. Errors: the source's and the log's, as
+// events.ErrFull; what was entered until then stays.
+func Enter(ctx context.Context, src Source, log *events.Log, o Options) (Report, error) {
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	e := &entering{src: src, log: log, options: o, at: o.Now().UTC()}
+	err := e.run(ctx)
+	return e.report, err
+}
+
+// entering is one run of Enter.
+type entering struct {
+	src     Source
+	log     *events.Log
+	options Options
+	at      time.Time
+
+	mu     sync.Mutex
+	report Report
+}
+
+func (e *entering) count(change func(*Report)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(&e.report)
+}
+
+func (e *entering) leave(what string, err error) {
+	e.count(func(r *Report) {
+		if len(r.Left) < mostLeft {
+			r.Left = append(r.Left, fmt.Sprintf("%s: %v", what, err))
+		}
+	})
+}
+
+func (e *entering) tell() {
+	if e.options.Progress == nil {
+		return
+	}
+	e.mu.Lock()
+	r := e.report
+	e.mu.Unlock()
+	e.options.Progress(r)
+}
+
+func (e *entering) run(ctx context.Context) error {
+	outlets, err := e.src.EarlierOutlets(ctx)
+	if err != nil {
+		return err
+	}
+	if err := each(ctx, outlets, e.outlet); err != nil {
+		return err
+	}
+	days := map[events.Mode][]store.EarlierDay{}
+	total := 0
+	for _, m := range events.Modes() {
+		if days[m], err = e.src.EarlierDays(ctx, m); err != nil {
+			return err
+		}
+		for _, d := range days[m] {
+			total += d.Rows
+		}
+	}
+	e.count(func(r *Report) { r.Total = total })
+	e.tell()
+	if total == 0 {
+		return nil
+	}
+	known, err := knownRows(ctx, e.log)
+	if err != nil {
+		return err
+	}
+	for _, m := range events.Modes() {
+		for _, c := range chunks(days[m]) {
+			rows, err := e.src.EarlierRows(ctx, m, c.from, c.to)
+			if err != nil {
+				return err
+			}
+			err = each(ctx, rows, func(ctx context.Context, r store.EarlierRow) error { return e.row(ctx, m, r, known) })
+			e.tell()
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// outlet enters one registration. Of an outlet that the log has, also under
+// another spelling, the log wins.
+func (e *entering) outlet(ctx context.Context, o store.EarlierOutlet) error {
+	code, err := events.CleanCode(o.Code)
+	if err != nil {
+		e.leave("outlet "+fmt.Sprintf("%q", o.Code), err)
+		return nil
+	}
+	changed := events.OutletChanged{
+		Code: code, Address: strings.TrimSpace(store.ReadText(o.Address)), Name: strings.TrimSpace(store.ReadText(o.Name)), Active: o.Active,
+		Source: events.SourceDB, ChangedBy: "database", ChangedAt: e.at,
+	}
+	_, err = e.log.Write(ctx, changed, 0)
+	switch {
+	case err == nil:
+		e.count(func(r *Report) { r.Outlets++ })
+	case isConflict(err):
+		e.count(func(r *Report) { r.KnownOutlets++ })
+	default:
+		return fmt.Errorf("enter outlet %s: %w", code, err)
+	}
+	return nil
+}
+
+// row enters one row of a stat table.
+func (e *entering) row(ctx context.Context, m events.Mode, r store.EarlierRow, known *rowSet) error {
+	event, err := eventOf(m, r, e.options.Zone)
+	if err != nil {
+		e.leave(fmt.Sprintf("row of outlet %q on %s", r.Outlet, r.ScanDate), err)
+		return nil
+	}
+	if !known.add(events.HistoryID(m, event.Outlet, event.ScanDate)) {
+		e.count(func(r *Report) { r.KnownRows++ })
+		return nil
+	}
+	event.ImportedAt = e.at
+	if _, _, err := e.log.Append(ctx, event); err != nil {
+		return fmt.Errorf("enter the row of outlet %s on %s: %w", event.Outlet, event.ScanDate, err)
+	}
+	e.count(func(r *Report) { r.Rows++ })
+	return nil
+}
+
+// eventOf is the event of a row. Its texts are the row's own; whoever reads
+// the event understands the words of older versions.
+func eventOf(m events.Mode, r store.EarlierRow, zone *time.Location) (events.HistoryImported, error) {
+	code, err := events.CleanCode(r.Outlet)
+	if err != nil {
+		return events.HistoryImported{}, err
+	}
+	date, err := events.ParseDate(string(r.ScanDate))
+	if err != nil {
+		return events.HistoryImported{}, err
+	}
+	return events.HistoryImported{
+		Outlet: code, Mode: m, ScanDate: date, Status: events.Status(strings.TrimSpace(r.Status)), LastBackupTaken: inZone(r.LastBackupTaken, zone),
+		BackupFile: r.BackupFile, BackupFileSize: r.BackupFileSize, Duration: r.Duration, ErrorDetails: r.ErrorDetails, DriveLetter: r.DriveLetter,
+	}, nil
+}
+
+// inZone reads the clock of a time that has no zone.
+func inZone(t *time.Time, zone *time.Location) *time.Time {
+	if t == nil {
+		return nil
+	}
+	at := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), zone).UTC()
+	return &at
+}
+
+// chunk is a span of scan dates that is read at once.
+type chunk struct{ from, to events.Date }
+
+func chunks(days []store.EarlierDay) []chunk {
+	var all []chunk
+	rows := 0
+	for _, d := range days {
+		if len(all) == 0 || rows+d.Rows > chunkRows {
+			all, rows = append(all, chunk{from: d.ScanDate}), 0
+		}
+		all[len(all)-1].to = d.ScanDate
+		rows += d.Rows
+	}
+	return all
+}

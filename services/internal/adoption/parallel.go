@@ -1,0 +1,80 @@
+package adoption
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+
+	"backupmonitor/events"
+)
+
+// each calls do for every item, several at once, and returns the first error
+// after all calls have ended.
+func each[T any](ctx context.Context, items []T, do func(context.Context, T) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan T)
+	var wg sync.WaitGroup
+	for range min(writers, len(items)) {
+		wg.Go(func() {
+			for item := range next {
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := do(ctx, item); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, item := range items {
+		next <- item
+	}
+	close(next)
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func isConflict(err error) bool { return errors.Is(err, events.ErrConflict) }
+
+// rowSet is the rows that the log has, by their ids: of years of rows there are
+// millions, so it keeps 16 bytes of each.
+type rowSet struct {
+	mu  sync.Mutex
+	ids map[[16]byte]struct{}
+}
+
+// add tells whether the id is new to the set.
+func (s *rowSet) add(id string) bool {
+	sum := sha256.Sum256([]byte(id))
+	h := [16]byte(sum[:16])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, there := s.ids[h]
+	s.ids[h] = struct{}{}
+	return !there
+}
+
+// knownRows reads which rows the log has.
+func knownRows(ctx context.Context, log *events.Log) (*rowSet, error) {
+	s := &rowSet{ids: map[[16]byte]struct{}{}}
+	feed, err := log.Feed(ctx, events.FeedOptions{Subjects: []string{events.AllHistory}})
+	if err != nil {
+		return nil, fmt.Errorf("read which rows the log has: %w", err)
+	}
+	defer feed.Stop()
+	for more := feed.Initial > 0; more; {
+		r, err := feed.Next(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read which rows the log has: %w", err)
+		}
+		s.add(events.ID(r.Header))
+		more = r.Pending > 0
+	}
+	return s, nil
+}

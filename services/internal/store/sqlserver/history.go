@@ -1,0 +1,96 @@
+package sqlserver
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+const (
+	sqlPast = `SELECT TOP (@rows) h.OutletServer, CONVERT(NVARCHAR(10), h.ScanDate, 23), h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
+		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive, h.Server, h.SizeBytes,
+		h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes, h.TotalBytes, h.ScanID, NULL
+		FROM dbo.MonitorHistory h WHERE h.Mode = @mode AND h.Seq > @after{where} ORDER BY h.Seq`
+	sqlSetAside = `SELECT {top} Seq, Subject, Type, Stored, Reason, Header, Data FROM dbo.MonitorQuarantine ORDER BY Seq DESC`
+)
+
+// History hands the looks behind the rows to each, in the order of the log.
+func (s *Store) History(ctx context.Context, q store.Query, each func(store.Look) error) error {
+	if _, err := table(q.Mode); err != nil {
+		return fmt.Errorf("read the history: %w", err)
+	}
+	after := uint64(0)
+	for {
+		page, err := s.past(ctx, q, after)
+		if err != nil {
+			return fmt.Errorf("read the history: %w", explain(err))
+		}
+		for _, r := range page {
+			if err := each(r.Look); err != nil {
+				return err
+			}
+		}
+		if len(page) < pageRows {
+			return nil
+		}
+		after = page[len(page)-1].Seq
+	}
+}
+
+func (s *Store) past(ctx context.Context, q store.Query, after uint64) ([]store.Row, error) {
+	db, err := s.reading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	args := []any{sql.Named("rows", pageRows), sql.Named("mode", string(q.Mode)), sql.Named("after", int64(after))}
+	where := ""
+	for _, c := range []struct {
+		text string
+		is   bool
+		arg  any
+	}{
+		{" AND h.OutletKey = @key", q.Outlet != "", sql.Named("key", events.Key(q.Outlet))},
+		{" AND h.ScanDate >= CAST(@from AS DATE)", q.From != "", sql.Named("from", string(q.From))},
+		{" AND h.ScanDate <= CAST(@to AS DATE)", q.To != "", sql.Named("to", string(q.To))},
+	} {
+		if c.is {
+			where, args = where+c.text, append(args, c.arg)
+		}
+	}
+	return readRows(ctx, db, q.Mode, fill(sqlPast, "where", where), args...)
+}
+
+// Quarantine lists the newest quarantined events, newest first.
+func (s *Store) Quarantine(ctx context.Context, limit int) (found []store.Quarantined, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read the quarantine: %w", explain(err))
+		}
+	}()
+	top, args := "", []any{}
+	if limit > 0 {
+		top, args = "TOP (@limit)", append(args, sql.Named("limit", limit))
+	}
+	rows, err := s.writer.QueryContext(ctx, fill(sqlSetAside, "top", top), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var q store.Quarantined
+		var stored sql.NullTime
+		if err := rows.Scan(&q.Seq, &q.Subject, &q.Type, &stored, &q.Reason, &q.Header, &q.Data); err != nil {
+			return nil, err
+		}
+		if t := readTime(stored, time.Microsecond); t != nil {
+			q.Stored = *t
+		}
+		found = append(found, q)
+	}
+	return found, rows.Err()
+}

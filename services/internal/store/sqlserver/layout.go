@@ -1,0 +1,119 @@
+package sqlserver
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"backupmonitor/events"
+)
+
+// exact is the collation of our own columns: it compares as the program does.
+const exact = "Latin1_General_100_BIN2"
+
+// layout is what the original system's tables are like in this database: they
+// are used as they are, with the collation that their keys have and the widths
+// that their texts have.
+type layout struct {
+	columns map[string]column // by table.column, in lower case
+}
+
+type column struct {
+	collation string
+	width     int // in characters; 0: unbounded
+}
+
+const sqlColumns = `SELECT t.name, c.name, COALESCE(c.collation_name, ''), c.max_length, y.name
+	FROM sys.tables t JOIN sys.columns c ON c.object_id = t.object_id JOIN sys.types y ON y.user_type_id = c.user_type_id
+	WHERE t.object_id IN (OBJECT_ID('dbo.D_Drive_Backup_Stat'), OBJECT_ID('dbo.IB_Storage_Backup_Stat'),
+		OBJECT_ID('dbo.Outlets'), OBJECT_ID('dbo.UserManager'))`
+
+// tables reads the layout once. It must be called after Migrate.
+func (s *Store) tables(ctx context.Context) (*layout, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.layout != nil {
+		return s.layout, nil
+	}
+	l, err := readLayout(ctx, s.writer)
+	if err != nil {
+		return nil, fmt.Errorf("read how the tables are made: %w", err)
+	}
+	s.layout = l
+	return l, nil
+}
+
+func readLayout(ctx context.Context, db *sql.DB) (l *layout, err error) {
+	rows, err := db.QueryContext(ctx, sqlColumns)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	l = &layout{columns: map[string]column{}}
+	for rows.Next() {
+		var table, name, collation, kind string
+		var bytes int
+		if err := rows.Scan(&table, &name, &collation, &bytes, &kind); err != nil {
+			return nil, err
+		}
+		c := column{collation: collation, width: max(bytes, 0)}
+		if strings.HasPrefix(strings.ToLower(kind), "n") {
+			c.width /= 2
+		}
+		l.columns[strings.ToLower("dbo."+table+"."+name)] = c
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if len(l.columns) == 0 {
+		return nil, errors.New("there are none")
+	}
+	return l, nil
+}
+
+// collation is that of a key column, for comparing it with one of ours on its
+// own index.
+func (l *layout) collation(table, name string) string {
+	if c := l.columns[strings.ToLower(table+"."+name)]; c.collation != "" {
+		return c.collation
+	}
+	return exact
+}
+
+// cut is expr as it fits a text column of a table: one that is narrower than
+// the original system's would refuse the row, and all behind it would wait.
+func (l *layout) cut(table, name, expr string) string {
+	if c := l.columns[strings.ToLower(table+"."+name)]; c.width > 0 {
+		return fmt.Sprintf("LEFT(%s, %d)", expr, c.width)
+	}
+	return expr
+}
+
+// has tells whether a table has a column.
+func (l *layout) has(table, name string) bool {
+	_, ok := l.columns[strings.ToLower(table+"."+name)]
+	return ok
+}
+
+// table is the stat table of a mode.
+func table(m events.Mode) (string, error) {
+	switch m {
+	case events.DDrive:
+		return "dbo.D_Drive_Backup_Stat", nil
+	case events.IBStorage:
+		return "dbo.IB_Storage_Backup_Stat", nil
+	}
+	return "", fmt.Errorf("%q is not a mode", m)
+}
+
+// fill replaces each {name} of a text by the value that follows the name; {bin}
+// is always the exact collation.
+func fill(text string, pairs ...string) string {
+	replace := []string{"{bin}", exact}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		replace = append(replace, "{"+pairs[i]+"}", pairs[i+1])
+	}
+	return strings.NewReplacer(replace...).Replace(text)
+}

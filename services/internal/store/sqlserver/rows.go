@@ -1,0 +1,295 @@
+package sqlserver
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
+)
+
+const (
+	// pageRows is how many rows of the table are gone through before the first
+	// is handed on: more than a day has, so that a day is of one moment.
+	pageRows = 5000
+	// pageFiltered is the same where most rows are left out.
+	pageFiltered = 50_000
+)
+
+// LatestScanDate is "" when the table of the mode is empty.
+func (s *Store) LatestScanDate(ctx context.Context, m events.Mode) (events.Date, error) {
+	name, err := table(m)
+	if err != nil {
+		return "", fmt.Errorf("read the latest scan date: %w", err)
+	}
+	var d sql.NullString
+	if err := s.writer.QueryRowContext(ctx, fill(sqlLatest, "table", name)).Scan(&d); err != nil {
+		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
+	}
+	return events.Date(d.String), nil
+}
+
+// Rows hands the selected rows to each, newest scan date first, then by
+// outlet ignoring case. It goes through the table in windows of whole days: in
+// them the server sorts a few thousand rows, and never the table.
+func (s *Store) Rows(ctx context.Context, q store.Query, each func(store.Row) error) error {
+	name, err := table(q.Mode)
+	if err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	db, err := s.reading(ctx)
+	if err != nil {
+		return fmt.Errorf("read rows: %w", explain(err))
+	}
+	l, err := s.tables(ctx)
+	if err != nil {
+		return fmt.Errorf("read rows: %w", explain(err))
+	}
+	if q.AsOf != nil {
+		return s.rowsThen(ctx, q, each)
+	}
+	w := window{db: db, layout: l, table: name, query: q, left: q.Limit, offset: q.Offset, to: q.To}
+	for {
+		page, more, err := w.next(ctx)
+		if err != nil {
+			return fmt.Errorf("read rows: %w", explain(err))
+		}
+		for _, r := range page {
+			if err := each(r); err != nil {
+				return err
+			}
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// window is a walk through a stat table, back in time.
+type window struct {
+	db     *sql.DB
+	layout *layout
+	table  string
+	query  store.Query
+	left   int // rows still wanted; 0: all
+	offset int // rows still to be passed over
+	to     events.Date
+}
+
+// next reads the rows of the next days, and tells whether there may be more.
+func (w *window) next(ctx context.Context) (page []store.Row, more bool, err error) {
+	q := w.query
+	q.To = w.to
+	from := ""
+	if q.Outlet == "" { // one outlet's rows are few
+		if from, err = w.begin(ctx, q); err != nil {
+			return nil, false, err
+		}
+	}
+	if from != "" {
+		q.From = events.Date(from)
+	}
+	page, err = w.read(ctx, q)
+	if err != nil {
+		return nil, false, err
+	}
+	done := w.left > 0 && len(page) >= w.left
+	if w.left > 0 {
+		w.left -= len(page)
+	}
+	if done || from == "" {
+		return page, false, nil
+	}
+	if err := w.pass(ctx, q, len(page)); err != nil {
+		return nil, false, err
+	}
+	w.to, err = dayBefore(q.From)
+	return page, err == nil && w.to >= w.query.From, err
+}
+
+// begin is the first day of the window that ends with q.To: "" where the rest
+// of the table is within it.
+func (w *window) begin(ctx context.Context, q store.Query) (string, error) {
+	size := max(pageRows, w.offset+w.left)
+	if q.Status != "" || q.Cause != "" {
+		size = max(pageFiltered, size)
+	}
+	where, args := conditions(q)
+	args = append(args, sql.Named("skip", size-1))
+	var from sql.NullString
+	err := w.db.QueryRowContext(ctx, fill(sqlBeginning, "table", w.table, "where", whereText(where)), args...).Scan(&from)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return from.String, err
+}
+
+func (w *window) read(ctx context.Context, q store.Query) (page []store.Row, err error) {
+	text, args := rowsQuery(w.layout, w.table, q)
+	text, args = text+" OFFSET @offset ROWS", append(args, sql.Named("offset", w.offset))
+	if w.left > 0 {
+		text, args = text+" FETCH NEXT @left ROWS ONLY", append(args, sql.Named("left", w.left))
+	}
+	return readRows(ctx, w.db, q.Mode, text, args...)
+}
+
+// pass notes how much of the offset the window has used up.
+func (w *window) pass(ctx context.Context, q store.Query, got int) error {
+	if w.offset == 0 {
+		return nil
+	}
+	if got > 0 {
+		w.offset = 0
+		return nil
+	}
+	where, args := filters(w.layout, w.table, q)
+	var n int
+	err := w.db.QueryRowContext(ctx, fill(sqlCount, "table", w.table, "where", whereText(where)), args...).Scan(&n)
+	w.offset -= min(n, w.offset)
+	return err
+}
+
+func dayBefore(d events.Date) (events.Date, error) {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return "", fmt.Errorf("the database has %q for a date: %w", d, err)
+	}
+	return events.DateOf(t.AddDate(0, 0, -1), time.UTC), nil
+}
+
+// readRows reads all that a query of sqlRows or sqlPast gives.
+func readRows(ctx context.Context, db *sql.DB, m events.Mode, text string, args ...any) (page []store.Row, err error) {
+	rows, err := db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		r, err := scanRow(rows, m)
+		if err != nil {
+			return nil, err
+		}
+		page = append(page, r)
+	}
+	return page, rows.Err()
+}
+
+// The texts of what reads.
+const (
+	sqlLatest    = `SELECT CONVERT(NVARCHAR(10), MAX(ScanDate), 23) FROM {table}`
+	sqlBeginning = `SELECT CONVERT(NVARCHAR(10), s.ScanDate, 23) FROM {table} s{where} ORDER BY s.ScanDate DESC
+		OFFSET @skip ROWS FETCH NEXT 1 ROWS ONLY`
+	sqlRows = `SELECT s.OutletServer, CONVERT(NVARCHAR(10), s.ScanDate, 23), s.Status, TRY_CONVERT(DATETIME2(3), s.LastBackupTaken), s.BackupFile,
+		s.BackupFileSize, s.Duration, s.ErrorDetails, {drive},
+		m.EventID, m.Seq, m.Stored, m.Evidence, m.Cause, m.Conclusive, COALESCE(NULLIF(m.Server, ''), o.IPAddress),
+		m.SizeBytes, m.ObservedAt, m.DurationMS, m.ClockSkewMS, m.FreeBytes, m.TotalBytes, m.ScanID, o.OutletName
+		FROM {table} s
+		LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = s.ScanDate AND m.OutletServer = s.OutletServer COLLATE {bin}
+		LEFT JOIN dbo.MonitorOutlet r ON r.OutletKey = COALESCE(m.OutletKey, UPPER(s.OutletServer) COLLATE {bin})
+		LEFT JOIN dbo.Outlets o ON o.OutletCode = r.OutletCode COLLATE {codes}{where}
+		ORDER BY s.ScanDate DESC, COALESCE(m.OutletKey, UPPER(s.OutletServer) COLLATE {bin}), s.OutletServer COLLATE {bin}`
+	sqlCount = `SELECT COUNT(*) FROM {table} s
+		LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = s.ScanDate AND m.OutletServer = s.OutletServer COLLATE {bin}{where}`
+
+	// An outlet's rows may have several spellings over the days, and one of
+	// another program's no key of ours. The table's collation may take more for
+	// the same than the key does.
+	sqlSpellings = `s.OutletServer IN (SELECT k.OutletServer COLLATE {coll} FROM dbo.MonitorStat k WHERE k.Mode = @mode AND k.OutletKey = @key
+		UNION ALL SELECT @code COLLATE {coll}) AND (m.OutletKey IS NULL OR m.OutletKey = @key)`
+)
+
+func rowsQuery(l *layout, table string, q store.Query) (string, []any) {
+	where, args := filters(l, table, q)
+	drive := "NULL"
+	if q.Mode == events.IBStorage {
+		drive = "s.DriveLetter"
+	}
+	return fill(sqlRows, "table", table, "drive", drive, "where", whereText(where), "codes", l.collation("dbo.Outlets", "OutletCode")), args
+}
+
+// filters are all conditions of q.
+func filters(l *layout, table string, q store.Query) (where []string, args []any) {
+	where, args = conditions(q)
+	args = append(args, sql.Named("mode", string(q.Mode)))
+	if q.Outlet != "" {
+		where = append(where, fill(sqlSpellings, "coll", l.collation(table, "OutletServer")))
+		args = append(args, sql.Named("key", events.Key(q.Outlet)), sql.Named("code", strings.TrimSpace(q.Outlet)))
+	}
+	switch q.Status {
+	case "":
+	case events.Successful:
+		where = append(where, "UPPER(s.Status) = 'SUCCESSFUL'")
+	default:
+		where = append(where, "COALESCE(UPPER(s.Status), '') <> 'SUCCESSFUL'")
+	}
+	if q.Cause != "" {
+		where, args = append(where, "COALESCE(m.Cause, '') = @cause"), append(args, sql.Named("cause", string(q.Cause)))
+	}
+	return where, args
+}
+
+// conditions are those on the scan date.
+func conditions(q store.Query) (where []string, args []any) {
+	if q.From != "" {
+		where, args = append(where, "s.ScanDate >= CAST(@from AS DATE)"), append(args, sql.Named("from", string(q.From)))
+	}
+	if q.To != "" {
+		where, args = append(where, "s.ScanDate <= CAST(@to AS DATE)"), append(args, sql.Named("to", string(q.To)))
+	}
+	return where, args
+}
+
+func whereText(where []string) string {
+	if len(where) == 0 {
+		return ""
+	}
+	return "\n\t\tWHERE " + strings.Join(where, " AND ")
+}
+
+// columns are those of a look as they come from the database.
+type columns struct {
+	status, file, size, duration, details, drive sql.NullString
+	eventID, cause, server, scan                 sql.NullString
+	taken, stored, observed                      sql.NullTime
+	seq, evidence, sizeBytes, free, total        sql.NullInt64
+	conclusive                                   sql.NullBool
+	durationMS, skew                             sql.NullFloat64
+}
+
+func scanRow(rows *sql.Rows, m events.Mode) (store.Row, error) {
+	var r store.Row
+	var c columns
+	var name sql.NullString
+	err := rows.Scan(&r.Outlet, &r.ScanDate, &c.status, &c.taken, &c.file, &c.size, &c.duration, &c.details, &c.drive,
+		&c.eventID, &c.seq, &c.stored, &c.evidence, &c.cause, &c.conclusive, &c.server,
+		&c.sizeBytes, &c.observed, &c.durationMS, &c.skew, &c.free, &c.total, &c.scan, &name)
+	if err != nil {
+		return r, err
+	}
+	r.Mode, r.OutletName = m, name.String
+	c.into(&r.Look)
+	return r, nil
+}
+
+func (c *columns) into(l *store.Look) {
+	l.Status = store.ReadStatus(c.status.String)
+	l.LastBackupTaken = readTime(c.taken, time.Second)
+	l.BackupFile, l.BackupFileSize, l.Duration = readText(c.file), readText(c.size), readText(c.duration)
+	l.ErrorDetails, l.DriveLetter = readText(c.details), readText(c.drive)
+	l.Server, l.SizeBytes, l.FreeBytes, l.TotalBytes = c.server.String, readInt(c.sizeBytes), readInt(c.free), readInt(c.total)
+	l.ObservedAt, l.DurationMS, l.ClockSkewMS = readTime(c.observed, time.Microsecond), c.durationMS.Float64, readFloat(c.skew)
+	l.ScanID = c.scan.String
+	if c.eventID.String == "" {
+		l.Unjudged()
+		return
+	}
+	l.EventID, l.Seq, l.Evidence = c.eventID.String, uint64(c.seq.Int64), events.Evidence(c.evidence.Int64)
+	l.Cause, l.Conclusive = events.Cause(c.cause.String), c.conclusive.Bool
+	if t := readTime(c.stored, time.Microsecond); t != nil {
+		l.Stored = *t
+	}
+}

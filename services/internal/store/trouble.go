@@ -1,0 +1,33 @@
+package store
+
+import (
+	"errors"
+)
+
+// Trouble is an error of the database that an operator can do something about.
+type Trouble struct {
+	// Reason says what is wrong in words that anybody may read: it names no
+	// host, table, file or user.
+	Reason string
+	// Refused makes it an ErrRefused.
+	Refused bool
+	Err     error
+}
+
+// Error implements error.
+func (t *Trouble) Error() string { return t.Reason + ": " + t.Err.Error() }
+
+// Unwrap gives what the driver said.
+func (t *Trouble) Unwrap() error { return t.Err }
+
+// Is makes trouble with the sign-in or a permission an ErrRefused.
+func (t *Trouble) Is(target error) bool { return t.Refused && target == ErrRefused }
+
+// Reason is what anybody may read of err, and otherwise where err tells nothing
+// of the kind.
+func Reason(err error, otherwise string) string {
+	if t, ok := errors.AsType[*Trouble](err); ok {
+		return t.Reason
+	}
+	return otherwise
+}
