@@ -14,7 +14,7 @@ GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 UI_SOURCES := $(shell find ui/src ui/public ui/index.html ui/vite.config.ts ui/package-lock.json -type f 2>/dev/null)
 GO_SOURCES := $(shell find events services ui -name node_modules -prune -o -type f \( -name '*.go' -o -name 'go.*' -o -name '*.sql' -o -name '*.yaml' \) -print 2>/dev/null)
 
-.PHONY: help demo run dev build test e2e soak bench lint ui tidy check cross clean
+.PHONY: help demo run dev build test e2e soak soak-kill soak-smb bench lint ui tidy check cross clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,8 +52,14 @@ test: ui/dist/index.html ## every test but the browser's and the kill -9 rounds;
 e2e: build ui/node_modules ## the built program as a user has it: browser, kill -9, Ctrl-C, the demo
 	go test -tags e2e -count 1 -timeout 20m -run '^TestE2E' -v ./services/cmd/backup-monitor
 
-soak: build ## kill -9 rounds under load for as long as asked: make soak FOR=8h
+soak: build ## kill -9 rounds under load, and outlets that answer at random, for as long as asked: make soak FOR=8h
+	$(MAKE) -j2 soak-kill soak-smb
+
+soak-kill: build
 	SOAK_FOR=$(FOR) go test -tags e2e -count 1 -timeout 0 -run '^TestSoak' -v ./services/cmd/backup-monitor
+
+soak-smb:
+	LOOKS=10000 SOAK_FOR=$(FOR) go test -tags e2e -count 1 -timeout 0 -run '^(TestNothingIsLeftBehind|TestSoak.*)$$' -v ./services/prober/smb
 
 bench: build ## what the pipeline costs beside a bare loop, at 1,000 and 10,000 outlets; and the parts
 	go test -tags e2e -run '^$$' -bench . -benchtime 1x -timeout 40m ./services/cmd/backup-monitor

@@ -25,6 +25,8 @@ type Config struct {
 	Shares []string
 	// Options are further lines of the global section of smb.conf.
 	Options []string
+	// ShareOptions are further lines of the section of a share.
+	ShareOptions map[string][]string
 }
 
 // Server is a running smbd. It is stopped when the test ends.
@@ -36,6 +38,7 @@ type Server struct {
 	// Port is the same for all addresses.
 	Port      int
 	addresses []string
+	conf      string // smb.conf
 }
 
 // Start runs a server until the test ends. It fails the test if smbd does not come up, with what smbd said.
@@ -75,6 +78,15 @@ func (s *Server) Dir(t testing.TB, i int, share string) string {
 		t.Fatalf("make share directory: %v", err)
 	}
 	return dir
+}
+
+// Accounts runs pdbedit, Samba's program for accounts and the policy for them, on the server's accounts.
+func (s *Server) Accounts(t testing.TB, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), find(t, "pdbedit"), append([]string{"--configfile=" + s.conf}, args...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("pdbedit %q: %v: %s", args, err, out)
+	}
 }
 
 // Write makes a file of that size and time, and the directories above it. The file takes no room on the disk.

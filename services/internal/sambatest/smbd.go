@@ -45,6 +45,7 @@ func (s *Server) run(t testing.TB, config Config, smbd, pdbedit string) error {
 	if err := os.WriteFile(conf, []byte(s.smbConf(config, state)), 0o600); err != nil {
 		return fmt.Errorf("write smb.conf: %w", err)
 	}
+	s.conf = conf
 	add := exec.CommandContext(t.Context(), pdbedit, "--configfile="+conf, "--create", "--password-from-stdin", "--user="+s.User)
 	add.Stdin = strings.NewReader(s.Password + "\n" + s.Password + "\n")
 	if out, err := add.CombinedOutput(); err != nil {
@@ -142,6 +143,9 @@ func (s *Server) smbConf(config Config, state string) string {
 		line("path = %s/%%i/%s", s.Root, share)
 		line("read only = yes")
 		line("browseable = no")
+		for _, option := range config.ShareOptions[share] {
+			line("%s", option)
+		}
 	}
 	return b.String()
 }

@@ -29,6 +29,9 @@ func dialAddress(address string, port int) (host, hostPort string, err error) {
 	if address == "" {
 		return "", "", fmt.Errorf("the outlet has no address")
 	}
+	if strings.ContainsAny(address, `[]\/ `) {
+		return "", "", fmt.Errorf("%q is not an address", address)
+	}
 	return address, net.JoinHostPort(address, strconv.Itoa(port)), nil
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,4 +70,66 @@ func bareLook(ctx context.Context, address string) (err error) {
 	}
 	_, err = share.WithContext(ctx).ReadDir(fleet.BackupFolder)
 	return err
+}
+
+// BenchmarkBesideHostile looks at a healthy outlet again and again, in turns
+// alone and while 50 hostile ones are looked at: silent, slow, broken, garbled.
+// Those come back after a second, as retries do. It gives the medians of both,
+// and how many looks at hostile outlets there were.
+func BenchmarkBesideHostile(b *testing.B) {
+	const hostile, turns, turn, pause = 50, 5, 2 * time.Second, time.Second
+	healthy := outlet(b, fleet.Good, nil)
+	_, others := hostileFleet(b)
+	one := func() time.Duration {
+		ctx, cancel := context.WithTimeout(b.Context(), patience)
+		defer cancel()
+		began := time.Now()
+		for _, r := range smb.Look(ctx, smb.Options{}, bothModes(healthy.Addr(), account()), today(began)) {
+			if v := judge(r); v.Cause != events.CauseOK {
+				b.Fatalf("%s: %s", v.Cause, v.Detail)
+			}
+		}
+		return time.Since(began)
+	}
+	var alone, beside []time.Duration
+	var vain atomic.Int64
+	for b.Loop() {
+		for i := range turns {
+			for began := time.Now(); time.Since(began) < turn; {
+				alone = append(alone, one())
+			}
+			ctx, cancel := context.WithCancel(b.Context())
+			var busy sync.WaitGroup
+			for k := range hostile {
+				o := others[(i*hostile+k)%len(others)]
+				busy.Go(func() {
+					for ctx.Err() == nil {
+						within, stop := context.WithTimeout(ctx, 3*time.Second)
+						smb.Look(within, smb.Options{}, bothModes(o.Addr(), account()), today(time.Now()))
+						stop()
+						vain.Add(1)
+						select {
+						case <-time.After(pause):
+						case <-ctx.Done():
+						}
+					}
+				})
+			}
+			for began := time.Now(); time.Since(began) < turn; {
+				beside = append(beside, one())
+			}
+			cancel()
+			busy.Wait()
+		}
+	}
+	b.ReportMetric(median(alone), "ms-alone")
+	b.ReportMetric(median(beside), "ms-beside")
+	b.ReportMetric(median(beside)/median(alone), "times")
+	b.ReportMetric(float64(vain.Load()), "hostile-looks")
+	b.ReportMetric(0, "ns/op")
+}
+
+func median(d []time.Duration) float64 {
+	slices.Sort(d)
+	return smb.Milliseconds(d[len(d)/2])
 }

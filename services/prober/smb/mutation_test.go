@@ -205,9 +205,7 @@ func record(t testing.TB) [][]byte {
 	var messages [][]byte
 	for key, o := range s.outlets {
 		smb.Look(t.Context(), smb.Options{}, bothModes(o.Addr(), account()), today(time.Now()))
-		for _, frame := range framesOf(s.tapes[key].bytes()) {
-			messages = append(messages, frame)
-		}
+		messages = append(messages, framesOf(s.tapes[key].bytes())...)
 	}
 	if len(messages) < 100 {
 		t.Fatalf("only %d messages recorded", len(messages))
