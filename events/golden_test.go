@@ -94,7 +94,7 @@ func samples() map[string]Payload {
 		},
 		"credential.changed.v1": CredentialChanged{
 			Account: `SHOPS\svc-backup`, State: CredentialTripped, Server: "10.20.30.40", Failures: 2, RefusedBy: "10.20.30.40",
-			NTStatus: "0xC000006D", Detail: "wrong user name or password", RetryAt: &until, Prober: "monitor-1", Previous: 21,
+			NTStatus: "0xC000006D", Detail: "wrong user name or password", FailingSince: &clock, AcceptedBy: []string{"10.20.30.7"}, RetryAt: &until, RestartTries: 1, Prober: "monitor-1", Previous: 21,
 			ChangedBy: "32787", ChangedAt: at("2026-03-14T01:00:00Z"),
 		},
 		"prober.changed.v1": ProberChanged{

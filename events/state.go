@@ -64,10 +64,10 @@ type CredentialState string
 
 // The states of a credential. Before the first there is none.
 const (
-	CredentialTrying  CredentialState = "trying"  // one outlet is asked, alone; RetryAt is when that is given up
+	CredentialTrying  CredentialState = "trying"  // one outlet is asked, alone, or is to be asked next; from RetryAt on by anybody
 	CredentialGood    CredentialState = "good"    // an outlet let it in
 	CredentialDoubted CredentialState = "doubted" // one outlet refused it: another is asked next, alone
-	CredentialTripped CredentialState = "tripped" // refused twice or locked out: nobody is asked before RetryAt
+	CredentialTripped CredentialState = "tripped" // refused twice or locked out: nobody is asked before RetryAt, but once or twice after a restart
 )
 
 // CredentialChanged is the full state of the breaker of one domain account,
@@ -82,14 +82,21 @@ type CredentialChanged struct {
 	Failures int `json:"failures,omitempty"`
 	// RefusedBy, NTStatus and Detail are of the last refusal since the last
 	// success.
-	RefusedBy string     `json:"refusedBy,omitempty"` // the server
-	NTStatus  string     `json:"ntStatus,omitempty"`  // as 0xC000006D; [MS-ERREF] 2.3.1
-	Detail    string     `json:"detail,omitempty"`    // a sentence for an operator
-	RetryAt   *time.Time `json:"retryAt,omitempty"`   // from when on anybody may try
-	Prober    string     `json:"prober,omitempty"`    // that says so
-	Previous  uint64     `json:"previous"`
-	ChangedBy string     `json:"changedBy,omitempty"` // a person who asked for a try
-	ChangedAt time.Time  `json:"changedAt"`
+	RefusedBy string `json:"refusedBy,omitempty"` // the server
+	NTStatus  string `json:"ntStatus,omitempty"`  // as 0xC000006D; [MS-ERREF] 2.3.1
+	Detail    string `json:"detail,omitempty"`    // a sentence for an operator
+	// FailingSince is when the first of these refusals was.
+	FailingSince *time.Time `json:"failingSince,omitempty"`
+	// AcceptedBy are the last servers that let the account in, the newest first.
+	AcceptedBy []string   `json:"acceptedBy,omitempty"`
+	RetryAt    *time.Time `json:"retryAt,omitempty"` // from when on anybody may try
+	// RestartTries counts the tries that restarts of probers have added since
+	// the breaker tripped.
+	RestartTries int       `json:"restartTries,omitempty"`
+	Prober       string    `json:"prober,omitempty"` // that says so
+	Previous     uint64    `json:"previous"`
+	ChangedBy    string    `json:"changedBy,omitempty"` // a person who asked for a try
+	ChangedAt    time.Time `json:"changedAt"`
 }
 
 // ProberChanged says that a prober cannot reach any outlet, which is its own

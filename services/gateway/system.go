@@ -48,5 +48,5 @@ func (g *Gateway) retryCredential(w *response, r *request) error {
 		Status    string    `json:"status"`
 		Message   string    `json:"message"`
 		Timestamp time.Time `json:"timestamp"`
-	}{success, "The next look signs in alone, within a few seconds of this.", g.cfg.Now().UTC()})
+	}{success, "The next look signs in with it, alone.", g.cfg.Now().UTC()})
 }

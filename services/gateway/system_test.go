@@ -91,7 +91,7 @@ func TestRetryCredential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := ev.Data.(events.CredentialChanged); c.State != events.CredentialTrying || c.Failures != 0 || c.ChangedBy != "admin" || c.RetryAt.After(time.Now()) {
+	if c := ev.Data.(events.CredentialChanged); c.State != events.CredentialTrying || c.Failures != 1 || c.ChangedBy != "admin" || c.RetryAt.After(time.Now()) {
 		t.Errorf("%+v", c)
 	}
 }

@@ -15,6 +15,7 @@ import (
 type command struct {
 	events.ProbeCommand
 	delivered int // how many times, this one included
+	attempt   int // of the looks that count, this one included
 }
 
 // readCommand reads a delivery. The error says why it is no command.
@@ -75,7 +76,7 @@ func (c command) expired(now time.Time) bool { return !now.Before(c.Deadline) }
 // mayRetry tells whether a look that met cause is tried again, a delay from
 // now.
 func (c command) mayRetry(cause events.Cause, attempts int, next time.Time) bool {
-	if c.delivered >= attempts || c.expired(next) {
+	if c.attempt >= attempts || c.expired(next) {
 		return false
 	}
 	switch cause {

@@ -41,6 +41,7 @@ func (p *Prober) handle(work context.Context, m jetstream.Msg, ackWait time.Dura
 		}
 		return
 	}
+	c.attempt = max(1, c.delivered-p.holds.of(c))
 	stop := p.keep(m, ackWait)
 	retry, err := p.carryOut(work, c, quiet)
 	stop()
@@ -53,6 +54,7 @@ func (p *Prober) handle(work context.Context, m jetstream.Msg, ackWait time.Dura
 	case retry > 0:
 		p.giveBack(m, retry, "a fault that may pass")
 	default:
+		p.holds.forget(c)
 		p.acknowledge(work, c, m)
 	}
 }
@@ -75,10 +77,10 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 		return 0, nil
 	case c.expired(now):
 		looks = p.without(c, open, verdict.Expired(c.ProbeCommand))
-	case c.delivered > p.cfg.Attempts+moreDeliveries:
+	case c.attempt > p.cfg.Attempts+moreDeliveries:
 		looks = p.without(c, open, events.LookError{
 			Code:   events.CauseProtocolError,
-			Detail: fmt.Sprintf("no prober got to the end of %d attempts to look", c.delivered-1),
+			Detail: fmt.Sprintf("no prober got to the end of %d attempts to look", c.attempt-1),
 		})
 	default:
 		looks, hold = p.look(work, c, open, quiet)
@@ -87,7 +89,8 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 		return 0, err // what a look that was broken off saw is worth nothing
 	}
 	if hold {
-		p.logger.Info("an outlet did not answer, and no other one may: its command goes back",
+		p.holds.add(c)
+		p.logger.Info("a look that says nothing of its outlet: the command goes back",
 			slog.String("outlet", c.Outlet), slog.String("scan", c.ScanID))
 		return p.cfg.RetryDelay, nil
 	}

@@ -10,8 +10,9 @@ import (
 	"backupmonitor/services/prober/smb"
 )
 
-// look looks at an outlet in some modes of a command. hold says that nothing
-// answered and that this tells nothing about the outlet.
+// look looks at an outlet in some modes of a command. hold says that this
+// tells nothing about the outlet: nothing answered, anywhere, or the turn to
+// sign in did not come in time.
 func (p *Prober) look(work context.Context, c command, modes []events.Mode, quiet func()) (looks []events.BackupObserved, hold bool) {
 	ctx, cancel := context.WithTimeout(work, p.cfg.ProbeTimeout)
 	defer cancel()
@@ -34,6 +35,7 @@ func (p *Prober) look(work context.Context, c command, modes []events.Mode, quie
 		if work.Err() == nil {
 			hold = p.line.Report(c.Server, reached, began)
 		}
+		hold = hold || len(results) > 0 && !slices.ContainsFunc(results, func(r smb.Result) bool { return !r.NoTurn })
 		for _, r := range results {
 			looks = append(looks, p.observed(c, r, began, took))
 		}
@@ -50,7 +52,7 @@ func (p *Prober) without(c command, modes []events.Mode, e events.LookError) []e
 	now := p.cfg.Now()
 	for _, mode := range modes {
 		l := verdict.Unseen(c.ProbeCommand, mode, now, p.cfg.Zone, e)
-		l.Attempt = c.delivered
+		l.Attempt = c.attempt
 		looks = append(looks, l)
 	}
 	return looks
@@ -61,7 +63,7 @@ func (p *Prober) observed(c command, r smb.Result, began time.Time, took time.Du
 	l := events.BackupObserved{
 		Outlet: c.Outlet, Server: c.Server, Mode: r.Mode,
 		ScanID: c.ScanID, ScanDate: c.ScanDate, RequestPosition: c.RequestPosition,
-		Attempt: c.delivered, StartedAt: began.UTC(), DurationMS: smb.Milliseconds(took),
+		Attempt: c.attempt, StartedAt: began.UTC(), DurationMS: smb.Milliseconds(took),
 		Today:  verdict.Today(c.ScanDate, began, p.cfg.Zone),
 		Cutoff: r.Cutoff, Drives: r.Drives, Error: r.Error, Steps: r.Steps, Warnings: r.Warnings,
 	}

@@ -12,6 +12,6 @@ import (
 // of each step.
 func LookOnce(ctx context.Context, cfg Config, c events.ProbeCommand) []events.BackupObserved {
 	p := New(cfg, nil, slog.New(slog.DiscardHandler))
-	looks, _ := p.look(ctx, command{ProbeCommand: c, delivered: 1}, c.Modes, nil)
+	looks, _ := p.look(ctx, command{ProbeCommand: c, delivered: 1, attempt: 1}, c.Modes, nil)
 	return looks
 }

@@ -41,7 +41,8 @@ type Config struct {
 	SMB smb.Options
 	// Zone is TZ: which day a look is made on. nil: UTC.
 	Zone *time.Location
-	// Concurrency is how many outlets are looked at at once; 0: 128.
+	// Concurrency is how many outlets are looked at at once, besides those
+	// that we only wait for; 0: 128.
 	Concurrency int
 	// ProbeTimeout bounds a look; 0: 30 s.
 	ProbeTimeout time.Duration
@@ -93,8 +94,10 @@ type Prober struct {
 	quiet  chan struct{} // one token for each look that needs no worker
 	line   *line.Line
 
-	working atomic.Int64 // workers that are at it
+	breaker *breaker.Breaker // nil where somebody else's is used
+	working atomic.Int64     // workers that are at it
 	trouble trouble
+	holds   holds
 }
 
 // New makes a prober on a log whose streams are provisioned.
@@ -105,12 +108,20 @@ func New(cfg Config, log *events.Log, logger *slog.Logger) *Prober {
 	if cfg.Name == "" {
 		cfg.Name = ownName()
 	}
+	var guard *breaker.Breaker
 	if cfg.SMB.Breaker == nil && log != nil {
-		cfg.SMB.Breaker = breaker.New(breaker.Config{Prober: cfg.Name, Started: cfg.Now(), Now: cfg.Now}, log, logger)
+		options := cfg.SMB
+		guard = breaker.New(breaker.Config{
+			Prober: cfg.Name, Now: cfg.Now,
+			SignIn: func(ctx context.Context, c smb.Credential, server string) smb.Outcome {
+				return smb.SignIn(ctx, options, c, server)
+			},
+		}, log, logger)
+		cfg.SMB.Breaker = guard
 	}
 	cfg = cfg.withDefaults()
 	p := &Prober{
-		cfg: cfg, log: log, logger: logger,
+		cfg: cfg, log: log, logger: logger, breaker: guard,
 		free: make(chan struct{}, cfg.Concurrency), quiet: make(chan struct{}, quietPerWorker*cfg.Concurrency),
 	}
 	p.line = line.New(line.Config{Prober: cfg.Name, Addresses: p.addresses, Dial: cfg.Reach, Tell: p.tellLine, Now: cfg.Now}, logger)
@@ -164,6 +175,7 @@ func (p *Prober) Run(ctx context.Context) error {
 	bound, release := lifeline.Bind(ctx, p.log.JetStream().Conn())
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	p.beginBreaker(bound)
 	var workers sync.WaitGroup
 	workers.Go(func() { p.line.Run(bound) })
 	p.take(bound, func(m jetstream.Msg, ackWait time.Duration) {
@@ -205,6 +217,19 @@ func (p *Prober) addresses(ctx context.Context) ([]string, error) {
 func (p *Prober) tellLine(ctx context.Context, e events.ProberChanged) error {
 	_, _, err := p.log.Append(ctx, e)
 	return err
+}
+
+// beginBreaker tells the breaker what there was before this prober. A log that
+// does not answer now costs no more than the tries that a restart has.
+func (p *Prober) beginBreaker(ctx context.Context) {
+	if p.breaker == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lastTimeout)
+	defer cancel()
+	if err := p.breaker.Begin(ctx); err != nil {
+		p.logger.Warn("accounts that are paused are not tried at once: the log does not answer", slog.Any("error", err))
+	}
 }
 
 // starter starts the work on a command, which the queue would deliver again

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/credential"
 	"backupmonitor/services/internal/registry"
 	"backupmonitor/services/prober"
 	"backupmonitor/services/prober/smb"
@@ -19,7 +22,7 @@ import (
 
 type probeRequest struct {
 	outlet, address, mode, date string
-	verbose                     bool
+	verbose, anyway             bool
 }
 
 func (a *app) probeCommand() *cobra.Command {
@@ -46,6 +49,7 @@ The exit code is 0 when every mode is Successful and 3 otherwise.`,
 	c.Flags().StringVar(&r.address, "address", "", "IP address or host name, with :port where it is not SMB_PORT")
 	c.Flags().StringVar(&r.mode, "mode", "both", "d_drive, ib_storage or both")
 	c.Flags().StringVar(&r.date, "date", "", "judge as a look for this date YYYY-MM-DD (default today)")
+	c.Flags().BoolVar(&r.anyway, "anyway", false, "sign in also with a domain account that is paused")
 	c.Flags().BoolVarP(&r.verbose, "verbose", "v", false, "explain each step, drive and file")
 	return c
 }
@@ -80,6 +84,9 @@ func (a *app) probe(ctx context.Context, r probeRequest) error {
 		return err
 	}
 	config := a.proberConfig()
+	if err := a.notPaused(ctx, config.Places, r.anyway); err != nil {
+		return err
+	}
 	if r.verbose {
 		config.SMB.Trace = func(step, detail string, d time.Duration) {
 			_, _ = fmt.Fprintf(a.stdout, "  %9s  %-9s  %s\n", d.Round(10*time.Microsecond), step, plain(detail))
@@ -89,6 +96,38 @@ func (a *app) probe(ctx context.Context, r probeRequest) error {
 		return err
 	}
 	return a.explain(prober.LookOnce(ctx, config, command), r.verbose)
+}
+
+// notPaused refuses to sign in with a domain account that a running instance
+// has paused: each look by hand is one more wrong password. Without an instance
+// nobody knows.
+func (a *app) notPaused(ctx context.Context, places []smb.Place, anyway bool) error {
+	if anyway {
+		return nil
+	}
+	nc, err := a.connect("command-line", slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil //nolint:nilerr // a look by hand needs no instance
+	}
+	defer func() { _ = closeConn(nc) }()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("open JetStream: %w", err)
+	}
+	for _, p := range places {
+		if p.Credential.Domain == "" {
+			continue
+		}
+		s, err := credential.Read(ctx, events.NewLog(js, "command-line"), p.Credential.String())
+		if err != nil {
+			return fmt.Errorf("read the state of %s: %w", p.Credential, err)
+		}
+		if s.Failures > 0 {
+			return fmt.Errorf("the account %s is paused: %s said %q. This look would sign in once more, which may lock it; do it --anyway",
+				p.Credential, plain(s.RefusedBy), plain(s.Detail))
+		}
+	}
+	return nil
 }
 
 // fromRegistry fills in what the registry and the settings know.

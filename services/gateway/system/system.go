@@ -34,7 +34,7 @@ type Notice struct {
 
 // State is the system at one moment.
 type State struct {
-	Probers     []events.ProberChanged     // those that ever had trouble and still live, by name
+	Probers     []events.ProberChanged     // those that are offline, by name
 	Credentials []events.CredentialChanged // by account
 	Notices     []Notice                   // the gravest first
 }
@@ -45,9 +45,15 @@ type Tracker struct {
 	now func() time.Time
 
 	mu          sync.Mutex
-	probers     map[string]events.ProberChanged
+	probers     map[string]offline
 	credentials map[string]events.CredentialChanged
-	since       map[string]time.Time // when the account came into its state
+}
+
+// offline is what a prober said of itself, and until when it is believed, by
+// the clock of the log.
+type offline struct {
+	events.ProberChanged
+	until time.Time
 }
 
 // New returns an empty tracker.
@@ -58,7 +64,7 @@ func New(now func() time.Time) *Tracker {
 }
 
 func (t *Tracker) forget() {
-	t.probers, t.credentials, t.since = map[string]events.ProberChanged{}, map[string]events.CredentialChanged{}, map[string]time.Time{}
+	t.probers, t.credentials = map[string]offline{}, map[string]events.CredentialChanged{}
 }
 
 // Load implements live.Fold: it reads the last states, and needs nothing that
@@ -86,35 +92,29 @@ func (t *Tracker) Load(ctx context.Context, log *events.Log) (from uint64, err e
 }
 
 // Apply implements live.Fold.
-func (t *Tracker) Apply(_ events.Record, e events.Event) {
+func (t *Tracker) Apply(r events.Record, e events.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch d := e.Data.(type) {
 	case events.ProberChanged:
-		t.probers[d.Prober] = d
-		t.prune()
-	case events.CredentialChanged:
-		key := events.Key(d.Account)
-		if t.credentials[key].State != d.State {
-			t.since[key] = d.ChangedAt
+		delete(t.probers, d.Prober)
+		if !d.Online && d.ValidUntil != nil {
+			t.probers[d.Prober] = offline{d, r.Stored.Add(d.ValidUntil.Sub(d.ChangedAt))}
 		}
-		t.credentials[key] = d
+	case events.CredentialChanged:
+		t.credentials[events.Key(d.Account)] = d
 	}
 }
 
-// prune forgets the probers that are well, or have not been heard of for so
-// long that nobody believes them any more.
+// prune forgets the probers that have not been heard of for so long that
+// nobody believes them any more.
 func (t *Tracker) prune() {
+	now := t.now()
 	for name, p := range t.probers {
-		if !believed(p, t.now()) {
+		if !now.Before(p.until) {
 			delete(t.probers, name)
 		}
 	}
-}
-
-// believed tells whether a prober counts as offline.
-func believed(p events.ProberChanged, now time.Time) bool {
-	return !p.Online && p.ValidUntil != nil && now.Before(*p.ValidUntil)
 }
 
 // Offline tells whether some prober is offline.
@@ -132,15 +132,14 @@ func (t *Tracker) State() State {
 	t.prune()
 	s := State{Probers: []events.ProberChanged{}, Credentials: []events.CredentialChanged{}, Notices: []Notice{}}
 	for _, p := range t.probers {
-		s.Probers = append(s.Probers, p)
+		s.Probers = append(s.Probers, p.ProberChanged)
 		s.Notices = append(s.Notices, Notice{Code: Offline, Subject: p.Prober, Since: p.Since, Message: fmt.Sprintf(
-			"The monitor is offline: %s. What the lists show is what was seen before; scans under way wait until outlets can be reached again, or their deadline has passed.",
-			p.Detail)})
+			"The prober %s is offline: %s. Unless another prober works, the lists show what was seen before, and scans wait until outlets can be reached again; what is missing at their deadline ends as expired.",
+			p.Prober, p.Detail)})
 	}
-	for key, c := range t.credentials {
+	for _, c := range t.credentials {
 		s.Credentials = append(s.Credentials, c)
 		if n, ok := notice(c); ok {
-			n.Since = t.since[key]
 			s.Notices = append(s.Notices, n)
 		}
 	}
@@ -158,12 +157,15 @@ func (t *Tracker) State() State {
 // notice is what is to be said of an account, if anything. While a refused
 // account is being tried, what was said before still holds.
 func notice(c events.CredentialChanged) (n Notice, ok bool) {
-	n.Subject = c.Account
+	n.Subject, n.Since = c.Account, c.ChangedAt
+	if c.FailingSince != nil {
+		n.Since = *c.FailingSince
+	}
 	switch {
 	case c.Failures > 1 || c.State == events.CredentialTripped:
 		n.Code = CredentialTripped
 		n.Message = fmt.Sprintf(
-			"The account %s is paused, so that it does not get locked: %s said %q. Outlets end as paused until it is let in again%s. When the password is right, restart the prober or let it be tried at once.",
+			"The account %s is paused, so that it does not get locked: %s said %q. Outlets end as paused until it is let in again%s. When the password is right again in the domain, let it be tried at once: backup-monitor credentials retry; a new one in the settings needs a restart.",
 			c.Account, c.RefusedBy, c.Detail, nextTry(c))
 	case c.Failures > 0:
 		n.Code = CredentialDoubted

@@ -83,6 +83,13 @@ func (c *Config) Zone() *time.Location { return c.zone }
 // LegacyZone is that of the times in rows from before the log.
 func (c *Config) LegacyZone() *time.Location { return c.legacyZone }
 
+// sameDomainAccount tells whether both modes sign in with one account of a
+// domain.
+func (c *Config) sameDomainAccount() bool {
+	inDomain := c.SMBDomain != "" || strings.ContainsAny(c.User, `\@`)
+	return inDomain && !strings.HasPrefix(c.User, `.\`) && strings.EqualFold(c.User, c.SMBUser)
+}
+
 // Policy is the first state of what looks are judged by.
 func (c *Config) Policy() events.Policy {
 	return events.Policy{
@@ -136,6 +143,7 @@ func (c *Config) validate() []string {
 		check(err == nil && u.Scheme != "" && u.Host != "" && strings.Trim(u.Path, "/") == "", "CORS_ORIGINS", "%q is not an origin, as http://localhost:3004", o)
 	}
 	check((c.User == "") == (c.Pass == ""), "USER", "USER and PASS belong together: set both or neither")
+	check(c.SMBPass == "" || c.Pass == c.SMBPass || !c.sameDomainAccount(), "SMB_PASS", "it differs from PASS, for the same account of a domain: one of them is wrong, and would lock it")
 	check((c.SMBUser == "") == (c.SMBPass == ""), "SMB_USER", "SMB_USER and SMB_PASS belong together: set both or neither")
 	check(slices.Contains([]string{"disable", "true", "strict"}, c.DBEncrypt), "DB_ENCRYPT", "%q is none of disable, true, strict", c.DBEncrypt)
 	if u, err := url.Parse(c.NATSURL); c.NATSURL != "" {

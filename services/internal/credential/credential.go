@@ -77,8 +77,8 @@ func Write(ctx context.Context, log *events.Log, old Entry, next events.Credenti
 	return err
 }
 
-// Retry lets an account be tried at once, whatever was said of it. by is who
-// asked for it. Errors: events.ErrNotFound where the account was never used,
+// Retry lets an account be tried at once, whatever was said of it. One refusal
+// is enough then to pause it again. by is who asked for it. Errors: events.ErrNotFound where the account was never used,
 // or the log's.
 func Retry(ctx context.Context, log *events.Log, account, by string, now time.Time) error {
 	for {
@@ -90,8 +90,9 @@ func Retry(ctx context.Context, log *events.Log, account, by string, now time.Ti
 			return fmt.Errorf("account %s: %w", account, events.ErrNotFound)
 		}
 		next, at := s.CredentialChanged, now.UTC()
-		next.State, next.Failures, next.RetryAt = events.CredentialTrying, 0, &at
+		next.State, next.Failures, next.RetryAt = events.CredentialTrying, min(s.Failures, 1), &at
 		next.Server, next.Prober, next.ChangedBy = "", "", by
+		next.RefusedBy = "" // it may be asked again, too
 		err = Write(ctx, log, s, next, now)
 		if !errors.Is(err, events.ErrConflict) {
 			return err

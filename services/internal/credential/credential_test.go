@@ -33,7 +33,7 @@ func TestRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := credential.Read(t.Context(), n.Log, account)
-	if err != nil || s.State != events.CredentialTrying || s.Failures != 0 || s.RetryAt.After(time.Now()) || s.ChangedBy != "operator" {
+	if err != nil || s.State != events.CredentialTrying || s.Failures != 1 || s.RetryAt.After(time.Now()) || s.ChangedBy != "operator" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if s.Account != account {

@@ -4,10 +4,16 @@
 // company.
 //
 // So one look signs in alone, while the others wait, until an outlet has let
-// the account in: after a pause between scans, and after a refusal. A refusal
-// by one outlet may be that outlet's own trouble; a second one, by another, or
-// a locked account trips the breaker, and the looks end as paused until the
-// next try is due. The state is in the log, where all probers share it.
+// the account in: in each prober that was just started, and after a pause, as
+// between two scans. A refusal by one outlet may be that outlet's own trouble;
+// then one that has let the account in before is asked. Where that refuses too,
+// or the account is locked, the breaker trips, and the looks end as paused until
+// the next try is due. The state is in the log, where all probers share it.
+//
+// A password that is changed while a scan runs is refused as often as sign-ins
+// are under way, at most inFlight times and once more. Domain controllers do
+// not count the last two passwords before the present one (N-2 password
+// history check, Windows Server).
 package breaker
 
 import (
@@ -19,10 +25,19 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/credential"
+	"backupmonitor/services/internal/lifeline"
 	"backupmonitor/services/prober/smb"
 )
 
 const (
+	// fresh is how long a success of this prober vouches for the sign-ins that
+	// follow. A pause between two scans is longer: the password may have changed
+	// in it.
+	fresh = 2 * time.Minute
+	// inFlight is how many sign-ins with one account may be under way at once.
+	inFlight = 8
+	// checkFor bounds a sign-in that is there to find out about an account.
+	checkFor = 3 * time.Second
 	// pollEvery is how often a look that waits for another prober's try looks
 	// what has come of it.
 	pollEvery = 250 * time.Millisecond
@@ -30,16 +45,18 @@ const (
 	// log again: a person's wish to try at once, or another prober's success,
 	// is seen that much later.
 	believe = 5 * time.Second
-	// tellTimeout bounds the storing of an outcome, which no look's end cuts
-	// short.
+	// tellTimeout bounds the storing of an outcome, and lastTimeout what of it
+	// is left when the look has ended.
 	tellTimeout = 10 * time.Second
+	lastTimeout = 750 * time.Millisecond
 )
 
 // Config is what a breaker needs to know.
 type Config struct {
-	Prober  string    // our name
-	Started time.Time // when the prober was started
-	Now     func() time.Time
+	Prober string // our name
+	// SignIn signs in at an outlet and does nothing there.
+	SignIn func(ctx context.Context, c smb.Credential, server string) smb.Outcome
+	Now    func() time.Time
 }
 
 // Breaker implements smb.Breaker over the log.
@@ -49,103 +66,114 @@ type Breaker struct {
 	logger *slog.Logger
 
 	mu       sync.Mutex
-	accounts map[string]*account // by events.Key
+	accounts map[smb.Credential]*account
+	since    uint64 // see asker
 }
 
 // New makes a breaker.
 func New(cfg Config, log *events.Log, logger *slog.Logger) *Breaker {
-	return &Breaker{cfg: cfg, log: log, logger: logger, accounts: map[string]*account{}}
+	return &Breaker{cfg: cfg, log: log, logger: logger, accounts: map[smb.Credential]*account{}}
 }
 
-// account is what this prober knows of an account.
-type account struct {
-	name string
-	turn chan struct{} // held by the one look that reads the shared state, or tries the account out
+// Begin notes where the log ends: what was tripped before that may be tried
+// again with what this prober was started with. Without it nothing is.
+func (b *Breaker) Begin(ctx context.Context) error {
+	id, err := b.log.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.since = id.LastSeq
+	return nil
+}
 
-	mu        sync.Mutex
-	good      time.Time // of the last success here
-	refused   bool      // here, since that success was stored
-	barred    *smb.PausedError
-	barredAt  time.Time
-	barredFor string // the server, where others may be asked
+func (b *Breaker) asker() asker {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return asker{prober: b.cfg.Prober, since: b.since}
 }
 
 // Admit implements smb.Breaker.
 func (b *Breaker) Admit(ctx context.Context, c smb.Credential, server string) (func(smb.Outcome), error) {
-	a := b.account(c.String())
-	switch ok, err := a.known(server, b.cfg.Now()); {
-	case err != nil:
-		return nil, err
-	case ok:
-		return b.tell(ctx, a, server, nil), nil
+	a := b.account(c)
+	for {
+		ok, err := a.known(server, b.cfg.Now())
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			if tell, err := b.admitAmong(ctx, a, server); tell != nil || err != nil {
+				return tell, err
+			}
+			continue // while it waited it was refused
+		}
+		if err := enter(ctx, a.turn); err != nil {
+			return nil, err
+		}
+		alone, err := b.findOut(ctx, a, server)
+		if alone {
+			return b.tell(ctx, a, server, true, sync.OnceFunc(func() { <-a.turn })), nil
+		}
+		<-a.turn
+		if err != nil {
+			return nil, err
+		}
 	}
-	select {
-	case a.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	alone, err := b.consult(ctx, a, server)
-	if alone {
-		return b.tell(ctx, a, server, sync.OnceFunc(func() { <-a.turn })), nil
-	}
-	<-a.turn
-	if err != nil {
-		return nil, err
-	}
-	return b.tell(ctx, a, server, nil), nil
 }
 
-func (b *Breaker) account(name string) *account {
+// admitAmong admits a look beside others, as soon as there is a place. nil is
+// none, because the account was refused meanwhile.
+func (b *Breaker) admitAmong(ctx context.Context, a *account, server string) (func(smb.Outcome), error) {
+	if err := enter(ctx, a.places); err != nil {
+		return nil, err
+	}
+	leave := sync.OnceFunc(func() { <-a.places })
+	if ok, err := a.known(server, b.cfg.Now()); !ok || err != nil {
+		leave()
+		return nil, err
+	}
+	return b.tell(ctx, a, server, false, leave), nil
+}
+
+func enter(ctx context.Context, places chan struct{}) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *Breaker) account(c smb.Credential) *account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := events.Key(name)
-	a, ok := b.accounts[key]
+	a, ok := b.accounts[c]
 	if !ok {
-		a = &account{name: name, turn: make(chan struct{}, 1)}
-		b.accounts[key] = a
+		a = &account{credential: c, turn: make(chan struct{}, 1), places: make(chan struct{}, inFlight)}
+		b.accounts[c] = a
 	}
 	return a
 }
 
-// known decides without the log where that can be: ok is to sign in.
-func (a *account) known(server string, now time.Time) (ok bool, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.good.IsZero() && now.Sub(a.good) < fresh {
-		return true, nil
-	}
-	if a.barred != nil && now.Sub(a.barredAt) < believe && (a.barredFor == "" || a.barredFor == server) {
-		return false, a.barred
-	}
-	return false, nil
-}
-
-// consult decides by the log, whose answer it waits for. alone says that the
-// look is to try the account out.
-func (b *Breaker) consult(ctx context.Context, a *account, server string) (alone bool, err error) {
+// findOut has the log say what a look may do, and waits until it does. Where
+// the account is doubtful it asks an outlet that let it in before. alone says
+// that the look itself is to try the account out; without it and without an
+// error it is known by now.
+func (b *Breaker) findOut(ctx context.Context, a *account, server string) (alone bool, err error) {
+	var told error
 	for {
-		now := b.cfg.Now()
-		if ok, err := a.known(server, now); ok || err != nil {
-			return false, err // another look has found out meanwhile
+		if ok, err := a.known(server, b.cfg.Now()); ok || err != nil {
+			return false, err // another look has found out
 		}
-		s, err := b.read(ctx, a.name)
-		if err == nil {
-			switch s.decide(server, now, b.cfg.Started) {
-			case goOn:
-				a.noteGood(s.ChangedAt)
-				return false, nil
-			case barred:
-				return false, a.noteBarred(s, now)
-			case tryOut:
-				if err = b.write(ctx, s, s.claim(server, now)); err == nil {
-					return true, nil
-				}
-			case await:
-			}
+		alone, settled, err := b.step(ctx, a, server)
+		if settled {
+			return alone, err
 		}
-		if err != nil && !errors.Is(err, events.ErrConflict) {
+		if err != nil && ctx.Err() == nil && told == nil {
 			b.logger.Warn("the state of an account cannot be told: looks wait for it",
-				slog.String("account", a.name), slog.Any("error", err))
+				slog.String("account", a.credential.String()), slog.Any("error", err))
+			told = err
 		}
 		select {
 		case <-time.After(pollEvery):
@@ -155,75 +183,97 @@ func (b *Breaker) consult(ctx context.Context, a *account, server string) (alone
 	}
 }
 
-func (a *account) noteGood(at time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if at.After(a.good) {
-		a.good = at
+// step is one try at finding out. Unless it is settled, another may follow.
+func (b *Breaker) step(ctx context.Context, a *account, server string) (alone, settled bool, err error) {
+	now := b.cfg.Now()
+	s, err := b.read(ctx, a)
+	if err != nil {
+		return false, false, err
 	}
-	a.barred = nil
+	switch s.decide(server, now, b.asker()) {
+	case bar:
+		return false, true, a.noteBarred(s, "", now)
+	case barHere:
+		return false, true, a.noteBarred(s, server, now)
+	case await:
+		return false, false, nil
+	case tryOut:
+	}
+	err = b.write(ctx, s, s.claim(server, now))
+	if errors.Is(err, events.ErrConflict) {
+		return false, false, nil
+	}
+	if err != nil {
+		return false, false, err
+	}
+	if s.Failures == 0 {
+		return true, true, nil
+	}
+	if b.ask(ctx, a, s.AcceptedBy) {
+		return false, true, nil
+	}
+	if s.mayAsk(server, now) {
+		return true, true, nil
+	}
+	return false, false, b.store(ctx, a, smb.Outcome{}, server, true)
 }
 
-func (a *account) noteBarred(s state, now time.Time) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.barred, a.barredAt, a.barredFor = &smb.PausedError{Detail: s.why()}, now, ""
-	if s.State == events.CredentialDoubted {
-		a.barredFor = s.RefusedBy
-	}
-	return a.barred
-}
-
-// tell is what an admitted look calls with its outcome. release, where there
-// is one, lets the others go on afterwards.
-func (b *Breaker) tell(ctx context.Context, a *account, server string, release func()) func(smb.Outcome) {
-	return func(o smb.Outcome) {
-		if release != nil {
-			defer release()
+// ask signs in at outlets that let the account in before, until one of them
+// says something. It tells whether one did.
+func (b *Breaker) ask(ctx context.Context, a *account, servers []string) bool {
+	for _, server := range servers {
+		check, cancel := context.WithTimeout(ctx, checkFor)
+		began := b.cfg.Now()
+		o := b.cfg.SignIn(check, a.credential, server)
+		cancel()
+		if o.Answer == smb.AnswerNone || o.Answer == smb.AnswerUnclear {
+			continue
 		}
-		if news := a.note(o, b.cfg.Now()); release == nil && !news {
+		a.note(o, began, b.cfg.Now())
+		if err := b.keep(ctx, a, o, server, true); err != nil {
+			b.logger.Error("what came of a sign-in could not be stored", slog.String("account", a.credential.String()), slog.Any("error", err))
+		}
+		return true
+	}
+	return false
+}
+
+// tell is what an admitted look calls with its outcome. release lets others go
+// on afterwards.
+func (b *Breaker) tell(ctx context.Context, a *account, server string, alone bool, release func()) func(smb.Outcome) {
+	admitted := b.cfg.Now()
+	return func(o smb.Outcome) {
+		defer release()
+		if news := a.note(o, admitted, b.cfg.Now()); !news && !alone {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
-		defer cancel()
-		if err := b.store(ctx, a, o, server); err != nil {
-			b.logger.Error("what came of a sign-in could not be stored", slog.String("account", a.name), slog.Any("error", err))
+		if err := b.keep(ctx, a, o, server, alone); err != nil {
+			b.logger.Error("what came of a sign-in could not be stored", slog.String("account", a.credential.String()), slog.Any("error", err))
 		}
 	}
 }
 
-// note remembers an outcome. news says that the others should hear of it: a
-// refusal, and the success that clears it up.
-func (a *account) note(o smb.Outcome, now time.Time) (news bool) {
-	if o.Answer == smb.AnswerAccepted {
-		a.noteGood(now)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch o.Answer {
-	case smb.AnswerAccepted:
-		news, a.refused = a.refused, false
-	case smb.AnswerRefused, smb.AnswerLockedOut:
-		news, a.refused, a.good = true, true, time.Time{} // the next look asks the log
-	case smb.AnswerNone:
-	}
-	return news
+// keep stores an outcome, also when the look is over.
+func (b *Breaker) keep(ctx context.Context, a *account, o smb.Outcome, server string, alone bool) error {
+	ctx, cancel := lifeline.Outlive(ctx, tellTimeout, lastTimeout)
+	defer cancel()
+	return b.store(ctx, a, o, server, alone)
 }
 
 // store writes the state that an outcome leads to, whatever others wrote
 // meanwhile.
-func (b *Breaker) store(ctx context.Context, a *account, o smb.Outcome, server string) error {
+func (b *Breaker) store(ctx context.Context, a *account, o smb.Outcome, server string, alone bool) error {
 	for {
-		s, err := b.read(ctx, a.name)
+		s, err := b.read(ctx, a)
 		if err != nil {
 			return err
 		}
-		next := s.after(o, server, b.cfg.Now())
+		next := s.after(o, server, b.cfg.Now(), alone)
 		err = b.write(ctx, s, next)
+		if err == nil {
+			b.say(next)
+		}
 		if !errors.Is(err, events.ErrConflict) {
-			if err == nil {
-				b.say(next)
-			}
 			return err
 		}
 	}
@@ -244,8 +294,8 @@ func (b *Breaker) say(next events.CredentialChanged) {
 	}
 }
 
-func (b *Breaker) read(ctx context.Context, name string) (state, error) {
-	s, err := credential.Read(ctx, b.log, name)
+func (b *Breaker) read(ctx context.Context, a *account) (state, error) {
+	s, err := credential.Read(ctx, b.log, a.credential.String())
 	return state{s}, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,8 +38,21 @@ func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 
 func open(t *testing.T, n *natstest.Server, name string, c *clock) *breaker.Breaker {
 	t.Helper()
+	return openFor(t, n, name, c, func(string) smb.Outcome { return smb.Outcome{} })
+}
+
+// openFor is open with outlets that answer to sign-ins.
+func openFor(t *testing.T, n *natstest.Server, name string, c *clock, answer func(server string) smb.Outcome) *breaker.Breaker {
+	t.Helper()
 	_, _, log := n.Client(t, name)
-	return breaker.New(breaker.Config{Prober: name, Started: c.now(), Now: c.now}, log, slog.New(slog.DiscardHandler))
+	b := breaker.New(breaker.Config{
+		Prober: name, Now: c.now,
+		SignIn: func(_ context.Context, _ smb.Credential, server string) smb.Outcome { return answer(server) },
+	}, log, slog.New(slog.DiscardHandler))
+	if err := b.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // fleet is what signing in to many outlets at once comes to.
@@ -64,7 +78,8 @@ func (f *fleet) signIn(ctx context.Context, t *testing.T, b *breaker.Breaker, se
 		return
 	}
 	f.signIns.Add(1)
-	f.most.Store(max(f.most.Load(), f.inside.Add(1)))
+	for now, most := f.inside.Add(1), f.most.Load(); now > most && !f.most.CompareAndSwap(most, now); most = f.most.Load() {
+	}
 	o := f.answer(server)
 	f.inside.Add(-1)
 	tell(o)
@@ -162,8 +177,8 @@ func TestRightPassword(t *testing.T) {
 		}
 		return right
 	}
-	f.all(t, 101, open(t, n, "one", c), open(t, n, "two", c))
-	if f.signIns.Load() != 101 || f.most.Load() < 2 {
+	f.all(t, 101, open(t, n, "one", c))
+	if f.signIns.Load() != 101 || f.most.Load() < 2 || f.most.Load() > 8 {
 		t.Errorf("%d sign-ins, at most %d at once", f.signIns.Load(), f.most.Load())
 	}
 	id, err := n.Log.Identity(t.Context())
@@ -172,6 +187,117 @@ func TestRightPassword(t *testing.T) {
 	}
 	if id.LastSeq != 2 { // trying, good
 		t.Errorf("%d events for one account", id.LastSeq)
+	}
+}
+
+// TestRestartWithAWrongPassword: that the account was good a moment ago says
+// nothing of the password that a prober is started with.
+func TestRestartWithAWrongPassword(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	c := &clock{}
+	f := &fleet{answer: func(string) smb.Outcome { return right }}
+	f.all(t, 20, open(t, n, "before", c))
+	f.signIns.Store(0)
+	f.answer = func(string) smb.Outcome { return wrong }
+	checks := atomic.Int64{}
+	f.all(t, 200, openFor(t, n, "after", c, func(string) smb.Outcome { checks.Add(1); return wrong }))
+	if got := f.signIns.Load() + checks.Load(); got != 2 {
+		t.Errorf("%d sign-ins, want 2", got)
+	}
+	// Restarted with the right one, it goes on at once.
+	f.answer = func(string) smb.Outcome { return right }
+	f.signIns.Store(0)
+	f.paused.Store(0)
+	f.all(t, 20, openFor(t, n, "mended", c, func(string) smb.Outcome { return right }))
+	if f.signIns.Load() != 20 || f.paused.Load() != 0 {
+		t.Errorf("%d signed in, %d paused", f.signIns.Load(), f.paused.Load())
+	}
+}
+
+// TestRestartsAreBounded: a prober that is restarted over and over with a wrong
+// password does not lock the account.
+func TestRestartsAreBounded(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	c := &clock{}
+	f := &fleet{answer: func(string) smb.Outcome { return wrong }}
+	for i := range 10 {
+		f.all(t, 20, open(t, n, fmt.Sprint("start", i), c))
+	}
+	if got := f.signIns.Load(); got != 4 {
+		t.Errorf("%d sign-ins in ten starts, want 4", got)
+	}
+}
+
+// TestRetryCostsOne: each time that somebody asks for a try, one is made.
+func TestRetryCostsOne(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	c := &clock{}
+	f := &fleet{answer: func(string) smb.Outcome { return wrong }}
+	b := open(t, n, "one", c)
+	f.all(t, 20, b)
+	for i := range 3 {
+		if err := credential.Retry(t.Context(), n.Log, account.String(), "operator", c.now()); err != nil {
+			t.Fatal(err)
+		}
+		c.advance(time.Minute)
+		f.all(t, 20, b)
+		if got := f.signIns.Load(); got != int64(3+i) {
+			t.Errorf("%d sign-ins after %d retries", got, i+1)
+		}
+	}
+}
+
+// TestPasswordChangesInAScan: what is under way is refused, and nothing after.
+func TestPasswordChangesInAScan(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	c := &clock{}
+	var asked atomic.Int64
+	answer := func(string) smb.Outcome {
+		if asked.Add(1) > 50 {
+			return wrong
+		}
+		return right
+	}
+	f := &fleet{answer: answer}
+	f.all(t, 500, openFor(t, n, "one", c, answer))
+	if refused := asked.Load() - 50; refused > 8+1 {
+		t.Errorf("%d refusals", refused)
+	}
+	if s := stateOf(t, n); s.State != events.CredentialTripped {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestManyBrokenOutlets: outlets that refuse everybody, and come first, do not
+// keep the others out once one of these was known.
+func TestManyBrokenOutlets(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	c := &clock{}
+	answer := func(server string) smb.Outcome {
+		if strings.HasSuffix(server, "0") { // every tenth
+			return wrong
+		}
+		return right
+	}
+	f := &fleet{answer: answer}
+	b := openFor(t, n, "one", c, answer)
+	f.signIn(t.Context(), t, b, "10.0.0.5")
+	for scan := range 4 {
+		c.advance(time.Hour)
+		f.signIn(t.Context(), t, b, "10.0.0.10")
+		f.signIn(t.Context(), t, b, "10.0.0.20")
+		f.all(t, 100, b)
+		if got := f.paused.Load(); got > int64(12*(scan+1)) {
+			t.Errorf("scan %d: %d looks paused", scan, got)
+		}
+		if s := stateOf(t, n); s.State == events.CredentialTripped {
+			t.Errorf("scan %d: %+v", scan, s)
+		}
 	}
 }
 

@@ -34,8 +34,8 @@ func untriedState() state {
 func TestOutcomesLeadTo(t *testing.T) {
 	t.Parallel()
 	untried := untriedState()
-	once := stored(untried.after(wrong, "a", zero), zero)
-	twice := stored(once.after(wrong, "b", zero), zero)
+	once := stored(untried.after(wrong, "a", zero, true), zero)
+	twice := stored(once.after(wrong, "b", zero, true), zero)
 	for _, c := range []struct {
 		name    string
 		from    state
@@ -51,10 +51,11 @@ func TestOutcomesLeadTo(t *testing.T) {
 		{"a success clears a doubt up", once, right, events.CredentialGood, 0, -1},
 		{"and a trip", twice, right, events.CredentialGood, 0, -1},
 		{"no answer says nothing", untried, nothing, events.CredentialTrying, 0, 0},
-		{"and clears no doubt up", once, nothing, events.CredentialDoubted, 1, pauseFor},
+		{"a sign-in that was sent may have been counted", untried, smb.Outcome{Answer: smb.AnswerUnclear}, events.CredentialTrying, 0, unclearFor},
+		{"no answer clears no doubt up", once, nothing, events.CredentialDoubted, 1, pauseFor},
 		{"nor a trip", twice, nothing, events.CredentialTripped, 2, unsureFor},
 	} {
-		got := c.from.after(c.outcome, "c", zero)
+		got := c.from.after(c.outcome, "c", zero, true)
 		retry := time.Duration(-1)
 		if got.RetryAt != nil {
 			retry = got.RetryAt.Sub(zero)
@@ -71,83 +72,142 @@ func TestOutcomesLeadTo(t *testing.T) {
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	untried := untriedState()
-	good := stored(untried.after(right, "a", zero), zero)
-	doubted := stored(untried.after(wrong, "a", zero), zero)
-	tripped := stored(doubted.after(wrong, "b", zero), zero)
-	hopeless := stored(tripped.after(wrong, "b", zero), zero)
+	good := stored(untried.after(right, "a", zero, true), zero)
+	doubted := stored(untried.after(wrong, "a", zero, true), zero)
+	known := stored(good.after(wrong, "b", zero, true), zero)
+	tripped := stored(doubted.after(wrong, "b", zero, true), zero)
+	restarted := stored(tripped.claim("c", zero), zero)
+	restarted = stored(restarted.after(wrong, "c", zero, true), zero)
+	again := stored(restarted.claim("c", zero), zero)
+	again = stored(again.after(wrong, "c", zero, true), zero)
 	claimed := stored(tripped.claim("c", zero), zero)
-	before, soon, later := zero.Add(-time.Hour), zero.Add(time.Second), zero.Add(pauseFor)
+	claimed.Prober = "other"
+	own := claimed
+	own.Prober = "me"
+	soon, later := zero.Add(time.Second), zero.Add(pauseFor)
+	here, before := asker{prober: "me"}, asker{prober: "me", since: 1} // started before, and after, the state was written
 	for _, c := range []struct {
-		name         string
-		s            state
-		server       string
-		now, started time.Time
-		want         decision
+		name   string
+		s      state
+		server string
+		now    time.Time
+		by     asker
+		want   decision
 	}{
-		{"never used", untried, "a", soon, before, tryOut},
-		{"just used", good, "b", soon, before, goOn},
-		{"used a while ago", good, "b", zero.Add(fresh), before, tryOut},
-		{"refused by this outlet", doubted, "a", soon, before, barred},
-		{"refused by another one", doubted, "b", soon, before, tryOut},
-		{"refused by this one, long ago", doubted, "a", later, before, tryOut},
-		{"tripped", tripped, "c", soon, before, barred},
-		{"tripped, and the pause is over", tripped, "c", later, before, tryOut},
-		{"tripped, then restarted", tripped, "c", soon, soon, tryOut},
-		{"restarted in vain", hopeless, "c", soon, soon, barred},
-		{"being tried", claimed, "d", soon, before, await},
-		{"whoever tried it is gone", claimed, "d", zero.Add(claimFor), before, tryOut},
+		{"never used", untried, "a", soon, here, tryOut},
+		{"somebody else's success", good, "b", soon, here, tryOut},
+		{"refused by this outlet", doubted, "a", soon, here, barHere},
+		{"refused by another one", doubted, "b", soon, here, tryOut},
+		{"refused by this one, and another is known that let it in", known, "b", soon, here, tryOut},
+		{"refused by this one, long ago", doubted, "a", later, here, tryOut},
+		{"tripped", tripped, "c", soon, here, bar},
+		{"tripped, and the pause is over", tripped, "c", later, here, tryOut},
+		{"tripped, then restarted", tripped, "c", soon, before, tryOut},
+		{"tripped by this one, then restarted", tripped, "b", soon, before, barHere},
+		{"restarted in vain", restarted, "d", soon, before, tryOut},
+		{"restarted in vain too often", again, "d", soon, before, bar},
+		{"being tried", claimed, "d", soon, here, await},
+		{"being tried by one of ours that was given up", own, "d", soon, here, tryOut},
+		{"whoever tried it is gone", claimed, "d", zero.Add(claimFor), here, tryOut},
 	} {
-		if got := c.s.decide(c.server, c.now, c.started); got != c.want {
+		if got := c.s.decide(c.server, c.now, c.by); got != c.want {
 			t.Errorf("%s: decision %d, want %d", c.name, got, c.want)
 		}
 	}
 	if !strings.Contains(tripped.why(), `SHOPS\svc`) || !strings.Contains(tripped.why(), wrong.Detail) || !strings.Contains(tripped.why(), "02:45 UTC") {
 		t.Errorf("unclear to an operator: %s", tripped.why())
 	}
+	if tripped.FailingSince == nil || !tripped.FailingSince.Equal(zero) || good.FailingSince != nil {
+		t.Errorf("failing since %v, good since %v", tripped.FailingSince, good.FailingSince)
+	}
+	if again.RestartTries != 2 || stored(again.claim("d", later), later).RestartTries != 0 {
+		t.Errorf("%d tries after restarts", again.RestartTries)
+	}
 }
 
-// TestNeverLocksNorStarves: whatever the outlets do, a wrong password is tried
-// at most twice in each pause, and a single outlet that refuses everybody does
-// not keep the others from signing in.
-func TestNeverLocksNorStarves(t *testing.T) {
+// outlets is a fleet whose outlets answer by a password that is right or not;
+// the first few refuse everybody.
+type outlets struct {
+	password bool
+	silent   bool // now and then there is no answer
+	broken   int
+	refusals []time.Time
+}
+
+func (o *outlets) answer(t *rapid.T, server string, now time.Time) smb.Outcome {
+	var n int
+	if _, err := fmt.Sscanf(server, "s%d", &n); err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case o.silent && rapid.IntRange(0, 9).Draw(t, "luck") == 0:
+		return nothing
+	case o.password && n >= o.broken:
+		return right
+	}
+	o.refusals = append(o.refusals, now)
+	return wrong
+}
+
+// look is one look's way through the rules, as findOut goes it. It tells
+// whether the look may sign in.
+func (o *outlets) look(t *rapid.T, s state, server string, now time.Time) (state, bool) {
+	if s.decide(server, now, asker{prober: "me"}) != tryOut {
+		return s, false
+	}
+	from := s
+	s = stored(s.claim(server, now), now)
+	if from.Failures > 0 {
+		for _, known := range from.AcceptedBy {
+			if a := o.answer(t, known, now); a.Answer != smb.AnswerNone {
+				s = stored(s.after(a, known, now, true), now)
+				return s, a.Answer == smb.AnswerAccepted
+			}
+		}
+		if !from.mayAsk(server, now) {
+			return stored(s.after(nothing, server, now, true), now), false
+		}
+	}
+	a := o.answer(t, server, now)
+	return stored(s.after(a, server, now, true), now), a.Answer == smb.AnswerAccepted
+}
+
+// TestNeverLocks: whatever happens, a wrong password is tried at most twice in
+// each pause.
+func TestNeverLocks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		password := rapid.Bool().Draw(t, "password is right")
-		s := untriedState()
-		now := zero
-		var refusals []time.Time
+		o := &outlets{silent: true}
+		s, now := untriedState(), zero
+		if rapid.Bool().Draw(t, "it was right once") {
+			s = stored(s.after(right, "s7", now, true), now)
+		}
 		for range rapid.IntRange(1, 200).Draw(t, "looks") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
-			server := fmt.Sprint("s", rapid.IntRange(0, 5).Draw(t, "server"))
-			o := nothing
-			switch broken := server == "s0"; {
-			case rapid.IntRange(0, 9).Draw(t, "luck") == 0:
-			case password && !broken:
-				o = right
-			default:
-				o = wrong
-			}
-			switch s.decide(server, now, zero) {
-			case barred, await:
-				if password && server != "s0" && s.State == events.CredentialTripped {
-					t.Fatalf("one broken outlet keeps %s out: %+v", server, s)
-				}
-				continue
-			case tryOut:
-				s = stored(s.claim(server, now), now)
-			case goOn:
-			}
-			if o.Answer == smb.AnswerRefused {
-				refusals = append(refusals, now)
-			}
-			s = stored(s.after(o, server, now), now)
+			s, _ = o.look(t, s, fmt.Sprint("s", rapid.IntRange(0, 9).Draw(t, "server")), now)
 		}
-		if password {
-			return
-		}
-		for i := 2; i < len(refusals); i++ {
-			if gap := refusals[i].Sub(refusals[i-2]); gap < pauseFor {
+		for i := 2; i < len(o.refusals); i++ {
+			if gap := o.refusals[i].Sub(o.refusals[i-2]); gap < pauseFor {
 				t.Fatalf("three wrong passwords in %v", gap)
+			}
+		}
+	})
+}
+
+// TestNeverStarves: once an outlet has let the account in, outlets that refuse
+// everybody, however many, keep none of the others out.
+func TestNeverStarves(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		o := &outlets{password: true, broken: rapid.IntRange(1, 8).Draw(t, "broken outlets")}
+		now := zero
+		s := stored(untriedState().after(right, "s9", now, true), now)
+		for range rapid.IntRange(1, 100).Draw(t, "looks") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "seconds")) * time.Second)
+			server := rapid.IntRange(0, 9).Draw(t, "server")
+			var in bool
+			if s, in = o.look(t, s, fmt.Sprint("s", server), now); !in && server >= o.broken {
+				t.Fatalf("a right password does not get in: %+v", s)
 			}
 		}
 	})

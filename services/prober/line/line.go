@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -28,8 +29,8 @@ const (
 	// and resample how many each time while we are.
 	sample   = 128
 	resample = 32
-	// calm is how long a suspicion that came to nothing is not raised again: a
-	// region is down, and its outlets may say so.
+	// calm is how long outlets that a suspicion was raised by are left out of
+	// the next one, where others answered: a region is down, and may say so.
 	calm = time.Minute
 	// redialEvery is the pause between two samples while offline.
 	redialEvery = 5 * time.Second
@@ -62,14 +63,15 @@ type Line struct {
 	failing   map[string]struct{} // addresses that did not answer, since one did
 	failingBy time.Time           // when the first of those looks began
 	checking  bool                // a suspicion is being looked into
-	calmUntil time.Time
+	down      map[string]struct{} // outlets that are down, though others answer
+	downUntil time.Time
 	offline   *events.ProberChanged // nil while online
 	online    chan struct{}         // closed while online
 }
 
 // New returns a line that counts as good. Run watches it.
 func New(cfg Config, logger *slog.Logger) *Line {
-	l := &Line{cfg: cfg, logger: logger, doubt: make(chan struct{}, 1), failing: map[string]struct{}{}, online: make(chan struct{})}
+	l := &Line{cfg: cfg, logger: logger, doubt: make(chan struct{}, 1), failing: map[string]struct{}{}, down: map[string]struct{}{}, online: make(chan struct{})}
 	close(l.online)
 	return l
 }
@@ -85,16 +87,24 @@ func (l *Line) Report(address string, reached bool, began time.Time) (hold bool)
 		if began.After(l.failingBy) {
 			clear(l.failing)
 		}
+		delete(l.down, address)
 		return false
 	}
-	if l.offline != nil || l.checking {
+	if l.offline != nil {
 		return true
+	}
+	if l.checking {
+		l.failing[address] = struct{}{}
+		return true
+	}
+	if _, down := l.down[address]; down && l.cfg.Now().Before(l.downUntil) {
+		return false
 	}
 	if len(l.failing) == 0 {
 		l.failingBy = began
 	}
 	l.failing[address] = struct{}{}
-	if len(l.failing) < suspicious || l.cfg.Now().Before(l.calmUntil) {
+	if len(l.failing) < suspicious {
 		return false
 	}
 	l.checking = true
@@ -137,11 +147,23 @@ func (l *Line) Run(ctx context.Context) {
 	}
 }
 
-// lookInto settles a suspicion, however long that takes.
+// lookInto settles a suspicion, however long that takes. Until it is known
+// which outlets there are, nothing is.
 func (l *Line) lookInto(ctx context.Context) {
-	answered, tried := l.ask(ctx, sample)
-	if ctx.Err() != nil {
-		return
+	var answered bool
+	var tried int
+	for {
+		var err error
+		if answered, tried, err = l.ask(ctx, sample); ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			break
+		}
+		l.logger.Warn("outlets in a row do not answer, and which others there are cannot be told", slog.Any("error", err))
+		if !l.pause(ctx) {
+			return
+		}
 	}
 	if answered || tried < suspicious {
 		l.settle(answered)
@@ -152,12 +174,10 @@ func (l *Line) lookInto(ctx context.Context) {
 	l.announce(ctx)
 	told := began
 	for !answered {
-		select {
-		case <-time.After(redialEvery):
-		case <-ctx.Done():
+		if !l.pause(ctx) {
 			return
 		}
-		answered, _ = l.ask(ctx, resample)
+		answered, _, _ = l.ask(ctx, resample) // what cannot be asked has not answered
 		if now := l.cfg.Now(); !answered && now.Sub(told) >= repeatEvery {
 			l.announce(ctx)
 			told = now
@@ -166,12 +186,20 @@ func (l *Line) lookInto(ctx context.Context) {
 	l.goOnline(ctx, l.cfg.Now().Sub(began))
 }
 
+func (l *Line) pause(ctx context.Context) bool {
+	select {
+	case <-time.After(redialEvery):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // ask dials some outlets at once. It ends early with the first answer.
-func (l *Line) ask(ctx context.Context, most int) (answered bool, tried int) {
+func (l *Line) ask(ctx context.Context, most int) (answered bool, tried int, err error) {
 	addresses, err := l.cfg.Addresses(ctx)
 	if err != nil {
-		l.logger.Warn("cannot tell which outlets there are", slog.Any("error", err))
-		return false, 0
+		return false, 0, err
 	}
 	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
 	addresses = addresses[:min(len(addresses), most)]
@@ -188,7 +216,7 @@ func (l *Line) ask(ctx context.Context, most int) (answered bool, tried int) {
 		})
 	}
 	dialling.Wait()
-	return found.Load(), len(addresses)
+	return found.Load(), len(addresses), nil
 }
 
 // settle ends a suspicion that came to nothing.
@@ -196,9 +224,18 @@ func (l *Line) settle(answered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.checking = false
+	now := l.cfg.Now()
+	if !now.Before(l.downUntil) {
+		clear(l.down)
+	}
+	maps.Copy(l.down, l.failing)
+	l.downUntil = now.Add(calm)
 	clear(l.failing)
-	l.calmUntil = l.cfg.Now().Add(calm)
-	l.logger.Info("outlets in a row did not answer, and the network works", slog.Bool("another_answered", answered))
+	if answered {
+		l.logger.Info("outlets in a row did not answer, and others do")
+		return
+	}
+	l.logger.Info("outlets in a row did not answer, and there are too few to tell more by")
 }
 
 func (l *Line) goOffline(tried int) {

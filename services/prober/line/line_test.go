@@ -221,16 +221,54 @@ func TestOldConnection(t *testing.T) {
 	})
 }
 
-// TestNoList: without the list of outlets nothing is claimed.
+// TestRegionThenNetwork: that a region was down does not hide that the network
+// goes down a moment later.
+func TestRegionThenNetwork(t *testing.T) {
+	in(t, 1000, func(t *testing.T, w *world, l *line.Line) {
+		w.let(address(500), true)
+		for i := 60; i < 1000; i++ {
+			w.let(address(i), true)
+		}
+		fail(l, 60)
+		pass(6 * time.Second)
+		for i := range 1000 {
+			w.let(address(i), false)
+		}
+		held := 0
+		for i := 100; i < 228; i++ {
+			if l.Report(address(i), false, time.Now()) {
+				held++
+			}
+		}
+		pass(6 * time.Second)
+		if _, offline := l.Offline(); !offline || held != 119 {
+			t.Errorf("offline %t, %d of 128 failures held back", offline, held)
+		}
+	})
+}
+
+// TestNoList: as long as nobody can tell which outlets there are, nothing is
+// believed and nothing claimed.
 func TestNoList(t *testing.T) {
 	in(t, 100, func(t *testing.T, w *world, l *line.Line) {
-		w.mu.Lock()
-		w.broken = errors.New("the log is away")
-		w.mu.Unlock()
+		broken := func(err error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.broken = err
+		}
+		broken(errors.New("the log is away"))
 		fail(l, 50)
-		pass(6 * time.Second)
+		pass(20 * time.Second)
 		if _, offline := l.Offline(); offline {
 			t.Error("offline, by a guess")
+		}
+		if held := fail(l, 50); held != 50 {
+			t.Errorf("%d of 50 failures held back while nothing is known", held)
+		}
+		broken(nil)
+		pass(12 * time.Second)
+		if _, offline := l.Offline(); !offline {
+			t.Error("not offline when it can be told")
 		}
 	})
 }

@@ -2,6 +2,7 @@ package smb
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -27,7 +28,8 @@ type Answer int
 
 // The answers.
 const (
-	AnswerNone      Answer = iota // nothing: there was none, or it speaks of this server alone
+	AnswerNone      Answer = iota // nothing: nothing was sent, or the answer speaks of this server alone
+	AnswerUnclear                 // nothing, though the password was sent: it may have been counted
 	AnswerAccepted                // the password is right
 	AnswerRefused                 // the account or its password is wrong
 	AnswerLockedOut               // the account is locked already
@@ -46,13 +48,20 @@ type turn struct {
 	ask func() (func(Outcome), error)
 
 	mu    sync.Mutex
+	asked bool
 	tell  func(Outcome)
 	err   error
 	ended bool
 }
 
+// errNoTurn says that the look was over before its turn came.
+var errNoTurn = errors.New("the turn to sign in did not come in time")
+
 // enter waits for the turn.
 func (t *turn) enter() error {
+	t.mu.Lock()
+	t.asked = true
+	t.mu.Unlock()
 	tell, err := t.ask()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,13 +80,17 @@ func (t *turn) enter() error {
 // end passes the turn on. The error says why there was none.
 func (t *turn) end(o Outcome) error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.tell != nil {
-		t.tell(o)
-		t.tell = nil
+	tell := t.tell
+	t.tell, t.ended = nil, true
+	err := t.err
+	if t.asked && tell == nil && err == nil {
+		err = errNoTurn
 	}
-	t.ended = true
-	return t.err
+	t.mu.Unlock()
+	if tell != nil {
+		tell(o)
+	}
+	return err
 }
 
 // outcomeOf is what the answer to a sign-in says about the account.
@@ -87,6 +100,10 @@ func outcomeOf(seen sighting, err error) Outcome {
 	case err == nil && seen.signedIn && !seen.unverified:
 		return Outcome{Answer: AnswerAccepted}
 	case err == nil || !s.ofAccount():
+		// The password is in the second message; a guest was let in whatever it was.
+		if seen.signIns > 1 && !s.isError() {
+			return Outcome{Answer: AnswerUnclear}
+		}
 		return Outcome{}
 	}
 	why, _ := refusals(s)
@@ -95,6 +112,21 @@ func outcomeOf(seen sighting, err error) Outcome {
 		o.Answer = AnswerLockedOut
 	}
 	return o
+}
+
+// SignIn signs in at an address and does nothing else there. The breaker is not
+// asked.
+func SignIn(ctx context.Context, o Options, c Credential, address string) Outcome {
+	o.Breaker = nil
+	v := visit{options: o.withDefaults(), address: address, request: Request{Quiet: func() {}}, places: []Place{{Credential: c}}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w, err := v.dial(ctx)
+	if err != nil {
+		return Outcome{}
+	}
+	defer func() { _ = w.Close() }() // nothing is said in goodbye
+	return v.attempt(ctx, w).outcome
 }
 
 // quietly calls quiet if f has not returned after a while.

@@ -81,8 +81,11 @@ type Result struct {
 	// Reached tells that something answered at the address, be it only to
 	// refuse the connection: the network between us works.
 	Reached bool
-	Clock   verdict.Clock
-	Cutoff  time.Time // see verdict.Cutoff
+	// NoTurn tells that the account's turn to sign in did not come in time,
+	// which says nothing of the outlet.
+	NoTurn bool
+	Clock  verdict.Clock
+	Cutoff time.Time // see verdict.Cutoff
 	// Drives are as the place's shares; none where Error kept the look from
 	// reaching them.
 	Drives   []events.Drive

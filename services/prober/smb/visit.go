@@ -2,6 +2,7 @@ package smb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -23,6 +24,7 @@ type visit struct {
 	host     string        // of address
 	hostPort string        // of address
 	reached  bool          // see Result
+	noTurn   bool          // likewise
 	steps    []events.Step // of the connection
 }
 
@@ -54,7 +56,11 @@ func (v *visit) run(ctx context.Context) []Result {
 	}
 	door, lookErr := v.signIn(ctx, w)
 	if lookErr != nil {
-		return v.all(w.look(), lookErr)
+		results := v.all(w.look(), lookErr)
+		for i := range results {
+			results[i].NoTurn = v.noTurn
+		}
+		return results
 	}
 	results := v.all(w.look(), nil)
 	v.seePlaces(ctx, door, results, &working)
@@ -87,33 +93,53 @@ func (v *visit) dial(ctx context.Context) (*wire, *events.LookError) {
 	return w, nil
 }
 
-// signIn negotiates and signs in. Signing is required of the server: what is
+// attempt is one try to open a session.
+type attempt struct {
+	session      *smb2.Session
+	seen         sighting
+	began, ended time.Time
+	outcome      Outcome
+	barred       error // why the account was not even tried
+	err          error
+}
+
+// attempt negotiates and signs in. Signing is required of the server: what is
 // not signed could come from anybody.
-func (v *visit) signIn(ctx context.Context, w *wire) (entry, *events.LookError) {
+func (v *visit) attempt(ctx context.Context, w *wire) attempt {
 	cred := v.places[0].Credential
-	began := v.options.Now()
+	a := attempt{began: v.options.Now()}
 	t := v.turn(ctx, cred)
 	w.beforeSignIn = t.enter
-	var session *smb2.Session
-	err := guard(func() (err error) {
+	a.err = guard(func() (err error) {
 		d := smb2.Dialer{
 			Negotiator: smb2.Negotiator{RequireMessageSigning: true},
 			Initiator:  &smb2.NTLMInitiator{User: cred.User, Password: cred.Password, Domain: cred.Domain},
 		}
-		session, err = d.DialConn(ctx, w, v.host)
+		a.session, err = d.DialConn(ctx, w, v.host)
 		return err
 	})
-	ended, seen := v.options.Now(), w.look()
-	barred := t.end(outcomeOf(seen, err))
+	a.ended, a.seen = v.options.Now(), w.look()
+	a.outcome = outcomeOf(a.seen, a.err)
+	a.barred = t.end(a.outcome)
+	return a
+}
+
+// signIn opens a session.
+func (v *visit) signIn(ctx context.Context, w *wire) (entry, *events.LookError) {
+	cred := v.places[0].Credential
+	a := v.attempt(ctx, w)
+	began, ended, seen, err := a.began, a.ended, a.seen, a.err
 	if seen.negotiated == nil {
 		v.step(StepNegotiate, "no answer", ended.Sub(began))
 		return entry{}, signInError(StepNegotiate, cred, err, seen)
 	}
 	v.step(StepNegotiate, "the server speaks SMB", seen.answered.Sub(began))
 	switch {
-	case barred != nil:
+	case a.barred != nil:
+		_, paused := errors.AsType[*PausedError](a.barred)
+		v.noTurn = !paused
 		v.step(StepSignIn, "not tried", ended.Sub(seen.answered))
-		return entry{}, barredError(cred, barred)
+		return entry{}, barredError(cred, a.barred)
 	case err != nil:
 		v.step(StepSignIn, "refused", ended.Sub(seen.answered))
 		return entry{}, signInError(StepSignIn, cred, err, seen)
@@ -124,7 +150,7 @@ func (v *visit) signIn(ctx context.Context, w *wire) (entry, *events.LookError) 
 			"the server does not know the account %s and let it in only as a guest", cred)}
 	}
 	v.step(StepSignIn, "signed in as "+cred.String(), ended.Sub(seen.answered))
-	return entry{host: v.host, wire: w, session: session}, nil
+	return entry{host: v.host, wire: w, session: a.session}, nil
 }
 
 // turn is the look's turn to sign in. An account of the outlet itself, without

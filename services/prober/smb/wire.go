@@ -36,7 +36,8 @@ type wire struct {
 	mu     sync.Mutex
 	said   dialogue
 	seen   sighting
-	barred bool // waiting at beforeSignIn
+	barred bool      // waiting at beforeSignIn
+	opened time.Time // when that ended
 }
 
 // sighting is what was read from the frames so far.
@@ -47,6 +48,7 @@ type sighting struct {
 	negotiated *negotiated
 	asked      time.Time // when NEGOTIATE was sent, by our clock
 	answered   time.Time // when its answer was there
+	signIns    int       // requests of the sign-in that were sent
 	signIn     uint32    // NTSTATUS of the last answer to SESSION_SETUP
 	signedIn   bool
 	unverified bool // signed in as a guest or as nobody
@@ -106,21 +108,26 @@ func (w *wire) barrier(m message) error {
 	}
 	before := w.beforeSignIn
 	w.beforeSignIn = nil
-	w.setBarred(true)
-	defer w.setBarred(false)
+	w.mu.Lock()
+	w.barred = true
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.barred, w.opened = false, time.Now()
+	}()
 	return before()
 }
 
-func (w *wire) setBarred(b bool) {
+// asked is since when, at the latest, the server has had something to answer:
+// it is not silent while we wait for our turn.
+func (w *wire) asked() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.barred = b
-}
-
-func (w *wire) isBarred() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.barred
+	if w.barred {
+		return time.Now()
+	}
+	return w.opened
 }
 
 // deadline is that of an operation that begins now.
@@ -159,8 +166,11 @@ func (w *wire) sending(m message) {
 		return
 	}
 	w.seen.credits -= max(m.creditCharge(), 1)
-	if m.command() == commandNegotiate {
+	switch m.command() {
+	case commandNegotiate:
 		w.seen.asked = w.now()
+	case commandSessionSetup:
+		w.seen.signIns++
 	}
 }
 
@@ -228,10 +238,17 @@ func (r armedReader) Read(p []byte) (int, error) {
 	for {
 		n, err := r.patiently(p)
 		w.part += n
-		if n > 0 || !isTimeout(err) || !w.isBarred() || !time.Now().Before(w.deadline()) {
+		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
-		w.readBy = w.deadline() // nothing was asked of the server
+		by := w.asked().Add(w.idle)
+		if !w.until.IsZero() && w.until.Before(by) {
+			by = w.until
+		}
+		if !by.After(time.Now()) {
+			return n, err
+		}
+		w.readBy = by
 	}
 }
 
