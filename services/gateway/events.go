@@ -133,7 +133,7 @@ func eventTypes() []string {
 		events.TypeScanRequested, events.TypeScanStarted, events.TypeScanCompleted, events.TypeBackupObserved,
 		events.TypeOutletChanged, events.TypeSettingsChanged, events.TypeHistoryImported,
 	}
-	for _, k := range []events.AuditKind{events.SignedIn, events.SignInFailed, events.UserChanged} {
+	for _, k := range events.AuditKinds() {
 		types = append(types, events.Audited{Kind: k}.Type())
 	}
 	return types

@@ -2,15 +2,16 @@ package gateway
 
 // Route is a row of the table of routes, for tests.
 type Route struct {
-	Method, Path, Role string
-	Query              []string
+	Method, Path, Role, Scope string
+	Stream, Public            bool
+	Query                     []string
 }
 
 // Routes is the table of routes.
 func Routes(g *Gateway) []Route {
 	var rs []Route
 	for _, r := range g.routes() {
-		rs = append(rs, Route{r.method, r.path, string(r.role), r.query})
+		rs = append(rs, Route{r.method, r.path, string(r.role), string(r.scope), r.kind != byToken, r.kind == byAnybody, r.takes()})
 	}
 	return rs
 }

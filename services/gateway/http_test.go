@@ -153,7 +153,7 @@ func TestAnAnswerThatBreaksOffIsCut(t *testing.T) {
 func TestUnknownPlacesAndMethods(t *testing.T) {
 	t.Parallel()
 	e := start(t)
-	for _, c := range []call{{path: "/nothing"}, {path: "/backup-stats/"}, {path: "/scans/a/b"}, {path: "/../etc/passwd"}, {path: "/outlets/S1"}} {
+	for _, c := range []call{{path: "/nothing"}, {path: "/backup-stats/"}, {path: "/scans/a/b"}, {path: "/../etc/passwd"}, {path: "/outlets/S1/x"}} {
 		get[failure](t, e, http.StatusNotFound, c)
 	}
 	for c, allow := range map[string]string{"DELETE /backup-stats": "GET", "PUT /scans": "GET, POST", "GET /auth/login": "POST", "POST /scans/a": "GET, DELETE"} {

@@ -98,7 +98,7 @@ func (g *Gateway) postScan(w *response, r *request) error {
 	if in.Outlets != nil && len(in.Outlets) == 0 {
 		return badRequest(`Field "outlets" of the body is empty: leave it out to scan every outlet.`)
 	}
-	asked, err := g.ask(r, events.TriggerAPI, modes, in.ScanDate, in.Outlets)
+	asked, err := g.ask(w, r, wish{trigger: events.TriggerAPI, modes: modes, date: in.ScanDate, outlets: in.Outlets})
 	if err != nil {
 		return err
 	}
@@ -175,10 +175,15 @@ func (g *Gateway) cancelScan(w *response, r *request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)
 	defer cancel()
 	sum := s.Sum()
-	_, err = g.log.Write(ctx, events.ScanCompleted{
+	end := events.ScanCompleted{
 		ScanID: s.Request.ScanID, ScanDate: s.Request.ScanDate, Modes: s.Request.Modes, Counts: s.Counts,
 		Unobserved: sum.Total - sum.Completed(), Cancelled: true, CancelledBy: r.caller.User.ID, CompletedAt: g.cfg.Now().UTC(),
-	}, 0)
+	}
+	e := events.Audited{Kind: events.ScanCancelled, Actor: r.caller.User.ID, Address: w.address, Object: end.ScanID}
+	err = g.audit.Around(ctx, e, unwritten, func(ctx context.Context) error {
+		_, err := g.log.Write(ctx, end, 0)
+		return err
+	})
 	if errors.Is(err, events.ErrConflict) {
 		return over
 	}

@@ -105,7 +105,8 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if err := a.banner(g.Addr(), first.UserID, first.Password, note); err != nil {
 		return err
 	}
-	p.run(running, service{name: "gateway", run: g.Run}, service{name: "event log", run: p.watchLog})
+	p.run(running, service{name: "gateway", run: g.Run}, service{name: "event log", run: p.watchLog},
+		service{name: "users", run: func(ctx context.Context) error { return p.serveUsers(ctx, g) }})
 	<-running.Done()
 	return nil
 }
@@ -152,8 +153,10 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 		}
 	}
 	return gateway.New(gateway.Config{
-		Addr: c.HTTPAddr, JWTSecret: []byte(secret), TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
-		CORSOrigins: c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
+		Addr: c.HTTPAddr, JWTSecret: []byte(secret), JWTSecretPrevious: []byte(c.JWTSecretKeyPrevious),
+		TLSCert: c.TLSCert, TLSKey: c.TLSKey, TrustedProxies: c.TrustedProxies, ScanPublic: c.ScanPublic,
+		TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
+		CORSOrigins:   c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
 		ScanDeadline: c.ScanDeadline, Metrics: p.metrics(),
 		Checks: []gateway.Check{
 			{Name: "nats", Run: p.nats.Check},
@@ -167,11 +170,14 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 // banner tells where everything is. A made-up password is shown here and
 // nowhere else.
 func (a *app) banner(addr net.Addr, userID, password string, note []string) error {
-	host := addr.String()
+	host, scheme := addr.String(), "http://"
+	if a.config.TLSCert != "" {
+		scheme = "https://"
+	}
 	if t, ok := addr.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
 		host = net.JoinHostPort("localhost", fmt.Sprint(t.Port))
 	}
-	lines := []string{"", "  Page  http://" + host + "/backup-monitor", "  API   http://" + host + "/api/v1"}
+	lines := []string{"", "  Page  " + scheme + host + "/backup-monitor", "  API   " + scheme + host + "/api/v1"}
 	if password != "" {
 		lines = append(lines, "", "  The first Admin was made. This password is not shown again:", "  User  "+userID, "  Password  "+password)
 	}
@@ -186,6 +192,9 @@ func (a *app) banner(addr net.Addr, userID, password string, note []string) erro
 func (a *app) warnAboutSettings(logger *slog.Logger) {
 	if _, err := os.Stat("/.dockerenv"); a.config.TZ == "" && (err == nil || cmp.Or(os.Getenv("container"), os.Getenv("KUBERNETES_SERVICE_HOST")) != "") {
 		logger.Warn("TZ is not set: days begin and end as the container's clock says, probably UTC; set TZ, as Europe/Berlin")
+	}
+	if a.config.ScanPublic {
+		logger.Warn("SCAN_PUBLIC is set: whoever reaches this address may start scans and see the codes of outlets")
 	}
 	if a.config.User == "" || a.config.SMBUser == "" {
 		logger.Warn(noAccount)

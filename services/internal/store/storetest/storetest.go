@@ -35,6 +35,7 @@ func Exercise(t *testing.T, fresh Fresh) {
 		{"Summary", exerciseSummary},
 		{"Outlets", exerciseOutlets},
 		{"Users", exerciseUsers},
+		{"Access", exerciseAccess},
 		{"Concurrency", exerciseConcurrency},
 	} {
 		t.Run(part.name, func(t *testing.T) {
