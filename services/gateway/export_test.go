@@ -1,6 +1,11 @@
 package gateway
 
-import "time"
+import (
+	"net/http"
+	"time"
+
+	"backupmonitor/events"
+)
 
 // Route is a row of the table of routes, for tests.
 type Route struct {
@@ -23,3 +28,28 @@ func ProblemOf(err error) (status int, retryAfter time.Duration) {
 	p := problemOf(err)
 	return p.status, p.retryAfter
 }
+
+// ReadQuery reads a query as the lists of records and of days do.
+func ReadQuery(raw string) error {
+	rt := route{query: []string{"outlet", "date_from", "date_to", "status", "cause", "limit", "offset", "format"}}
+	r := &request{Request: &http.Request{}}
+	var err error
+	if r.params, err = parseQuery(raw, rt.takes()); err != nil {
+		return err
+	}
+	for _, read := range []func() error{
+		func() error { _, _, err := r.dates(); return err },
+		func() error { _, err := oneOf(r, "status", events.Successful, events.Failed); return err },
+		func() error { _, err := oneOf(r, "cause", events.Causes()...); return err },
+		func() error { _, err := r.number("limit", 1, 0); return err },
+		func() error { _, err := r.number("offset", 0, 0); return err },
+	} {
+		if err := read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CSVLine is a line of the CSV.
+func CSVLine(cells ...string) string { return csvLine(cells) }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway/answers"
 	"backupmonitor/services/gateway/audit"
 	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/gateway/live"
@@ -146,6 +147,7 @@ type Gateway struct {
 	app       *app
 	streams   *streamLimit
 	allowed   *allowed
+	kept      *answers.Cache[store.Query, encodedStats]
 	checks    []*question
 
 	listener net.Listener
@@ -185,6 +187,7 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 		accounts:  throttle.New(cfg.AccountLimit, maxThrottled, cfg.Now),
 		hub:       live.NewHub(log, tracker, logger),
 		streams:   newStreamLimit(),
+		kept:      answers.New[store.Query, encodedStats](keptMost, time.Now),
 		closing:   make(chan struct{}),
 	}
 	g.allowed = newAllowed(g.auth.Still)
