@@ -167,7 +167,7 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 	if err != nil {
 		return nil, fmt.Errorf("TRUSTED_PROXIES: %w", err)
 	}
-	passwords, err := auth.NewPasswords(cfg.BcryptCost, runtime.GOMAXPROCS(0))
+	passwords, err := auth.NewPasswords(cfg.BcryptCost, runtime.GOMAXPROCS(0)-1) // one core is for everybody else
 	if err != nil {
 		return nil, err
 	}

@@ -130,7 +130,13 @@ func modesOf(names []string) ([]events.Mode, error) {
 	return modes, nil
 }
 
+// longestScanID is more than an id has. The log need not be asked for others.
+const longestScanID = 200
+
 func (g *Gateway) findScan(r *request, id string) (scans.State, error) {
+	if len(id) > longestScanID {
+		return scans.State{}, notFound("There is no such scan.")
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)
 	defer cancel()
 	if err := g.caughtUp(ctx); err != nil {

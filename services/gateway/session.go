@@ -17,6 +17,10 @@ import (
 // there are.
 const refused = "Not accepted. After five failures an Admin must unlock the account."
 
+// longestUserID is more bytes than a user id of 20 characters has. What is longer
+// is not counted by: each account that is tried is kept in mind.
+const longestUserID = 128
+
 type userBody struct {
 	UserID      string `json:"userId"`
 	UserName    string `json:"userName"`
@@ -40,6 +44,9 @@ func (g *Gateway) login(w *response, r *request) error {
 	in.UserID = strings.TrimSpace(in.UserID)
 	if in.UserID == "" || in.Password == "" {
 		return badRequest(`The body needs "userId" and "password".`)
+	}
+	if len(in.UserID) > longestUserID {
+		return badRequest(`Field "userId" of the body is longer than any user id.`)
 	}
 	u, err := g.signedBy(w, r, in.UserID, in.Password)
 	if err != nil {
