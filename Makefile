@@ -14,7 +14,7 @@ GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 UI_SOURCES := $(shell find ui/src ui/public ui/index.html ui/vite.config.ts ui/package-lock.json -type f 2>/dev/null)
 GO_SOURCES := $(shell find events services ui -name node_modules -prune -o -type f \( -name '*.go' -o -name 'go.*' -o -name '*.sql' -o -name '*.yaml' \) -print 2>/dev/null)
 
-.PHONY: help demo run dev build test e2e soak soak-kill soak-smb bench lint ui tidy check cross clean
+.PHONY: help demo run dev build test e2e soak soak-kill soak-smb fuzz bench lint ui tidy check cross clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,12 @@ soak-kill: build
 
 soak-smb:
 	LOOKS=10000 SOAK_FOR=$(FOR) go test -tags e2e -count 1 -timeout 0 -run '^(TestNothingIsLeftBehind|TestSoak.*)$$' -v ./services/prober/smb
+
+# Each target alone: Go fuzzes one at a time.
+fuzz: ## every fuzz target, for as long each: make fuzz FOR=1m
+	set -e; for f in $$(grep -rl --include='*_test.go' '^func Fuzz' $(MODULES)); do \
+		for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$f); do \
+			echo "$$f $$t"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FOR) ./$$(dirname $$f); done; done
 
 bench: build ## what the pipeline costs beside a bare loop, at 1,000 and 10,000 outlets; and the parts
 	go test -tags e2e -run '^$$' -bench . -benchtime 1x -timeout 40m ./services/cmd/backup-monitor

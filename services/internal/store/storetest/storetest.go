@@ -36,6 +36,7 @@ func Exercise(t *testing.T, fresh Fresh) {
 		{"AsOf", exerciseAsOf},
 		{"Outlets", exerciseOutlets},
 		{"Users", exerciseUsers},
+		{"Access", exerciseAccess},
 		{"Concurrency", exerciseConcurrency},
 	} {
 		t.Run(part.name, func(t *testing.T) {
