@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	driver "modernc.org/sqlite"
@@ -45,6 +46,8 @@ type Store struct {
 
 	mu    sync.Mutex
 	ready *statements // prepared on the writer; nil before the first need
+
+	staged atomic.Bool // a staging is open
 }
 
 var _ store.Backend = (*Store)(nil)

@@ -36,6 +36,7 @@ func Exercise(t *testing.T, fresh Fresh) {
 		{"Outlets", exerciseOutlets},
 		{"Users", exerciseUsers},
 		{"Concurrency", exerciseConcurrency},
+		{"Rebuild", exerciseRebuild},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()
