@@ -93,9 +93,10 @@ func (o *Outlet) Encode(b []byte) []byte {
 	return encodeInt(encodeTime(b, o.PausedUntil), o.MaxAgeSeconds)
 }
 
-// Encode appends all that stands of the event, as Look.Encode does.
+// Encode appends all that the log says of the event, as Look.Encode does: not
+// the reason, whose words may be another version's.
 func (q *Quarantined) Encode(b []byte) []byte {
-	b = encodeTexts(b, q.Subject, q.Type, q.Reason, string(q.Header), string(q.Data))
+	b = encodeTexts(b, q.Subject, q.Type, string(q.Header), string(q.Data))
 	return encodeTime(binary.AppendUvarint(b, q.Seq), &q.Stored)
 }
 

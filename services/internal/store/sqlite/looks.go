@@ -86,8 +86,9 @@ func (w *writing) put(d day, spelled string, l store.Look) error {
 	if d.mode == events.IBStorage {
 		values = append(values, orNull(l.DriveLetter))
 	}
-	updated, err := int64(0), error(nil)
+	var updated int64
 	if spelled != "" {
+		var err error
 		if updated, err = w.exec(w.of.rowUpdate[d.mode], append(values, spelled, d.date)...); err != nil {
 			return err
 		}
@@ -97,7 +98,7 @@ func (w *writing) put(d day, spelled string, l store.Look) error {
 			return err
 		}
 	}
-	_, err = w.exec(w.of.beside, d.mode, d.key, d.date, l.Outlet, l.EventID, l.Seq, formatTime(&l.Stored, ourTime), l.Evidence,
+	_, err := w.exec(w.of.beside, d.mode, d.key, d.date, l.Outlet, l.EventID, l.Seq, formatTime(&l.Stored, ourTime), l.Evidence,
 		l.Cause, l.Conclusive, orNull(l.Server), l.SizeBytes, formatTime(l.ObservedAt, ourTime), l.DurationMS, l.ClockSkewMS,
 		l.FreeBytes, l.TotalBytes, orNull(l.ScanID))
 	return err

@@ -13,7 +13,7 @@ import (
 // what plan says, in one transaction.
 func (s *Store) Repair(ctx context.Context, plan func(context.Context, store.Checkpoint, func(store.Repairs) error) error) error {
 	err := s.write(ctx, func(w *writing) error {
-		at, err := tables{w.tx}.Checkpoint(w.ctx)
+		at, err := tables{w.tx}.Checkpoint(ctx)
 		if err != nil {
 			return err
 		}
