@@ -57,7 +57,7 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 	if p.store, err = sqlite.Open(ctx, p.dir.Database()); err != nil {
 		return err
 	}
-	if err := p.store.Migrate(ctx); err != nil {
+	if err := errors.Join(p.store.Migrate(ctx), p.store.Unstage(ctx)); err != nil {
 		return err
 	}
 	p.nats, err = p.dir.StartNATS(instance.NATSOptions{Listen: c.NATSListen, Log: p.logger})

@@ -95,6 +95,7 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if running.Err() != nil {
 		return nil // the failure that ended it is returned when the pipeline closes
 	}
+	p.run(running, service{name: "control", run: p.serveControl})
 	a.warnAboutFirstState(running, p.own, p.logger)
 	// Last of all: a password made up here is shown once, so nothing that may
 	// fail comes between.
@@ -161,6 +162,7 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 			{Name: "scheduler", Run: back.scheduler.Check},
 			{Name: "prober", Run: back.prober.Check},
 			{Name: "projector", Run: back.projector.Check},
+			{Name: "quarantine", Run: p.checkQuarantine},
 		},
 	}, log, p.store, ui.Files(), p.logger)
 }

@@ -81,7 +81,7 @@ func hurtDatabase(t *testing.T, l *memory) (file []byte, wrong, right string) {
 	db := open(t, path)
 	project(t, l, db, 37)
 	right = text(agree(t, l, db).Tables)
-	damage(t, path, "DELETE FROM D_Drive_Backup_Stat", "DELETE FROM MonitorHistory WHERE Seq % 2 = 0", "DELETE FROM MonitorQuarantine",
+	damage(t, path, "DELETE FROM D_Drive_Backup_Stat", "DELETE FROM MonitorHistory WHERE Seq > 40", "DELETE FROM MonitorQuarantine",
 		"UPDATE Outlets SET IPAddress = ''")
 	wrong = text(run(t, l, db, true).Tables)
 	damage(t, path, "PRAGMA wal_checkpoint(TRUNCATE)") // all of it into the one file

@@ -32,7 +32,7 @@ func (s *Store) Stage(ctx context.Context) (store.Staging, error) {
 
 func (s *Store) stage(ctx context.Context) (*staging, error) {
 	path := s.path + stagingSuffix
-	if err := removeDatabase(path); err != nil {
+	if err := Remove(path); err != nil {
 		return nil, err
 	}
 	if err := claimFile(path); err != nil {
@@ -52,7 +52,7 @@ func (s *Store) stage(ctx context.Context) (*staging, error) {
 		_, err = writer.ExecContext(ctx, "DROP INDEX MonitorHistory_ByDay") // nobody asks it as of a sequence
 	}
 	if err != nil {
-		return nil, errors.Join(err, writer.Close(), removeDatabase(path))
+		return nil, errors.Join(err, writer.Close(), Remove(path))
 	}
 	return st, nil
 }
@@ -62,7 +62,7 @@ func (s *Store) Unstage(context.Context) error {
 	if s.staged.Load() {
 		return store.ErrStaged
 	}
-	if err := removeDatabase(s.path + stagingSuffix); err != nil {
+	if err := Remove(s.path + stagingSuffix); err != nil {
 		return fmt.Errorf("remove what a rebuild has left: %w", err)
 	}
 	return nil
@@ -82,13 +82,14 @@ func (s *staging) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
 
 // Close removes the staging.
 func (s *staging) Close() error {
-	err := errors.Join(s.Store.Close(), removeDatabase(s.path))
+	err := errors.Join(s.Store.Close(), Remove(s.path))
 	s.of.staged.Store(false)
 	return err
 }
 
-// removeDatabase removes a file and those that SQLite puts beside it.
-func removeDatabase(path string) error {
+// Remove removes the file of a database, if there is one, and those that
+// SQLite puts beside it.
+func Remove(path string) error {
 	var errs []error
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
