@@ -187,6 +187,12 @@ func TestQuarantine(t *testing.T) {
 	poison(t, s, "backup.observed.v1", "{\x1b[2J")
 	poison(t, s, "outlet.%1B[2Junheard.v9", `{"a":1}`)
 	ready(http.StatusServiceUnavailable, `"name":"quarantine","ok":false,"detail":"events of the log could not be read`)
+	db := filepath.Join(s["DATA_DIR"], "backup-monitor.db")
+	for deadline := time.Now().Add(patience); ask(t, db, "SELECT COUNT(*) FROM MonitorQuarantine") != "2"; {
+		if time.Now().After(deadline) {
+			t.Fatal("not both are in quarantine")
+		}
+	}
 	for range 2 { // by the running instance, and without one
 		list := says(t, s, 0, "quarantine list", "REASON", "backup.observed.v1", "unknown event type")
 		var seq string
