@@ -113,11 +113,11 @@ func writeReport(w io.Writer, r rebuild.Report) error {
 	}
 	for _, x := range r.Tables {
 		for _, d := range x.First {
-			line := fmt.Sprintf("%s: %s: %s", x.Name, plain(d.Row), differenceWord(d.Kind))
+			lines := []string{fmt.Sprintf("%s: %s: %s", x.Name, plain(d.Row), differenceWord(d.Kind))}
 			for _, c := range d.Columns {
-				line += fmt.Sprintf("\n    %s is %s, the log says %s", c.Name, plain(c.Table), plain(c.Log))
+				lines = append(lines, fmt.Sprintf("    %s is %s, the log says %s", c.Name, plain(c.Table), plain(c.Log)))
 			}
-			if _, err := fmt.Fprintln(w, line); err != nil {
+			if _, err := fmt.Fprintln(w, strings.Join(lines, "\n")); err != nil {
 				return fmt.Errorf("print the report: %w", err)
 			}
 		}

@@ -125,15 +125,14 @@ func openTarget(ctx context.Context, dsn string) (replayTarget, error) {
 	if err != nil {
 		return replayTarget{}, errors.New("--into: it is no address of a database, as sqlite:///path/file.db")
 	}
-	switch u.Scheme {
-	case "sqlite":
-		path := u.Host + u.Path // sqlite://file.db is beside us, sqlite:///file.db at the root
-		if u.Opaque != "" || path == "" {
-			return replayTarget{}, fmt.Errorf("--into: %q names no file; write it as sqlite:///path/file.db", dsn)
-		}
-		return sqliteTarget(ctx, filepath.FromSlash(path))
+	if u.Scheme != "sqlite" {
+		return replayTarget{}, fmt.Errorf("--into: this version makes no database of the kind %q; use sqlite:///path/file.db", u.Scheme)
 	}
-	return replayTarget{}, fmt.Errorf("--into: this version makes no database of the kind %q; use sqlite:///path/file.db", u.Scheme)
+	path := u.Host + u.Path // sqlite://file.db is beside us, sqlite:///file.db at the root
+	if u.Opaque != "" || path == "" {
+		return replayTarget{}, fmt.Errorf("--into: %q names no file; write it as sqlite:///path/file.db", dsn)
+	}
+	return sqliteTarget(ctx, filepath.FromSlash(path))
 }
 
 // sqliteTarget makes a file under another name, which gets its own when it is

@@ -99,7 +99,7 @@ func killed(at string) {
 		err = killedAt(n, os.Getenv(killPathEnv))
 	}
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(exitThrough)
@@ -139,7 +139,7 @@ func (k *killer) step() {
 			err = p.Kill()
 		}
 		if err != nil {
-			fmt.Println(err)
+			fmt.Fprintln(os.Stderr, err)
 		}
 		select {} // until it is dead
 	}

@@ -47,7 +47,7 @@ func (r *rebuilt) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
 }
 
 // content is all that tables hold, in an order of its own.
-func content(t testing.TB, v store.Tables) []string {
+func content(ctx context.Context, t testing.TB, v store.Tables) []string {
 	t.Helper()
 	var all []string
 	ok := func(err error) {
@@ -57,13 +57,13 @@ func content(t testing.TB, v store.Tables) []string {
 		}
 	}
 	for _, m := range events.Modes() {
-		days, err := v.ScanDates(t.Context(), m)
+		days, err := v.ScanDates(ctx, m)
 		ok(err)
 		if !slices.IsSorted(days) {
 			t.Fatalf("the dates are in disorder: %v", days)
 		}
 		for _, d := range days {
-			rows, err := v.DayRows(t.Context(), m, d)
+			rows, err := v.DayRows(ctx, m, d)
 			ok(err)
 			for _, l := range rows {
 				all = append(all, "row "+text(l)+string(l.Encode(nil)))
@@ -71,7 +71,7 @@ func content(t testing.TB, v store.Tables) []string {
 		}
 	}
 	for after := uint64(0); ; {
-		lines, err := v.Lines(t.Context(), after, 3)
+		lines, err := v.Lines(ctx, after, 3)
 		ok(err)
 		for _, l := range lines {
 			if l.Seq <= after {
@@ -84,13 +84,13 @@ func content(t testing.TB, v store.Tables) []string {
 			break
 		}
 	}
-	outlets, err := v.Registrations(t.Context())
+	outlets, err := v.Registrations(ctx)
 	ok(err)
 	for _, o := range outlets {
 		all = append(all, "outlet "+text(o)+string(o.Encode(nil)))
 	}
 	for after := uint64(0); ; {
-		q, err := v.QuarantinedAfter(t.Context(), after, 1)
+		q, err := v.QuarantinedAfter(ctx, after, 1)
 		ok(err)
 		if len(q) == 0 {
 			break
@@ -104,8 +104,8 @@ func content(t testing.TB, v store.Tables) []string {
 
 func (r *rebuilt) content(t testing.TB) (all []string) {
 	t.Helper()
-	err := r.View(t.Context(), func(_ context.Context, v store.Tables) error {
-		all = content(t, v)
+	err := r.View(t.Context(), func(ctx context.Context, v store.Tables) error {
+		all = content(ctx, t, v)
 		return nil
 	})
 	if err != nil {
@@ -141,7 +141,7 @@ func everything() store.Batch {
 func exerciseStaging(t *testing.T, r *rebuilt) {
 	r.batch(t, everything())
 	s := r.stage(t)
-	if got := content(t, s); len(got) != 0 {
+	if got := content(t.Context(), t, s); len(got) != 0 {
 		t.Fatalf("a new staging holds %v", got)
 	}
 	b := everything()
@@ -149,7 +149,7 @@ func exerciseStaging(t *testing.T, r *rebuilt) {
 	if err := s.Apply(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	want := content(t, s)
+	want := content(t.Context(), t, s)
 	same(t, "tables and staging", r.content(t), want)
 	if len(want) != 3+4+2+1 {
 		t.Fatalf("%d rows: %s", len(want), text(want))
@@ -181,7 +181,7 @@ func exerciseView(t *testing.T, r *rebuilt) {
 			applied <- err
 		case <-time.After(200 * time.Millisecond):
 		}
-		same(t, "amid the view", content(t, v), before)
+		same(t, "amid the view", content(ctx, t, v), before)
 		if cp, err := v.Checkpoint(ctx); err != nil || cp != r.cp {
 			t.Errorf("checkpoint %+v, %v; want that of the moment, %+v", cp, err, r.cp)
 		}
@@ -280,18 +280,18 @@ func exerciseRepairFails(t *testing.T, r *rebuilt) {
 func exerciseRepairLocks(t *testing.T, r *rebuilt) {
 	r.batch(t, everything())
 	var applied sync.WaitGroup
-	err := r.Repair(t.Context(), func(_ context.Context, at store.Checkpoint, put func(store.Repairs) error) error {
+	err := r.Repair(t.Context(), func(ctx context.Context, at store.Checkpoint, put func(store.Repairs) error) error {
 		began := make(chan struct{})
 		applied.Go(func() {
 			close(began)
 			b := store.Batch{Old: at, New: store.Checkpoint{Stream: stream, Seq: 99}, Looks: []store.Look{good(90, events.DDrive, "OUT090", day1)}}
-			if err := r.Apply(context.Background(), b); err != nil {
+			if err := r.Apply(context.WithoutCancel(ctx), b); err != nil {
 				t.Errorf("the batch that waited for the repair: %v", err)
 			}
 		})
 		<-began
 		for range 20 { // it has time to go wrong
-			if cp, err := r.Checkpoint(t.Context()); err != nil || cp != at {
+			if cp, err := r.Checkpoint(ctx); err != nil || cp != at {
 				t.Errorf("amid a repair the checkpoint moved to %+v, %v", cp, err)
 			}
 		}
@@ -329,7 +329,7 @@ func exerciseOneStaging(t *testing.T, r *rebuilt) {
 		t.Fatal(err)
 	}
 	s = r.stage(t)
-	if got := content(t, s); len(got) != 0 {
+	if got := content(t.Context(), t, s); len(got) != 0 {
 		t.Fatalf("the next staging begins with %v", got)
 	}
 	if err := errors.Join(s.Close(), r.Unstage(t.Context())); err != nil {
