@@ -201,10 +201,13 @@ func agree(t testing.TB, log rebuild.Log, db store.Rebuilder) rebuild.Report {
 	return r
 }
 
+// openSQL opens a database as another program would.
+func openSQL(path string) (*sql.DB, error) { return sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)") }
+
 // damage runs SQL on the database behind everybody's back.
 func damage(t testing.TB, path string, statements ...string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	db, err := openSQL(path)
 	if err != nil {
 		t.Fatal(err)
 	}

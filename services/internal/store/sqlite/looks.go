@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
@@ -87,9 +88,12 @@ func (w *writing) put(d day, spelled string, l store.Look) error {
 		values = append(values, orNull(l.DriveLetter))
 	}
 	var updated int64
-	if spelled != "" {
+	for _, spelling := range slices.Compact([]string{spelled, l.Outlet}) { // where it is not as it was noted, it may be there as it is to be
+		if updated > 0 || spelled == "" {
+			break
+		}
 		var err error
-		if updated, err = w.exec(w.of.rowUpdate[d.mode], append(values, spelled, d.date)...); err != nil {
+		if updated, err = w.exec(w.of.rowUpdate[d.mode], append(values, spelling, d.date)...); err != nil {
 			return err
 		}
 	}
