@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +117,50 @@ func TestRebuildAndFsck(t *testing.T) {
 	says(t, s, 0, "quarantine list", "The quarantine is empty.")
 	if left, _ := filepath.Glob(db + ".rebuild*"); len(left) > 0 {
 		t.Errorf("left over: %v", left)
+	}
+}
+
+// TestFsckOnADamagedLog: damage is told in words, and never put right by
+// taking from the tables what the log has lost.
+func TestFsckOnADamagedLog(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func([]byte) []byte{
+		"flipped": func(b []byte) []byte {
+			i := len(b) / 3
+			return slices.Concat(b[:i], bytes.Repeat([]byte{0xff}, 64), b[i+64:])
+		},
+		"cut":  func(b []byte) []byte { return b[:len(b)/2] },
+		"gone": func([]byte) []byte { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSettings(t, settings{"OUTLETS_FILE": outletsFile(t, "B0001,127.0.0.1:1,One", "B0002,127.0.0.1:1,Two")})
+			in, stop := startUp(t, s)
+			in.follow(in.startScan(map[string]any{}), 0)
+			if code := stop(); code != 0 {
+				t.Fatal(code)
+			}
+			db := filepath.Join(s["DATA_DIR"], "backup-monitor.db")
+			rows := ask(t, db, "SELECT COUNT(*) FROM MonitorHistory")
+			blocks, err := filepath.Glob(filepath.Join(s["DATA_DIR"], "nats", "jetstream", "*", "streams", "EVENTS", "msgs", "1.blk"))
+			if err != nil || len(blocks) != 1 {
+				t.Fatalf("%v %v", blocks, err)
+			}
+			b, err := os.ReadFile(blocks[0])
+			if err == nil {
+				err = os.WriteFile(blocks[0], damage(b), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, stdout, stderr := command(t, s, "", "fsck")
+			t.Logf("%s%s", stdout, stderr)
+			says(t, s, 1, "fsck")
+			says(t, s, 1, "rebuild")
+			if now := ask(t, db, "SELECT COUNT(*) FROM MonitorHistory"); now != rows {
+				t.Errorf("%s lines of history, and there were %s", now, rows)
+			}
+		})
 	}
 }
 

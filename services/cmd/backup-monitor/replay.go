@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -131,6 +132,9 @@ func openTarget(ctx context.Context, dsn string) (replayTarget, error) {
 	path := u.Host + u.Path // sqlite://file.db is beside us, sqlite:///file.db at the root
 	if u.Opaque != "" || path == "" {
 		return replayTarget{}, fmt.Errorf("--into: %q names no file; write it as sqlite:///path/file.db", dsn)
+	}
+	if runtime.GOOS == "windows" && strings.HasPrefix(path, "/") && filepath.VolumeName(path[1:]) != "" {
+		path = path[1:] // sqlite:///C:/file.db
 	}
 	return sqliteTarget(ctx, filepath.FromSlash(path))
 }

@@ -202,7 +202,9 @@ func agree(t testing.TB, log rebuild.Log, db store.Rebuilder) rebuild.Report {
 }
 
 // openSQL opens a database as another program would.
-func openSQL(path string) (*sql.DB, error) { return sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)") }
+func openSQL(path string) (*sql.DB, error) {
+	return sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)")
+}
 
 // damage runs SQL on the database behind everybody's back.
 func damage(t testing.TB, path string, statements ...string) {
