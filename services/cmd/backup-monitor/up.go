@@ -96,6 +96,7 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if running.Err() != nil {
 		return nil // the failure that ended it is returned when the pipeline closes
 	}
+	p.run(running, service{name: "control", run: p.serveControl})
 	a.warnAboutFirstState(running, p.own, p.logger)
 	// Last of all: a password made up here is shown once, so nothing that may
 	// fail comes between.
@@ -155,6 +156,7 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 		gateway.Check{Name: "scheduler", Run: back.scheduler.Check},
 		gateway.Check{Name: "prober", Run: back.prober.Check},
 		gateway.Check{Name: "projector", Run: back.projector.Check},
+		gateway.Check{Name: "quarantine", Run: p.checkQuarantine},
 	), log, p.store, ui.Files(), p.logger)
 }
 

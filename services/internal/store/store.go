@@ -112,6 +112,8 @@ type Batch struct {
 	Looks       []Look
 	Outlets     []Outlet
 	Quarantined []Quarantined
+	// Released are sequences that leave the quarantine.
+	Released []uint64
 }
 
 // Query selects rows of one stat table. Zero fields do not select.

@@ -38,6 +38,7 @@ func Exercise(t *testing.T, fresh Fresh) {
 		{"Users", exerciseUsers},
 		{"Access", exerciseAccess},
 		{"Concurrency", exerciseConcurrency},
+		{"Rebuild", exerciseRebuild},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()
