@@ -61,11 +61,10 @@ soak-kill: build
 soak-smb:
 	LOOKS=10000 SOAK_FOR=$(FOR) go test -tags e2e -count 1 -timeout 0 -run '^(TestNothingIsLeftBehind|TestSoak.*)$$' -v ./services/prober/smb
 
-# Each target alone: Go fuzzes one at a time.
-fuzz: ## every fuzz target, for as long each: make fuzz FOR=1m
-	set -e; for f in $$(grep -rl --include='*_test.go' '^func Fuzz' $(MODULES)); do \
-		for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$f); do \
-			echo "$$f $$t"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FOR) ./$$(dirname $$f); done; done
+fuzz: ## every fuzz target, each for as long as asked: make fuzz FOR=1m
+	for d in $$(grep -rl --include='*_test.go' '^func Fuzz' events services | xargs -n1 dirname | sort -u); do \
+		for f in $$(go test -list '^Fuzz' ./$$d | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FOR) -fuzzminimizetime 10x ./$$d || exit 1; done; done
 
 bench: build ## what the pipeline costs beside a bare loop, at 1,000 and 10,000 outlets; and the parts
 	go test -tags e2e -run '^$$' -bench . -benchtime 1x -timeout 40m ./services/cmd/backup-monitor

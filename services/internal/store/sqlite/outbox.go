@@ -17,8 +17,9 @@ const (
 	sqlDropNote = `DELETE FROM MonitorOutbox WHERE NoteID = ?`
 )
 
-// write runs f in a transaction of the writer.
-func (s *Store) write(ctx context.Context, f func(*sql.Tx) error) error {
+// transact runs f in a transaction of the writer that needs none of the
+// prepared statements of Apply.
+func (s *Store) transact(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return explain(err)
@@ -49,7 +50,7 @@ func putNotes(ctx context.Context, tx *sql.Tx, notes ...store.Note) error {
 
 // PutNote puts a note into the outbox, in place of one with its id.
 func (s *Store) PutNote(ctx context.Context, n store.Note) error {
-	if err := s.write(ctx, func(tx *sql.Tx) error { return putNotes(ctx, tx, n) }); err != nil {
+	if err := s.transact(ctx, func(tx *sql.Tx) error { return putNotes(ctx, tx, n) }); err != nil {
 		return fmt.Errorf("put audit event %s into the outbox: %w", n.ID, err)
 	}
 	return nil
@@ -87,7 +88,7 @@ func (s *Store) Outbox(ctx context.Context, now time.Time, limit int) (notes []s
 
 // DropNotes takes notes out of the outbox.
 func (s *Store) DropNotes(ctx context.Context, ids ...string) error {
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
 		for _, id := range ids {
 			if _, err := tx.ExecContext(ctx, sqlDropNote, id); err != nil {
 				return err

@@ -24,7 +24,7 @@ func (s *Store) AddAPIToken(ctx context.Context, t store.APIToken, notes ...stor
 	if err := t.Check(); err != nil {
 		return fmt.Errorf("add API token %q: %w", t.Name, err)
 	}
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, sqlAddToken, t.ID, t.Name, t.Scope, t.Hash, t.CreatedBy, t.CreatedAt.Format(ourTime),
 			formatTime(t.ExpiresAt, ourTime), formatTime(t.RevokedAt, ourTime), formatTime(t.LastUsedAt, ourTime), orNull(t.LastUsedFrom))
 		if err := changed(r, err, store.ErrExists); err != nil {
@@ -98,7 +98,7 @@ func scanToken(scan func(...any) error) (store.APIToken, error) {
 // RevokeAPIToken sets RevokedAt. Errors: store.ErrNotFound where there is no
 // such token, or it was revoked before.
 func (s *Store) RevokeAPIToken(ctx context.Context, id string, at time.Time, notes ...store.Note) error {
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, sqlRevoke, at.UTC().Format(ourTime), id)
 		if err := changed(r, err, store.ErrNotFound); err != nil {
 			return err

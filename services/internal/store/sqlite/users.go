@@ -94,7 +94,7 @@ func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) 
 	if err := u.Check(); err != nil {
 		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
 		if err := addUser(ctx, tx, u); err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) 
 // store.ErrNotFound, store.ErrLastAdmin, change's.
 func (s *Store) ChangeUser(ctx context.Context, id string, change func(*store.User) ([]store.Note, error)) (store.User, error) {
 	var u store.User
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+	err := s.transact(ctx, func(tx *sql.Tx) (err error) {
 		u, err = changeUser(ctx, tx, id, change)
 		return err
 	})
@@ -174,7 +174,7 @@ func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {
 // Errors: store.ErrNotFound.
 func (s *Store) SignInFailed(ctx context.Context, id string, note func(failures int) store.Note) (int, error) {
 	var n int
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, sqlFailed, events.Key(id), strings.TrimSpace(id)).Scan(&n)
 		if errors.Is(err, sql.ErrNoRows) {
 			return store.ErrNotFound
@@ -194,7 +194,7 @@ func (s *Store) SignInFailed(ctx context.Context, id string, note func(failures 
 // count has reached lockAt: then it returns false. Errors: store.ErrNotFound.
 func (s *Store) SignedIn(ctx context.Context, id string, at time.Time, lockAt int, notes ...store.Note) (accepted bool, err error) {
 	key, exact := events.Key(id), strings.TrimSpace(id)
-	err = s.write(ctx, func(tx *sql.Tx) error {
+	err = s.transact(ctx, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, sqlSigned, formatTime(&at, originalTime), key, exact, lockAt)
 		if err != nil {
 			return err
