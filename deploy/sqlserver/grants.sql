@@ -7,7 +7,8 @@
 -- db_ddladmin with db_datareader and db_datawriter. `backup-monitor up` has one
 -- login for everything.
 --
--- The gateway reads the tables and writes users alone:
+-- The gateway reads the tables, and writes users, tokens of programs, and what
+-- is to be told of both in the audit trail:
 --
 --   CREATE LOGIN backup_monitor_gateway WITH PASSWORD = '...';
 --   CREATE USER backup_monitor_gateway FOR LOGIN backup_monitor_gateway;
@@ -27,7 +28,11 @@ GRANT SELECT ON dbo.MonitorOutlet TO backup_monitor_gateway_role;
 GRANT SELECT ON dbo.MonitorHistory TO backup_monitor_gateway_role;
 GRANT SELECT ON dbo.MonitorQuarantine TO backup_monitor_gateway_role;
 GO
--- The users, to write. Nothing is ever deleted.
+-- Users and tokens, to write. None is ever deleted.
 GRANT SELECT, INSERT, UPDATE ON dbo.UserManager TO backup_monitor_gateway_role;
 GRANT SELECT, INSERT, UPDATE ON dbo.MonitorUser TO backup_monitor_gateway_role;
+GRANT SELECT, INSERT, UPDATE ON dbo.MonitorAPIToken TO backup_monitor_gateway_role;
+GO
+-- Audit events on their way to the log.
+GRANT SELECT, INSERT, UPDATE, DELETE ON dbo.MonitorOutbox TO backup_monitor_gateway_role;
 GO

@@ -59,6 +59,10 @@ func operations() map[string]operation {
 		"PUT /scheduler/config": {least: admin},
 		"GET /scheduler/status": {support, auth.ScopeRead, false},
 
+		"POST /policy/preview":           {least: admin},
+		"GET /system/state":              {support, auth.ScopeDisplay, false},
+		"POST /system/credentials/retry": {least: admin},
+
 		"GET /users":               {least: admin},
 		"POST /users":              {least: admin},
 		"PUT /users/{id}":          {least: admin},

@@ -54,9 +54,6 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 	if p.store, err = p.app.openStore(ctx, p.dir); err != nil {
 		return err
 	}
-	if err := p.store.Unstage(ctx); err != nil {
-		return err
-	}
 	p.nats, err = p.dir.StartNATS(instance.NATSOptions{Listen: c.NATSListen, Log: p.logger})
 	if err != nil {
 		return err

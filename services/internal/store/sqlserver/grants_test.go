@@ -62,8 +62,19 @@ func TestGrants(t *testing.T) {
 	_, calls["quarantine"] = g.Quarantine(t.Context(), 10)
 	_, calls["user"] = g.User(t.Context(), "jo")
 	_, calls["count"] = g.CountUsers(t.Context())
-	_, calls["failed"] = g.SignInFailed(t.Context(), "jo")
+	_, calls["failed"] = g.SignInFailed(t.Context(), "jo", func(int) store.Note { return note("failed") })
 	_, calls["signed in"] = g.SignedIn(t.Context(), "jo", time.Now(), 5)
+	_, calls["change"] = g.ChangeUser(t.Context(), "jo", func(u *store.User) ([]store.Note, error) { u.Name = "Jo Doe"; return nil, nil })
+	_, calls["users"] = g.Users(t.Context())
+	token := store.APIToken{ID: "a", Name: "Wall", Scope: "display", Hash: strings.Repeat("ab", 32), CreatedBy: "Jo", CreatedAt: time.Now()}
+	calls["make a token"] = g.AddAPIToken(t.Context(), token, note("made"))
+	_, calls["token"] = g.APIToken(t.Context(), "a")
+	_, calls["tokens"] = g.APITokens(t.Context())
+	calls["use a token"] = g.APITokenUsed(t.Context(), "a", time.Now(), "192.0.2.1")
+	calls["revoke a token"] = g.RevokeAPIToken(t.Context(), "a", time.Now())
+	calls["put a note twice"] = errors.Join(g.PutNote(t.Context(), note("a")), g.PutNote(t.Context(), note("a")))
+	_, calls["outbox"] = g.Outbox(t.Context(), time.Now(), 10)
+	calls["drop a note"] = g.DropNotes(t.Context(), "a", "made", "failed")
 	calls["migrate where there is nothing to do"] = g.Migrate(t.Context())
 	for name, err := range calls {
 		if err != nil {
@@ -79,7 +90,7 @@ func TestGrants(t *testing.T) {
 	}
 	over := sqlservertest.With(t, dsn, func(u *url.URL) { u.User = url.UserPassword(login, password) })
 	for _, forbidden := range []string{
-		"DELETE FROM dbo.UserManager", "DELETE FROM dbo.D_Drive_Backup_Stat", "UPDATE dbo.Outlets SET ActiveDepot = 'N'",
+		"DELETE FROM dbo.UserManager", "DELETE FROM dbo.MonitorAPIToken", "DELETE FROM dbo.D_Drive_Backup_Stat", "UPDATE dbo.Outlets SET ActiveDepot = 'N'",
 		"UPDATE dbo.MonitorCheckpoint SET Seq = 9", "INSERT INTO dbo.MonitorSchema (Version) VALUES (99)", "CREATE TABLE dbo.Mine (ID INT)",
 		"DROP TABLE dbo.MonitorHistory",
 	} {
@@ -87,4 +98,8 @@ func TestGrants(t *testing.T) {
 			t.Errorf("the gateway may: %s", forbidden)
 		}
 	}
+}
+
+func note(id string) store.Note {
+	return store.Note{Audited: events.Audited{ID: id, Kind: events.UserChanged, Actor: "Jo", At: time.Now()}}
 }

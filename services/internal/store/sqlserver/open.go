@@ -94,6 +94,7 @@ func (o Options) DSN() (string, error) {
 type Store struct {
 	name   string // host and database, for messages
 	lock   string // of whoever migrates or adopts
+	users  string // the lock of whoever changes a user
 	writer *sql.DB
 	snap   *sql.DB // as writer, but in snapshots, for a database that allows them
 
@@ -127,7 +128,7 @@ func open(dsn string, through func(driver.Connector) driver.Connector) (*Store, 
 		return nil, errors.New("open database: the DSN is not sqlserver://user:password@host?database=name") // err has the password
 	}
 	database := cmp.Or(u.Query().Get("database"), "master")
-	s := &Store{name: fmt.Sprintf("%s on %s%s", database, u.Host, u.Path), lock: lockName + database}
+	s := &Store{name: fmt.Sprintf("%s on %s%s", database, u.Host, u.Path), lock: lockName + database, users: usersLock + database}
 	pool := func(init string) (*sql.DB, error) {
 		c, err := mssql.NewConnector(dsn)
 		if err != nil {
