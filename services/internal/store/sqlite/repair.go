@@ -31,8 +31,9 @@ func (w *writing) repair(r store.Repairs) error {
 			return fmt.Errorf("line %d of the history: %w", l.Seq, err)
 		}
 	}
+	touched := markedDays{}
 	for _, l := range r.Rows {
-		if err := errors.Join(w.outer.Err(), w.repairRow(l.Normal())); err != nil {
+		if err := errors.Join(w.outer.Err(), w.repairRow(l.Normal()), w.touch(touched, l.Mode, l.ScanDate)); err != nil {
 			return fmt.Errorf("row of %s on %s: %w", l.Outlet, l.ScanDate, err)
 		}
 	}

@@ -23,6 +23,7 @@ func exerciseRebuild(t *testing.T, fresh Fresh) {
 		"a staging has what it was given, as the tables have": exerciseStaging,
 		"a view is of one moment":                             exerciseView,
 		"everything is put right":                             exerciseRepair,
+		"what is counted by day is right after a repair":      exerciseRepairedDays,
 		"an error puts nothing right":                         exerciseRepairFails,
 		"nothing is applied amid a repair":                    exerciseRepairLocks,
 		"what left the quarantine is read":                    exerciseRelease,
@@ -256,6 +257,27 @@ func exerciseRepair(t *testing.T, r *rebuilt) {
 	same(t, "a new row", r.one(t, store.Query{Mode: events.IBStorage, From: day3}).Look, fresh)
 	r.apply(t, good(61, events.IBStorage, "OUT060", day3)) // and a batch goes on from there
 	same(t, "after a batch", r.one(t, store.Query{Mode: events.IBStorage, From: day3}).Seq, 61)
+}
+
+// exerciseRepairedDays: days whose rows were counted once are counted anew after
+// a repair, in which rows change, come back, and make a day that was missing.
+func exerciseRepairedDays(t *testing.T, r *rebuilt) {
+	const m = events.DDrive
+	r.apply(t, good(1, m, "OUT001", day1), failed(2, m, "OUT002", day1, events.CauseUnreachable, events.EvidenceNone))
+	r.apply(t, good(3, m, "OUT001", day3))
+	r.apply(t, good(4, m, "OUT002", day3)) // counts the first day
+	q := store.Query{Mode: m}
+	third := store.DaySummary{ScanDate: day3, Total: 2, Successful: 2}
+	same(t, "before", r.summary(t, q), []store.DaySummary{third, {ScanDate: day1, Total: 2, Successful: 1, Failed: 1, NotObserved: 1}})
+	r.putRight(t, store.Repairs{Rows: []store.Look{
+		failed(5, m, "OUT001", day1, events.CauseStale, events.EvidenceFull), good(6, m, "OUT002", day1), good(7, m, "OUT003", day1),
+	}}, store.Repairs{Rows: []store.Look{good(8, m, "OUT001", day2)}})
+	want := []store.DaySummary{
+		third, {ScanDate: day2, Total: 1, Successful: 1}, {ScanDate: day1, Total: 3, Successful: 2, Failed: 1},
+	}
+	same(t, "after the repair", r.summary(t, q), want)
+	r.apply(t, good(9, m, "OUT001", day3)) // counts what the repair left uncounted
+	same(t, "after the next batch", r.summary(t, q), want)
 }
 
 func exerciseRepairFails(t *testing.T, r *rebuilt) {
