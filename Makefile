@@ -14,7 +14,7 @@ GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 UI_SOURCES := $(shell find ui/src ui/public ui/index.html ui/vite.config.ts ui/package-lock.json -type f 2>/dev/null)
 GO_SOURCES := $(shell find events services ui -name node_modules -prune -o -type f \( -name '*.go' -o -name 'go.*' -o -name '*.sql' -o -name '*.yaml' \) -print 2>/dev/null)
 
-.PHONY: help demo run dev build test e2e soak soak-kill soak-smb bench lint ui tidy check cross clean
+.PHONY: help demo run dev build test e2e soak soak-kill soak-smb fuzz bench lint ui tidy check cross clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,11 @@ soak-kill: build
 
 soak-smb:
 	LOOKS=10000 SOAK_FOR=$(FOR) go test -tags e2e -count 1 -timeout 0 -run '^(TestNothingIsLeftBehind|TestSoak.*)$$' -v ./services/prober/smb
+
+fuzz: ## every fuzz target, each for as long as asked: make fuzz FOR=1m
+	for d in $$(grep -rl --include='*_test.go' '^func Fuzz' events services | xargs -n1 dirname | sort -u); do \
+		for f in $$(go test -list '^Fuzz' ./$$d | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FOR) -fuzzminimizetime 10x ./$$d || exit 1; done; done
 
 bench: build ## what the pipeline costs beside a bare loop, at 1,000 and 10,000 outlets; and the parts
 	go test -tags e2e -run '^$$' -bench . -benchtime 1x -timeout 40m ./services/cmd/backup-monitor

@@ -8,6 +8,9 @@ const (
 	TriggerAPI  = "api"  // a person or program, through the gateway
 	TriggerSync = "sync" // a re-sync of chosen outlets, through the gateway
 	TriggerCLI  = "cli"  // the command line
+	// TriggerPublic is somebody who did not sign in, where the scan streams are
+	// public.
+	TriggerPublic = "public"
 )
 
 // Policy is what a look is judged by. A zero MaxAgeSeconds turns the age rule

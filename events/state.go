@@ -119,12 +119,28 @@ type ProberChanged struct {
 // AuditKind names what somebody did.
 type AuditKind string
 
-// The kinds.
+// The kinds. What an event is about stands in Object: a user, a scan, an
+// outlet, an API token.
 const (
-	SignedIn     AuditKind = "signed_in"
-	SignInFailed AuditKind = "sign_in_failed"
-	UserChanged  AuditKind = "user_changed"
+	SignedIn         AuditKind = "signed_in"
+	SignInFailed     AuditKind = "sign_in_failed"
+	UserChanged      AuditKind = "user_changed"
+	APITokenChanged  AuditKind = "api_token_changed"
+	ScanAsked        AuditKind = "scan_requested"
+	SyncAsked        AuditKind = "sync_requested"
+	ScanCancelled    AuditKind = "scan_cancelled"
+	OutletEdited     AuditKind = "outlet_changed"
+	OutletsImported  AuditKind = "outlets_imported"
+	SettingsReplaced AuditKind = "settings_changed"
 )
+
+// AuditKinds lists every kind.
+func AuditKinds() []AuditKind {
+	return []AuditKind{
+		SignedIn, SignInFailed, UserChanged, APITokenChanged, ScanAsked, SyncAsked, ScanCancelled,
+		OutletEdited, OutletsImported, SettingsReplaced,
+	}
+}
 
 // Audited says who did what. It never carries a password, hash or token.
 type Audited struct {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,34 +23,70 @@ const (
 	earliest events.Date = "2000-01-01"
 )
 
-// ask requests a scan in the caller's name. outlets nil means a full scan;
-// date "" means today; one before earliest is an error.
-func (g *Gateway) ask(r *request, trigger string, modes []events.Mode, date events.Date, outlets []string) (events.ScanRequested, error) {
-	if date != "" && date < earliest { // dates of this form sort as text
-		return events.ScanRequested{}, badRequest("The scan date %s is before %s, the first that can be.", date, earliest)
+// wish is a scan that somebody asks for. outlets nil means a full scan; date ""
+// means today; one before earliest is an error.
+type wish struct {
+	id      string // "": a new one
+	trigger string
+	modes   []events.Mode
+	date    events.Date
+	outlets []string
+}
+
+// ask requests a scan in the caller's name. Errors: problems; and
+// events.ErrConflict where a wish names the id of another scan.
+func (g *Gateway) ask(w *response, r *request, is wish) (events.ScanRequested, error) {
+	if is.date != "" && is.date < earliest { // dates of this form sort as text
+		return events.ScanRequested{}, badRequest("The scan date %s is before %s, the first that can be.", is.date, earliest)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)
 	defer cancel()
 	now := g.cfg.Now().UTC()
-	if date == "" {
-		date = events.DateOf(now, g.cfg.Zone)
+	if is.date == "" {
+		is.date = events.DateOf(now, g.cfg.Zone)
 	}
-	if outlets != nil {
+	if is.outlets != nil {
 		var err error
-		if outlets, err = g.registered(ctx, outlets); err != nil {
+		if is.outlets, err = g.registered(ctx, is.outlets); err != nil {
 			return events.ScanRequested{}, err
 		}
 	}
 	req := events.ScanRequested{
-		ScanID: scan.NewID(now), ScanDate: date, Modes: modes, Outlets: outlets, Trigger: trigger,
+		ScanID: cmp.Or(is.id, scan.NewID(now)), ScanDate: is.date, Modes: is.modes, Outlets: is.outlets, Trigger: is.trigger,
 		RequestedBy: r.caller.User.ID, RequestedAt: now, Deadline: now.Add(g.cfg.ScanDeadline),
 	}
-	_, err := scan.Request(ctx, g.log, g.cfg.Zone, req)
-	if errors.Is(err, scan.ErrInvalid) {
-		why := strings.TrimPrefix(err.Error(), scan.ErrInvalid.Error()+": ")
-		return req, badRequest("The scan cannot be: %s.", why)
+	if err := scan.Validate(req, g.cfg.Zone); err != nil {
+		return req, badRequest("The scan cannot be: %s.", reason(err, scan.ErrInvalid))
+	}
+	undone := func(err error) bool { return unwritten(err) || errors.Is(err, scan.ErrLogNearlyFull) }
+	err := g.audit.Around(ctx, scanAsked(w, req), undone, func(ctx context.Context) error {
+		_, err := scan.Request(ctx, g.log, g.cfg.Zone, req)
+		return err
+	})
+	if errors.Is(err, events.ErrConflict) {
+		return req, err
 	}
 	return req, logProblem(err)
+}
+
+// scanAsked tells the audit trail of a scan or a re-sync.
+func scanAsked(w *response, req events.ScanRequested) events.Audited {
+	e := events.Audited{
+		Kind: events.ScanAsked, Actor: req.RequestedBy, Address: w.address, Object: req.ScanID,
+		Details: map[string]string{"scanDate": string(req.ScanDate), "trigger": req.Trigger, "outlets": "all"},
+	}
+	if req.Trigger == events.TriggerSync {
+		e.Kind = events.SyncAsked
+	}
+	modes := make([]string, len(req.Modes))
+	for i, m := range req.Modes {
+		modes[i] = string(m)
+	}
+	e.Details["modes"] = strings.Join(modes, ",")
+	if !req.Full() {
+		e.Details["outlets"] = fmt.Sprint(len(req.Outlets))
+	}
+	return e
 }
 
 // registered gives the codes as they are registered, each once. Unknown and

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"backupmonitor/services/internal/store"
 )
@@ -95,10 +97,15 @@ func csvLine(cells []string) string {
 }
 
 // harmless keeps a spreadsheet from running a cell as a formula: file names
-// come from the outlets, and anybody there may choose them. A number stays a
-// number. Source: OWASP, CSV Injection.
+// come from the outlets, and anybody there may choose them. Some read past
+// blanks, and take the wide forms for the signs. A number stays a number.
+// Source: OWASP, CSV Injection.
 func harmless(cell string) string {
-	if cell == "" || !strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(cell, unicode.IsSpace))
+	if !strings.ContainsRune("=+-@|%＝＋－＠", first) && !strings.HasPrefix(cell, "\t") && !strings.HasPrefix(cell, "\r") && !strings.HasPrefix(cell, "\n") {
+		return cell
+	}
+	if cell == "" {
 		return cell
 	}
 	if _, err := strconv.ParseFloat(cell, 64); err == nil && !strings.ContainsAny(cell, "xXpPnN_") {

@@ -22,6 +22,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/gateway"
+	"backupmonitor/services/gateway/throttle"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
@@ -65,7 +66,8 @@ func start(t *testing.T, options ...option) *env {
 	s := setup{
 		cfg: gateway.Config{
 			Addr: "127.0.0.1:0", JWTSecret: secret, TokenLifetime: time.Hour, BcryptCost: bcrypt.MinCost,
-			SyncWait: limit, VisibleWait: limit,
+			SyncWait: limit, VisibleWait: limit, RefusalStep: time.Millisecond,
+			AddressLimit: throttle.Limit{Burst: 1000, Every: time.Millisecond}, AccountLimit: throttle.Limit{Burst: 1000, Every: time.Millisecond},
 		},
 		ui:    fstest.MapFS{"index.html": {Data: []byte("<!doctype html><title>app</title>")}, "assets/a-1.js": {Data: []byte("1")}},
 		store: func(st gateway.Store) gateway.Store { return st },

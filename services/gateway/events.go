@@ -134,7 +134,7 @@ func eventTypes() []string {
 		events.TypeOutletChanged, events.TypeSettingsChanged, events.TypeHistoryImported,
 		events.TypeCredentialChanged, events.TypeProberChanged,
 	}
-	for _, k := range []events.AuditKind{events.SignedIn, events.SignInFailed, events.UserChanged} {
+	for _, k := range events.AuditKinds() {
 		types = append(types, events.Audited{Kind: k}.Type())
 	}
 	return types

@@ -20,10 +20,15 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway/answers"
+	"backupmonitor/services/gateway/audit"
 	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/gateway/live"
+	"backupmonitor/services/gateway/peer"
 	"backupmonitor/services/gateway/scans"
 	"backupmonitor/services/gateway/system"
+	"backupmonitor/services/gateway/throttle"
+	"backupmonitor/services/gateway/users"
 	"backupmonitor/services/internal/store"
 )
 
@@ -38,14 +43,27 @@ const (
 	// feedGrace is how long requests still have the live feed. To give its
 	// reader back it waits up to 2 s for a log that does not answer, meanwhile.
 	feedGrace = 2 * time.Second
+
+	// maxThrottled is how many addresses, and how many accounts, are counted.
+	maxThrottled = 20_000
 )
 
 // Config is what a deployment chooses. Fields without a remark have no
 // default.
 type Config struct {
-	Addr          string // host:port to listen on, as :3004
-	JWTSecret     []byte // at least auth.MinSecretBytes
-	TokenLifetime time.Duration
+	Addr      string // host:port to listen on, as :3004
+	JWTSecret []byte // at least auth.MinSecretBytes
+	// JWTSecretPrevious still verifies tokens, while a secret is changed; nil:
+	// there is none.
+	JWTSecretPrevious []byte
+	TokenLifetime     time.Duration
+	// TLSCert and TLSKey are files in PEM, read anew when they change; both
+	// empty: plain HTTP.
+	TLSCert, TLSKey string
+	TrustedProxies  []string // addresses and networks, see package peer
+	// ScanPublic lets strangers start and follow scans at the original
+	// system's paths.
+	ScanPublic    bool
 	CORSOrigins   []string       // origins other than the gateway's own, as http://localhost:3000
 	Zone          *time.Location // decides which day it is; nil: UTC
 	AdminUserID   string         // the first Admin
@@ -61,6 +79,12 @@ type Config struct {
 	// BodyTimeout is how long the body of a request may take to come; 0: 30 s.
 	BodyTimeout time.Duration
 	BcryptCost  int // of new passwords; 0: 12
+	// RefusalStep is what the time of a refused sign-in is rounded up to; 0:
+	// 250 ms.
+	RefusalStep time.Duration
+	// AddressLimit and AccountLimit hold back tries to sign in; zero: 30 at
+	// once and one each 2 s, 10 at once and one each 6 s.
+	AddressLimit, AccountLimit throttle.Limit
 	// Checks are asked by /readyz besides the gateway's own.
 	Checks  []Check
 	Metrics http.Handler     // at /metrics; nil: there is none
@@ -78,6 +102,13 @@ func (c Config) withDefaults() Config {
 	set(&c.SyncWait, 50*time.Second)
 	set(&c.VisibleWait, 10*time.Second)
 	set(&c.BodyTimeout, 30*time.Second)
+	set(&c.RefusalStep, 250*time.Millisecond)
+	if c.AddressLimit == (throttle.Limit{}) {
+		c.AddressLimit = throttle.Limit{Burst: 30, Every: 2 * time.Second}
+	}
+	if c.AccountLimit == (throttle.Limit{}) {
+		c.AccountLimit = throttle.Limit{Burst: 2 * auth.LockAt, Every: 6 * time.Second}
+	}
 	if c.BcryptCost == 0 {
 		c.BcryptCost = 12
 	}
@@ -92,7 +123,7 @@ func (c Config) withDefaults() Config {
 
 // Store is what the gateway needs of a store; see store.Backend.
 type Store interface {
-	auth.Users
+	store.Access
 	Checkpoint(ctx context.Context) (store.Checkpoint, error)
 	LatestScanDate(ctx context.Context, m events.Mode) (events.Date, error)
 	LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint64, last events.Date) (events.Date, error)
@@ -110,14 +141,20 @@ type Gateway struct {
 	store  Store
 	logger *slog.Logger
 
-	auth    *auth.Auth
-	audit   *auditor
-	hub     *live.Hub
-	scans   *scans.Tracker
-	system  *system.Tracker
-	app     *app
-	streams *streamLimit
-	checks  []*question
+	auth      *auth.Auth
+	users     *users.Directory
+	audit     *audit.Trail
+	addresses *throttle.Throttle // tries to sign in, by peer.Group
+	accounts  *throttle.Throttle // likewise, by user id, known or not
+	proxies   peer.Trust
+	hub       *live.Hub
+	scans     *scans.Tracker
+	system    *system.Tracker
+	app       *app
+	streams   *streamLimit
+	allowed   *allowed
+	kept      *answers.Cache[store.Query, encodedStats]
+	checks    []*question
 
 	judging  chan struct{} // held by the one preview that is being made
 	listener net.Listener
@@ -129,11 +166,15 @@ type Gateway struct {
 // index.html at its root, or without one where it was not built.
 func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (*Gateway, error) {
 	cfg = cfg.withDefaults()
-	tokens, err := auth.NewTokens(cfg.JWTSecret, cfg.TokenLifetime, cfg.Now)
+	tokens, err := auth.NewTokens(cfg.JWTSecret, cfg.JWTSecretPrevious, cfg.TokenLifetime, cfg.Now)
 	if err != nil {
 		return nil, err
 	}
-	passwords, err := auth.NewPasswords(cfg.BcryptCost, runtime.GOMAXPROCS(0))
+	proxies, err := peer.ParseTrust(cfg.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("TRUSTED_PROXIES: %w", err)
+	}
+	passwords, err := auth.NewPasswords(cfg.BcryptCost, runtime.GOMAXPROCS(0)-1) // one core is for everybody else
 	if err != nil {
 		return nil, err
 	}
@@ -141,18 +182,29 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	audit := newAuditor(log, cfg.Now, logger)
+	trail := audit.New(log, st, cfg.Now, logger)
 	tracker, watch := scans.New(cfg.Now), system.New(cfg.Now)
 	g := &Gateway{
-		cfg: cfg, log: log, store: st, logger: logger, app: app, audit: audit, scans: tracker, system: watch,
-		auth:    &auth.Auth{Users: st, Tokens: tokens, Passwords: passwords, Audit: audit.record, Now: cfg.Now, Logger: logger},
-		hub:     live.NewHub(log, live.Folds{tracker, watch}, logger),
-		streams: newStreamLimit(),
-		judging: make(chan struct{}, 1), closing: make(chan struct{}),
+		cfg: cfg, log: log, store: st, logger: logger, app: app, audit: trail, scans: tracker, system: watch, proxies: proxies,
+		auth: &auth.Auth{
+			Users: st, Tokens: tokens, Passwords: passwords, Trail: trail, Step: cfg.RefusalStep, Now: cfg.Now, Logger: logger,
+		},
+		users:     &users.Directory{Store: st, Trail: trail},
+		addresses: throttle.New(cfg.AddressLimit, maxThrottled, cfg.Now),
+		accounts:  throttle.New(cfg.AccountLimit, maxThrottled, cfg.Now),
+		hub:       live.NewHub(log, live.Folds{tracker, watch}, logger),
+		streams:   newStreamLimit(),
+		kept:      answers.New[store.Query, encodedStats](keptMost, time.Now),
+		judging:   make(chan struct{}, 1),
+		closing:   make(chan struct{}),
 	}
+	g.allowed = newAllowed(g.auth.Still)
 	g.checks = g.questions()
 	return g, nil
 }
+
+// Users manages the users, for the command line.
+func (g *Gateway) Users() *users.Directory { return g.users }
 
 // Bootstrap makes the first Admin when there is no user. Whoever calls it
 // shows a made-up password once.
@@ -191,16 +243,19 @@ func (g *Gateway) Run(ctx context.Context) error {
 	feeding, stopFeed := context.WithCancel(context.WithoutCancel(ctx))
 	auditing, stopAudit := context.WithCancel(context.WithoutCancel(ctx))
 	background.Go(func() { g.hub.Run(feeding) })
-	background.Go(func() { g.audit.run(auditing) })
+	background.Go(func() { g.audit.Run(auditing) })
 	defer background.Wait()
 	defer stopAudit()
 	defer stopFeed()
 
 	requests, cancelRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancelRequests()
-	server := g.server(requests)
+	server, err := g.server(requests)
+	if err != nil {
+		return errors.Join(err, g.listener.Close())
+	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(g.listener) }()
+	go func() { served <- serve(server, g.listener) }()
 	g.logger.InfoContext(ctx, "The gateway serves.", slog.String("address", g.listener.Addr().String()))
 	select {
 	case err := <-served:
@@ -219,7 +274,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		g.logger.WarnContext(ctx, "Requests were cut off, because they did not end in time.", slog.Any("error", err))
 	}
 	cancelRequests()
-	err := server.Close()
+	err = server.Close()
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, serveErr)
 	}
@@ -236,64 +291,4 @@ func (g *Gateway) awaitRequests(ctx context.Context) {
 	if n := g.inFlight.wait(cutGrace); n > 0 {
 		g.logger.ErrorContext(ctx, "Requests that were cut off are still being handled.", slog.Int("count", n))
 	}
-}
-
-// server has no ReadTimeout and no WriteTimeout, which would cut streams: each
-// request bounds its body, and each answer every write.
-func (g *Gateway) server(ctx context.Context) *http.Server {
-	return &http.Server{
-		Handler:           g.handler(),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
-	}
-}
-
-// inFlight counts the requests that are being handled. http.Server.Close does
-// not wait for them.
-type inFlight struct {
-	mu   sync.Mutex
-	n    int
-	idle chan struct{} // made by wait, closed when none is left
-}
-
-// begin is false when no more may begin.
-func (f *inFlight) begin() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.idle != nil {
-		return false
-	}
-	f.n++
-	return true
-}
-
-func (f *inFlight) end() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.n--; f.n == 0 && f.idle != nil {
-		close(f.idle)
-	}
-}
-
-// wait lets no more begin, and waits until those that have begun have ended,
-// for a time. It gives how many have not. It is called once.
-func (f *inFlight) wait(most time.Duration) (left int) {
-	f.mu.Lock()
-	f.idle = make(chan struct{})
-	if f.n == 0 {
-		close(f.idle)
-	}
-	f.mu.Unlock()
-	timer := time.NewTimer(most)
-	defer timer.Stop()
-	select {
-	case <-f.idle:
-	case <-timer.C:
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.n
 }

@@ -153,9 +153,10 @@ func TestAnAnswerThatBreaksOffIsCut(t *testing.T) {
 func TestUnknownPlacesAndMethods(t *testing.T) {
 	t.Parallel()
 	e := start(t)
-	for _, c := range []call{{path: "/nothing"}, {path: "/backup-stats/"}, {path: "/scans/a/b"}, {path: "/../etc/passwd"}, {path: "/outlets/S1"}} {
+	for _, c := range []call{{path: "/nothing"}, {path: "/backup-stats/"}, {path: "/scans/a/b"}, {path: "/../etc/passwd"}, {path: "/outlets/S1/x"}} {
 		get[failure](t, e, http.StatusNotFound, c)
 	}
+	get[failure](t, e, http.StatusNotFound, call{path: "/scans/" + strings.Repeat("*", 20_000), token: e.support, header: map[string]string{"Accept": "application/json"}})
 	for c, allow := range map[string]string{"DELETE /backup-stats": "GET", "PUT /scans": "GET, POST", "GET /auth/login": "POST", "POST /scans/a": "GET, DELETE"} {
 		method, path, _ := strings.Cut(c, " ")
 		status, h, body := e.do(t, call{method: method, path: path, token: e.admin})

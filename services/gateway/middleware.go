@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -29,12 +28,13 @@ const (
 // not read must not hold a handler for ever.
 type response struct {
 	http.ResponseWriter
-	rc     *http.ResponseController
-	id     string
-	user   string // who asks, once known
-	status int
-	bytes  int64
-	gone   bool // the client left before there was an answer
+	rc      *http.ResponseController
+	id      string
+	user    string // who asks, once known
+	address string // of the client
+	status  int
+	bytes   int64
+	gone    bool // the client left before there was an answer
 }
 
 func (w *response) WriteHeader(status int) {
@@ -68,7 +68,7 @@ func (g *Gateway) outermost(next func(*response, *http.Request)) http.Handler {
 		}
 		defer g.inFlight.end()
 		began := time.Now()
-		w := &response{ResponseWriter: rw, rc: http.NewResponseController(rw), id: requestID(r)}
+		w := &response{ResponseWriter: rw, rc: http.NewResponseController(rw), id: requestID(r), address: g.proxies.Address(r)}
 		defer func() {
 			_ = w.rc.SetReadDeadline(time.Now().Add(leftoverTimeout)) // fails only where the connection is gone
 			g.logAccess(w, r, time.Since(began))
@@ -106,9 +106,9 @@ func (g *Gateway) logAccess(w *response, r *http.Request, took time.Duration) {
 		level = slog.LevelDebug
 	}
 	g.logger.LogAttrs(r.Context(), level, "request",
-		slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", shortened(r.URL.Path)),
 		slog.Int("status", w.status), slog.Bool("gone", w.gone), slog.Int64("bytes", w.bytes), slog.Duration("took", took),
-		slog.String("user", w.user), slog.String("address", address(r)))
+		slog.String("user", w.user), slog.String("address", w.address))
 }
 
 func (g *Gateway) commonHeaders(w *response, r *http.Request) {
@@ -119,6 +119,10 @@ func (g *Gateway) commonHeaders(w *response, r *http.Request) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if g.proxies.Secure(r) {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	if len(g.cfg.CORSOrigins) == 0 || !strings.HasPrefix(r.URL.Path, apiPrefix) {
 		return
 	}
@@ -153,11 +157,11 @@ func requestID(r *http.Request) string {
 	return id
 }
 
-// address is the client's IP address, or that of the proxy before us.
-func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
+// shortened keeps a line of the log a line.
+func shortened(path string) string {
+	const most = 200
+	if len(path) <= most {
+		return path
 	}
-	return host
+	return strings.ToValidUTF8(path[:most], "") + "…"
 }

@@ -24,17 +24,17 @@ const maxBody = 1 << 20
 // request is a request to a route, after it was checked.
 type request struct {
 	*http.Request
-	caller auth.Caller // the zero value where the route needs no token
-	token  string
-	vars   map[string]string
-	params url.Values
+	caller   auth.Caller // names nobody where the route needs no token
+	stranger bool        // of a public stream: did not sign in
+	vars     map[string]string
+	params   url.Values
 }
 
 // serve checks what all routes check, and has the route answer.
 func (g *Gateway) serve(ctx context.Context, w *response, r *request, rt route) {
-	err := g.admit(ctx, w, r, rt.role)
+	err := g.admit(ctx, w, r, rt)
 	if err == nil {
-		r.params, err = parseQuery(r.URL.RawQuery, rt.query)
+		r.params, err = parseQuery(r.URL.RawQuery, rt.takes())
 	}
 	if err == nil {
 		err = rt.handle(w, r)
@@ -42,30 +42,6 @@ func (g *Gateway) serve(ctx context.Context, w *response, r *request, rt route) 
 	if err != nil {
 		g.fail(w, r.Request, err)
 	}
-}
-
-// admit lets pass who may use a route that needs the given role.
-func (g *Gateway) admit(ctx context.Context, w *response, r *request, role auth.Role) error {
-	if role == everybody {
-		return nil
-	}
-	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return &problem{status: http.StatusUnauthorized, message: "Sign in first."}
-	}
-	r.token = strings.TrimSpace(token)
-	caller, err := g.auth.Recognise(ctx, r.token)
-	if errors.Is(err, auth.ErrBadToken) {
-		return &problem{status: http.StatusUnauthorized, message: "The session is no longer valid. Sign in again.", cause: err}
-	}
-	if err != nil {
-		return unavailable("The database", err)
-	}
-	w.user, r.caller = caller.User.ID, caller
-	if !caller.Role.May(role) {
-		return &problem{status: http.StatusForbidden, message: "Only an Admin may do this."}
-	}
-	return nil
 }
 
 // parseQuery refuses what the route does not know: a misspelt filter would

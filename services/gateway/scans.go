@@ -105,7 +105,7 @@ func (g *Gateway) postScan(w *response, r *request) error {
 	if in.Outlets != nil && len(in.Outlets) == 0 {
 		return badRequest(`Field "outlets" of the body is empty: leave it out to scan every outlet.`)
 	}
-	asked, err := g.ask(r, events.TriggerAPI, modes, in.ScanDate, in.Outlets)
+	asked, err := g.ask(w, r, wish{trigger: events.TriggerAPI, modes: modes, date: in.ScanDate, outlets: in.Outlets})
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,13 @@ func modesOf(names []string) ([]events.Mode, error) {
 	return modes, nil
 }
 
+// longestScanID is more than an id has. The log need not be asked for others.
+const longestScanID = 200
+
 func (g *Gateway) findScan(r *request, id string) (scans.State, error) {
+	if len(id) > longestScanID {
+		return scans.State{}, notFound("There is no such scan.")
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)
 	defer cancel()
 	if err := g.caughtUp(ctx); err != nil {
@@ -182,10 +188,15 @@ func (g *Gateway) cancelScan(w *response, r *request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)
 	defer cancel()
 	sum := s.Sum()
-	_, err = g.log.Write(ctx, events.ScanCompleted{
+	end := events.ScanCompleted{
 		ScanID: s.Request.ScanID, ScanDate: s.Request.ScanDate, Modes: s.Request.Modes, Counts: s.Counts,
 		Unobserved: sum.Total - sum.Completed(), Cancelled: true, CancelledBy: r.caller.User.ID, CompletedAt: g.cfg.Now().UTC(),
-	}, 0)
+	}
+	e := events.Audited{Kind: events.ScanCancelled, Actor: r.caller.User.ID, Address: w.address, Object: end.ScanID}
+	err = g.audit.Around(ctx, e, unwritten, func(ctx context.Context) error {
+		_, err := g.log.Write(ctx, end, 0)
+		return err
+	})
 	if errors.Is(err, events.ErrConflict) {
 		return over
 	}

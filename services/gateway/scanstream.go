@@ -53,6 +53,9 @@ func (g *Gateway) scanStream(w *response, r *request, m events.Mode) error {
 	if err != nil {
 		return err
 	}
+	if r.stranger {
+		return g.publicScan(w, r, m, date)
+	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		s, err := g.findScan(r, id)
 		if err != nil {
@@ -66,7 +69,7 @@ func (g *Gateway) scanStream(w *response, r *request, m events.Mode) error {
 	if err := g.caughtUp(r.Context()); err != nil {
 		return err
 	}
-	asked, err := g.ask(r, events.TriggerAPI, []events.Mode{m}, date, nil)
+	asked, err := g.ask(w, r, wish{trigger: events.TriggerAPI, modes: []events.Mode{m}, date: date})
 	if err != nil {
 		return err
 	}
@@ -77,7 +80,7 @@ func (g *Gateway) scanStream(w *response, r *request, m events.Mode) error {
 func (g *Gateway) followScan(w *response, r *request, s scans.State, ours bool, only ...events.Mode) error {
 	id := s.Request.ScanID
 	return g.stream(w, r, func(ctx context.Context, out *stream) error {
-		teller := teller{id: id, ours: ours, only: only, fresh: !s.Phase.Ended(), sent: -1}
+		teller := teller{id: id, ours: ours, discreet: r.stranger, only: only, fresh: !s.Phase.Ended(), sent: -1}
 		if s.Phase.Ended() {
 			return g.tellEnd(ctx, out, &teller, s)
 		}
@@ -115,12 +118,14 @@ func (g *Gateway) tellEnd(ctx context.Context, out *stream, t *teller, s scans.S
 
 // teller makes the messages of a scan's stream.
 type teller struct {
-	id      string
-	ours    bool
-	only    []events.Mode
-	fresh   bool // the client has not heard of the scan's start
-	started bool
-	sent    int // looks told of, -1 before any
+	id   string
+	ours bool
+	// discreet leaves out who did what: a stranger listens.
+	discreet bool
+	only     []events.Mode
+	fresh    bool // the client has not heard of the scan's start
+	started  bool
+	sent     int // looks told of, -1 before any
 }
 
 func (t *teller) message(v any) sse.Message {
@@ -157,6 +162,9 @@ func (t *teller) running(s scans.State) (ms []sse.Message) {
 
 func (t *teller) ended(s scans.State) []sse.Message {
 	sum := s.Sum(t.only...)
+	if s.Phase == scans.Cancelled && t.discreet {
+		return []sse.Message{t.message(errorMessage{"error", "The scan was cancelled."})}
+	}
 	if s.Phase == scans.Cancelled {
 		return []sse.Message{t.message(errorMessage{"error", fmt.Sprintf(
 			"The scan was cancelled by %s after %d of %d looks.", s.CancelledBy, sum.Completed(), sum.Total)})}

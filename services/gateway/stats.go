@@ -22,12 +22,20 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 	if err != nil {
 		return err
 	}
-	q, err := g.statsQuery(r, m, at)
+	q, err := g.statsQuery(r, m)
 	if err != nil {
 		return err
 	}
 	format, err := oneOf(r, "format", "json", "csv")
 	if err != nil {
+		return err
+	}
+	if at == nil && format != "csv" {
+		if sent, err := g.keptStats(r.Context(), w, q, began); sent || err != nil {
+			return err
+		}
+	}
+	if q, err = g.withDates(r.Context(), q, at); err != nil {
 		return err
 	}
 	if format == "csv" {
@@ -43,8 +51,8 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 	})
 }
 
-// statsQuery reads the selection. Without dates it is the latest scan date's.
-func (g *Gateway) statsQuery(r *request, m events.Mode, at *moment) (store.Query, error) {
+// statsQuery reads the selection.
+func (g *Gateway) statsQuery(r *request, m events.Mode) (store.Query, error) {
 	q := store.Query{Mode: m, Outlet: r.param("outlet")}
 	var err error
 	if q.From, q.To, err = r.dates(); err != nil {
@@ -62,11 +70,17 @@ func (g *Gateway) statsQuery(r *request, m events.Mode, at *moment) (store.Query
 	if q.Offset, err = r.number("offset", 0, 0); err != nil {
 		return q, err
 	}
+	return q, nil
+}
+
+// withDates gives a selection without dates the latest scan date, as of a
+// moment.
+func (g *Gateway) withDates(ctx context.Context, q store.Query, at *moment) (store.Query, error) {
 	if q.From != "" || q.To != "" {
 		at.then(&q)
 		return q, nil
 	}
-	latest, err := g.latestScanDate(r.Context(), m, at)
+	latest, err := g.latestScanDate(ctx, q.Mode, at)
 	if err != nil {
 		return q, unavailable("The database", err)
 	}
@@ -126,18 +140,40 @@ func (e *envelopeTail) add(r store.Row) {
 func (g *Gateway) writeEnvelope(
 	ctx context.Context, w *response, status int, q store.Query, only map[string]bool, tail func(envelopeTail) any,
 ) error {
+	jsonHeader(w)
+	out := bufio.NewWriterSize(statusWriter{w, status}, chunk)
+	e, err := g.writeRecords(ctx, out, q, only)
+	if err != nil {
+		return err
+	}
+	rest, err := encodeTail(tail(e))
+	if err == nil {
+		_, err = out.Write(rest)
+	}
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("send the answer: %w", err)
+	}
+	return nil
+}
+
+func jsonHeader(w *response) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	out := bufio.NewWriterSize(statusWriter{w, status}, chunk)
+}
+
+// writeRecords writes the envelope up to what follows the records.
+func (g *Gateway) writeRecords(ctx context.Context, out *bufio.Writer, q store.Query, only map[string]bool) (e envelopeTail, err error) {
 	list := jsonList{out: out}
-	var advanced []record
-	var e envelopeTail
+	advanced := []record{}
 	sort := sorter{zone: g.cfg.Zone}
 	if _, err := out.WriteString(`{"status":"success","data":[`); err != nil {
-		return err
+		return e, err
 	}
-	err := g.rows(ctx, q, func(r store.Row) error {
+	err = g.rows(ctx, q, func(r store.Row) error {
 		if only != nil && !only[events.Key(r.Outlet)] {
 			return nil
 		}
@@ -150,13 +186,28 @@ func (g *Gateway) writeEnvelope(
 		return list.add(recordOf(r))
 	})
 	if err != nil {
-		return err
+		return e, err
 	}
 	e.AdvancedDateCount = len(advanced)
-	if advanced == nil {
-		advanced = []record{}
+	rest, err := json.Marshal(advanced)
+	if err != nil {
+		return e, fmt.Errorf("encode the answer: %w", err)
 	}
-	return finish(out, advanced, tail(e))
+	for _, part := range [][]byte{[]byte(`],"advancedDate":`), rest, []byte(",")} {
+		if _, err := out.Write(part); err != nil {
+			return e, fmt.Errorf("send the answer: %w", err)
+		}
+	}
+	return e, nil
+}
+
+// encodeTail is what follows writeRecords: the object, opened.
+func encodeTail(tail any) ([]byte, error) {
+	rest, err := json.Marshal(tail)
+	if err != nil {
+		return nil, fmt.Errorf("encode the answer: %w", err)
+	}
+	return append(rest[1:], '\n'), nil
 }
 
 // rows reads nothing where there is no scan date yet.
@@ -174,27 +225,6 @@ func (g *Gateway) rows(ctx context.Context, q store.Query, each func(store.Row) 
 		return own
 	case err != nil:
 		return unavailable("The database", err)
-	}
-	return nil
-}
-
-// finish writes what follows data: the object tail, opened.
-func finish(out *bufio.Writer, advanced []record, tail any) error {
-	list, err := json.Marshal(advanced)
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	rest, err := json.Marshal(tail)
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	for _, part := range [][]byte{[]byte(`],"advancedDate":`), list, []byte(","), rest[1:], []byte("\n")} {
-		if _, err := out.Write(part); err != nil {
-			return fmt.Errorf("send the answer: %w", err)
-		}
-	}
-	if err := out.Flush(); err != nil {
-		return fmt.Errorf("send the answer: %w", err)
 	}
 	return nil
 }

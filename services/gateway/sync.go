@@ -31,7 +31,7 @@ func (g *Gateway) sync(w *response, r *request, m events.Mode) error {
 	if err := g.caughtUp(r.Context()); err != nil {
 		return err
 	}
-	asked, err := g.ask(r, events.TriggerSync, []events.Mode{m}, date, outlets)
+	asked, err := g.ask(w, r, wish{trigger: events.TriggerSync, modes: []events.Mode{m}, date: date, outlets: outlets})
 	if err != nil {
 		return err
 	}

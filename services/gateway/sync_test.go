@@ -107,7 +107,7 @@ func TestSyncThatTakesLong(t *testing.T) {
 	if got := <-answered; got.ScanID != req.ScanID || got.SyncedCount > 1 {
 		t.Errorf("%+v", got)
 	}
-	if !strings.Contains(e.probe(t, http.MethodGet, "/scans/"+req.ScanID, e.admin), "admitted") {
+	if status := e.probe(t, http.MethodGet, "/scans/"+req.ScanID, showing{token: e.admin}); status != http.StatusOK {
 		t.Error("the scan cannot be followed")
 	}
 }

@@ -57,6 +57,18 @@ func (p *Projector) verify(ctx context.Context, cp store.Checkpoint) (events.Ide
 	return id, nil
 }
 
+// seamless tells whether records follow a sequence one after the other. The
+// server hands out what it can read and says nothing of an event between that
+// it cannot.
+func seamless(after uint64, records []events.Record) error {
+	for i, r := range records {
+		if want := after + 1 + uint64(i); r.Seq != want {
+			return fmt.Errorf("%w: event %d is not handed out, the next is %d", ErrLogDamaged, want, r.Seq)
+		}
+	}
+	return nil
+}
+
 // standBy watches another projector at work. It returns nil when that one has
 // let the log lie for the time of taking over.
 func (p *Projector) standBy(ctx context.Context) error {

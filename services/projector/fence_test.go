@@ -1,9 +1,12 @@
 package projector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,6 +172,36 @@ func TestTruncatedAndPurgedLogsAreRefused(t *testing.T) {
 			t.Fatalf("error %v, want ErrLogDamaged", err)
 		}
 	})
+}
+
+// TestFlippedBitsAreRefused: the server does not notice that an event can no
+// longer be read, and hands out the next.
+func TestFlippedBitsAreRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := &world{Server: natstest.StartAt(t, dir)}
+	first.story(t, 0, 10)
+	first.Stop()
+	blocks, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", events.StreamEvents, "msgs", "1.blk"))
+	if err != nil || len(blocks) != 1 {
+		t.Fatalf("%v, %v", blocks, err)
+	}
+	b, err := os.ReadFile(blocks[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(b[len(b)/2:], bytes.Repeat([]byte{0xff}, 64))
+	if err := os.WriteFile(blocks[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{Server: natstest.StartAt(t, dir), path: filepath.Join(t.TempDir(), "monitor.db"), logs: &logBuffer{}}
+	w.db = w.open(t)
+	if err := w.db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := ended(t, w.projector(w.db)); !errors.Is(err, ErrLogDamaged) {
+		t.Fatalf("error %v, want ErrLogDamaged", err)
+	}
 }
 
 // TestSeveralProjectors run at once, each with a connection of its own.

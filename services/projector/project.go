@@ -24,8 +24,12 @@ type Projection struct {
 // Project reads an event. It is pure: the same record gives the same
 // projection for ever. What it cannot read, or what cannot be a row, is
 // quarantined.
-func Project(r events.Record) Projection {
-	p, err := project(r)
+func Project(r events.Record) Projection { return ProjectAnew(r, nil) }
+
+// ProjectAnew is Project, except that a look says what judge makes of its
+// facts, and not the verdict that it carries. A nil judge leaves that.
+func ProjectAnew(r events.Record, judge func(events.BackupObserved) events.Verdict) Projection {
+	p, err := project(r, judge)
 	if err == nil {
 		return p
 	}
@@ -39,13 +43,16 @@ func Project(r events.Record) Projection {
 	}}
 }
 
-func project(r events.Record) (Projection, error) {
+func project(r events.Record, judge func(events.BackupObserved) events.Verdict) (Projection, error) {
 	e, err := r.Decode()
 	if err != nil {
 		return Projection{}, err
 	}
 	switch p := e.Data.(type) {
 	case events.BackupObserved:
+		if judge != nil {
+			p.Verdict = judge(p)
+		}
 		l := lookOf(p)
 		l.EventID, l.Seq, l.Stored = e.ID, r.Seq, r.Stored
 		return Projection{Look: &l}, checkLook(&l)

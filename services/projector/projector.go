@@ -146,6 +146,9 @@ func (p *Projector) session(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := seamless(cp.Seq, records); err != nil {
+			return err
+		}
 		b := p.batch(records)
 		b.Old, b.New = cp, store.Checkpoint{Stream: id.ID(), Seq: records[len(records)-1].Seq}
 		// Received before this and of the same log still: so it was of it.

@@ -18,11 +18,13 @@ import (
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
+	"backupmonitor/services/internal/store/sqlserver"
+	"backupmonitor/services/internal/store/sqlserver/sqlservertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // quick is the production configuration with short waits.
 func quick() Config {
@@ -35,8 +37,8 @@ func quick() Config {
 // world is a log and a database.
 type world struct {
 	*natstest.Server
-	path string
-	db   *sqlite.Store
+	path string // of a SQLite file
+	db   store.Backend
 	logs *logBuffer
 }
 
@@ -50,9 +52,32 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) open(t testing.TB) *sqlite.Store {
+// onSQLServer is a world whose tables are in a SQL Server.
+func onSQLServer(t testing.TB) (w *world, dsn string) {
+	t.Helper()
+	dsn = sqlservertest.Database(t)
+	w = &world{Server: natstest.Start(t), logs: &logBuffer{}}
+	w.db = opened(t, dsn)
+	if err := w.db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w, dsn
+}
+
+func opened(t testing.TB, dsn string) store.Backend {
+	t.Helper()
+	db, err := sqlserver.OpenDSN(dsn)
+	return closing(t, db, err)
+}
+
+func (w *world) open(t testing.TB) store.Backend {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), w.path)
+	return closing(t, db, err)
+}
+
+func closing(t testing.TB, db store.Backend, err error) store.Backend {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -211,8 +211,9 @@ func BenchmarkFleet(b *testing.B) {
 
 // benchPipeline is the program in a process of its own, and a way to its log.
 type benchPipeline struct {
-	cmd *exec.Cmd
-	log *events.Log
+	cmd  *exec.Cmd
+	base string // URL up to the port
+	log  *events.Log
 }
 
 func startBenchPipeline(b *testing.B, more settings) *benchPipeline {
@@ -234,8 +235,11 @@ func startBenchPipeline(b *testing.B, more settings) *benchPipeline {
 	if err != nil {
 		b.Fatal(err)
 	}
-	lines := bufio.NewScanner(out)
+	lines, base := bufio.NewScanner(out), ""
 	for lines.Scan() && !strings.Contains(lines.Text(), "Ctrl-C") {
+		if m := pageURL.FindStringSubmatch(lines.Text()); m != nil {
+			base = m[1]
+		}
 	}
 	b.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
@@ -252,7 +256,7 @@ func startBenchPipeline(b *testing.B, more settings) *benchPipeline {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &benchPipeline{cmd: cmd, log: events.NewLog(js, "bench")}
+	return &benchPipeline{cmd: cmd, base: base, log: events.NewLog(js, "bench")}
 }
 
 // scan measures from the request until the log holds the scan's end, and

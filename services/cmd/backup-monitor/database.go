@@ -29,7 +29,11 @@ func (a *app) openStore(ctx context.Context, dir *instance.Dir) (store.Backend, 
 	if err != nil {
 		return nil, err
 	}
-	if err := db.Migrate(ctx); err != nil {
+	err = db.Migrate(ctx)
+	if err == nil {
+		err = db.Unstage(ctx) // nobody else is at work in our data directory
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil

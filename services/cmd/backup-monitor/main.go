@@ -100,7 +100,8 @@ Settings come from the environment and from a .env file.`,
 	root.PersistentFlags().StringVar(&a.envFile, "env-file", ".env", "file with settings, a NAME=value on each line")
 	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.upCommand(), a.scanCommand(), a.probeCommand(), a.outletsCommand(), a.settingsCommand(), a.credentialsCommand(), a.judgeCommand(), a.configCommand(), a.versionCommand())
+	root.AddCommand(a.upCommand(), a.scanCommand(), a.probeCommand(), a.outletsCommand(), a.usersCommand(), a.settingsCommand(), a.credentialsCommand(), a.judgeCommand(), a.configCommand(), a.versionCommand())
+	root.AddCommand(a.rebuildCommand(), a.replayCommand(), a.fsckCommand(), a.quarantineCommand())
 	root.AddCommand(a.serviceCommands()...)
 	return root
 }

@@ -96,6 +96,7 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if running.Err() != nil {
 		return nil // the failure that ended it is returned when the pipeline closes
 	}
+	p.run(running, service{name: "control", run: p.serveControl})
 	a.warnAboutFirstState(running, p.own, p.logger)
 	// Last of all: a password made up here is shown once, so nothing that may
 	// fail comes between.
@@ -103,7 +104,8 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if err != nil {
 		return err
 	}
-	p.run(running, service{name: "gateway", run: g.Run}, service{name: "event log", run: p.watchLog}, service{name: "first Admin", run: later})
+	p.run(running, service{name: "gateway", run: g.Run}, service{name: "event log", run: p.watchLog}, service{name: "first Admin", run: later},
+		service{name: "users", run: func(ctx context.Context) error { return p.serveUsers(ctx, g) }})
 	<-running.Done()
 	return nil
 }
@@ -154,14 +156,17 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 		gateway.Check{Name: "scheduler", Run: back.scheduler.Check},
 		gateway.Check{Name: "prober", Run: back.prober.Check},
 		gateway.Check{Name: "projector", Run: back.projector.Check},
+		gateway.Check{Name: "quarantine", Run: p.checkQuarantine},
 	), log, p.store, ui.Files(), p.logger)
 }
 
 func (a *app) gatewayConfig(secret string, metrics http.Handler, checks ...gateway.Check) gateway.Config {
 	c := a.config
 	return gateway.Config{
-		Addr: c.HTTPAddr, JWTSecret: []byte(secret), TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
-		CORSOrigins: c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
+		Addr: c.HTTPAddr, JWTSecret: []byte(secret), JWTSecretPrevious: []byte(c.JWTSecretKeyPrevious),
+		TLSCert: c.TLSCert, TLSKey: c.TLSKey, TrustedProxies: c.TrustedProxies, ScanPublic: c.ScanPublic,
+		TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
+		CORSOrigins:   c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
 		ScanDeadline: c.ScanDeadline, Metrics: metrics, Checks: checks,
 		Probing: gateway.Probing{Concurrency: c.ProbeConcurrency, Attempts: c.ProbeAttempts, Timeout: c.ProbeTimeout},
 	}
@@ -170,11 +175,14 @@ func (a *app) gatewayConfig(secret string, metrics http.Handler, checks ...gatew
 // banner tells where everything is. A made-up password is shown here and
 // nowhere else.
 func (a *app) banner(addr net.Addr, userID, password string, note []string) error {
-	host := addr.String()
+	host, scheme := addr.String(), "http://"
+	if a.config.TLSCert != "" {
+		scheme = "https://"
+	}
 	if t, ok := addr.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
 		host = net.JoinHostPort("localhost", fmt.Sprint(t.Port))
 	}
-	lines := []string{"", "  Page  http://" + host + "/backup-monitor", "  API   http://" + host + "/api/v1"}
+	lines := []string{"", "  Page  " + scheme + host + "/backup-monitor", "  API   " + scheme + host + "/api/v1"}
 	lines = append(append(append(lines, firstAdmin(userID, password)...), note...), "", "  Ctrl-C stops it.", "", "")
 	_, err := fmt.Fprint(a.stdout, strings.Join(lines, "\n"))
 	return err
@@ -195,6 +203,9 @@ func firstAdmin(userID, password string) []string {
 func (a *app) warnAboutSettings(logger *slog.Logger) {
 	if _, err := os.Stat("/.dockerenv"); a.config.TZ == "" && (err == nil || cmp.Or(os.Getenv("container"), os.Getenv("KUBERNETES_SERVICE_HOST")) != "") {
 		logger.Warn("TZ is not set: days begin and end as the container's clock says, probably UTC; set TZ, as Europe/Berlin")
+	}
+	if a.config.ScanPublic {
+		logger.Warn("SCAN_PUBLIC is set: whoever reaches this address may start scans and see the codes of outlets")
 	}
 	if a.config.User == "" || a.config.SMBUser == "" {
 		logger.Warn(noAccount)

@@ -26,7 +26,7 @@ var (
 
 func tokens(t *testing.T, at time.Time) *Tokens {
 	t.Helper()
-	tk, err := NewTokens(key, time.Hour, func() time.Time { return at })
+	tk, err := NewTokens(key, nil, time.Hour, func() time.Time { return at })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,19 +39,19 @@ func TestTokenOfOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, expires, err := tokens(t, now.Add(59*time.Minute)).Verify(token)
-	if err != nil || id != "32787" || !expires.Equal(now.Add(time.Hour)) {
-		t.Errorf("%q until %s, %v", id, expires, err)
+	got, err := tokens(t, now.Add(59*time.Minute)).Verify(token)
+	if err != nil || got.UserID != "32787" || !got.Expires.Equal(now.Add(time.Hour)) || !got.Of(store.User{ID: "32787"}) {
+		t.Errorf("%+v, %v", got, err)
 	}
-	if _, _, err := tokens(t, now.Add(time.Hour+leeway+time.Second)).Verify(token); !errors.Is(err, ErrBadToken) {
+	if _, err := tokens(t, now.Add(time.Hour+leeway+time.Second)).Verify(token); !errors.Is(err, ErrBadToken) {
 		t.Errorf("after its end: %v", err)
 	}
-	if _, _, err := tokens(t, now.Add(-leeway-time.Second)).Verify(token); !errors.Is(err, ErrBadToken) {
+	if _, err := tokens(t, now.Add(-leeway-time.Second)).Verify(token); !errors.Is(err, ErrBadToken) {
 		t.Errorf("before its beginning: %v", err)
 	}
 	for i := range token {
 		forged := token[:i] + string(token[i]^1) + token[i+1:]
-		if _, _, err := tokens(t, now).Verify(forged); !errors.Is(err, ErrBadToken) {
+		if _, err := tokens(t, now).Verify(forged); !errors.Is(err, ErrBadToken) {
 			t.Errorf("with byte %d changed: %v", i, err)
 		}
 	}
@@ -60,7 +60,7 @@ func TestTokenOfOurs(t *testing.T) {
 func TestTokensThatAreNotOurs(t *testing.T) {
 	t.Parallel()
 	good := func() jwt.MapClaims {
-		return jwt.MapClaims{"iss": issuer, "aud": audience, "sub": "a", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()}
+		return jwt.MapClaims{"iss": issuer, "aud": audience, "sub": "a", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "stp": "x"}
 	}
 	without := func(name string) jwt.MapClaims { c := good(); delete(c, name); return c }
 	with := func(name string, v any) jwt.MapClaims { c := good(); c[name] = v; return c }
@@ -81,6 +81,9 @@ func TestTokensThatAreNotOurs(t *testing.T) {
 		"without sub":       {jwt.SigningMethodHS256, key, without("sub")},
 		"another issuer":    {jwt.SigningMethodHS256, key, with("iss", "other")},
 		"another audience":  {jwt.SigningMethodHS256, key, with("aud", "other")},
+		"a ticket's":        {jwt.SigningMethodHS256, key, with("aud", ticketAudience)},
+		"without a stamp":   {jwt.SigningMethodHS256, key, without("stp")},
+		"an API token's":    {jwt.SigningMethodHS256, key, with("api", true)},
 		"issued tomorrow":   {jwt.SigningMethodHS256, key, with("iat", now.Add(24*time.Hour).Unix())},
 		"ended yesterday":   {jwt.SigningMethodHS256, key, with("exp", now.Add(-24*time.Hour).Unix())},
 		"not before in 1 h": {jwt.SigningMethodHS256, key, with("nbf", now.Add(time.Hour).Unix())},
@@ -91,7 +94,7 @@ func TestTokensThatAreNotOurs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := check.Verify(s); !errors.Is(err, ErrBadToken) {
+		if _, err := check.Verify(s); !errors.Is(err, ErrBadToken) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -99,11 +102,11 @@ func TestTokensThatAreNotOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := check.Verify(s); err != nil {
+	if _, err := check.Verify(s); err != nil {
 		t.Errorf("the cases rest on a token that is not good itself: %v", err)
 	}
 	for _, s := range []string{"", ".", "..", "a.b.c", s + "."} {
-		if _, _, err := check.Verify(s); !errors.Is(err, ErrBadToken) {
+		if _, err := check.Verify(s); !errors.Is(err, ErrBadToken) {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
@@ -121,11 +124,11 @@ func passwords(t *testing.T) *Passwords {
 func TestPasswords(t *testing.T) {
 	t.Parallel()
 	p := passwords(t)
-	hash, err := p.Hash("secret")
+	hash, err := p.Hash(t.Context(), "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
-	long, err := p.Hash(strings.Repeat("x", 72))
+	long, err := p.Hash(t.Context(), strings.Repeat("x", 72))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +156,7 @@ func TestPasswords(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", strings.Repeat("x", 73)} {
-		if _, err := p.Hash(bad); !errors.Is(err, ErrBadPassword) {
+		if _, err := p.Hash(t.Context(), bad); !errors.Is(err, ErrBadPassword) {
 			t.Errorf("a password of %d bytes: %v", len(bad), err)
 		}
 	}
@@ -166,7 +169,7 @@ func TestRefusalsTakeAsLong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash, err := p.Hash("secret")
+	hash, err := p.Hash(t.Context(), "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +230,7 @@ func (o *oneUser) CountUsers(context.Context) (int, error) {
 	return len(o.users), nil
 }
 
-func (o *oneUser) AddUser(_ context.Context, u store.User) error {
+func (o *oneUser) AddUser(_ context.Context, u store.User, _ ...store.Note) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if _, ok := o.users[u.ID]; ok {
@@ -237,17 +240,47 @@ func (o *oneUser) AddUser(_ context.Context, u store.User) error {
 	return nil
 }
 
-func (o *oneUser) SignInFailed(context.Context, string) (int, error) { return 1, nil }
+func (o *oneUser) SignInFailed(_ context.Context, _ string, note func(int) store.Note) (int, error) {
+	note(1)
+	return 1, nil
+}
 
-func (o *oneUser) SignedIn(context.Context, string, time.Time, int) (bool, error) { return true, nil }
+func (o *oneUser) SignedIn(context.Context, string, time.Time, int, ...store.Note) (bool, error) {
+	return true, nil
+}
 
-func bootstrapper(t *testing.T) (*Auth, *oneUser, *[]events.Audited) {
+func (o *oneUser) APIToken(context.Context, string) (store.APIToken, error) {
+	return store.APIToken{}, store.ErrNotFound
+}
+
+func (o *oneUser) APITokenUsed(context.Context, string, time.Time, string) error { return nil }
+
+// told is a trail that keeps what it was told.
+type told struct {
+	mu     sync.Mutex
+	events []events.Audited
+}
+
+func (t *told) Note(e events.Audited) store.Note {
+	t.Stranger(context.Background(), e)
+	return store.Note{Audited: e}
+}
+
+func (t *told) Committed() {}
+
+func (t *told) Stranger(_ context.Context, e events.Audited) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events = append(t.events, e)
+}
+
+func bootstrapper(t *testing.T) (*Auth, *oneUser, *told) {
 	t.Helper()
-	users, audited := &oneUser{users: map[string]store.User{}}, &[]events.Audited{}
+	users, trail := &oneUser{users: map[string]store.User{}}, &told{}
 	return &Auth{
 		Users: users, Passwords: passwords(t), Tokens: tokens(t, now), Now: func() time.Time { return now },
-		Audit: func(e events.Audited) { *audited = append(*audited, e) }, Logger: slog.New(slog.DiscardHandler),
-	}, users, audited
+		Trail: trail, Logger: slog.New(slog.DiscardHandler),
+	}, users, trail
 }
 
 func TestTheFirstAdmin(t *testing.T) {
@@ -261,19 +294,21 @@ func TestTheFirstAdmin(t *testing.T) {
 	if err != nil || u.Type != "A" {
 		t.Errorf("signing in with the password made up: %+v, %v", u, err)
 	}
-	if strings.Contains(users.users["admin"].PasswordHash, made.Password) || len(*audited) != 2 || (*audited)[0].Object != "admin" {
-		t.Errorf("%+v", *audited)
+	if strings.Contains(users.users["admin"].PasswordHash, made.Password) || len(audited.events) != 2 || audited.events[0].Object != "admin" {
+		t.Errorf("%+v", audited.events)
 	}
 	if again, err := a.Bootstrap(t.Context(), "other", "password"); err != nil || again.Created || len(users.users) != 1 {
 		t.Errorf("with a user there: %+v, %v", again, err)
 	}
 	b, _, _ := bootstrapper(t)
-	if made, err := b.Bootstrap(t.Context(), "admin", "chosen"); err != nil || !made.Created || made.Password != "" {
+	if made, err := b.Bootstrap(t.Context(), "admin", "chosen by me"); err != nil || !made.Created || made.Password != "" {
 		t.Errorf("with a password given: %+v, %v", made, err)
 	}
-	c, _, _ := bootstrapper(t)
-	if _, err := c.Bootstrap(t.Context(), "admin", strings.Repeat("x", 73)); !errors.Is(err, ErrBadPassword) {
-		t.Errorf("with a password that bcrypt would cut: %v", err)
+	c, users, _ := bootstrapper(t)
+	for _, bad := range []string{strings.Repeat("xyz!", 19), "admin123", "short"} {
+		if _, err := c.Bootstrap(t.Context(), "admin", bad); !errors.Is(err, ErrBadPassword) || len(users.users) != 0 {
+			t.Errorf("with the password %q: %v", bad, err)
+		}
 	}
 }
 

@@ -34,21 +34,23 @@ func (a *Auth) Bootstrap(ctx context.Context, userID, password string) (FirstAdm
 	if password == "" {
 		password = rand.Text()
 		made.Password = password
+	} else if err := CheckPassword(userID, password); err != nil {
+		return FirstAdmin{}, fmt.Errorf("the first Admin: ADMIN_PASSWORD: %w", err)
 	}
-	hash, err := a.Passwords.Hash(password)
+	hash, err := a.Passwords.Hash(ctx, password)
 	if err != nil {
 		return FirstAdmin{}, fmt.Errorf("the first Admin: ADMIN_PASSWORD: %w", err)
 	}
-	err = a.Users.AddUser(ctx, store.User{ID: userID, Name: userID, Type: string(Admin), PasswordHash: hash, Active: true})
+	note := a.Trail.Note(events.Audited{
+		Kind: events.UserChanged, Actor: "", Object: userID, Details: map[string]string{"change": "made as the first Admin"},
+	})
+	err = a.Users.AddUser(ctx, store.User{ID: userID, Name: userID, Type: string(Admin), PasswordHash: hash, Active: true}, note)
 	if errors.Is(err, store.ErrExists) {
 		return FirstAdmin{}, nil
 	}
 	if err != nil {
 		return FirstAdmin{}, fmt.Errorf("make the first Admin: %w", err)
 	}
-	a.Audit(events.Audited{
-		ID: rand.Text(), Kind: events.UserChanged, Actor: "", Object: userID,
-		Details: map[string]string{"change": "made as the first Admin"}, At: a.Now().UTC(),
-	})
+	a.Trail.Committed()
 	return made, nil
 }

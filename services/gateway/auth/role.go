@@ -27,10 +27,21 @@ func (r Role) May(needed Role) bool {
 	return false
 }
 
-// Caller is who makes a request, as the database knows them now, and until
-// when their token is good (UTC).
+// Caller is who makes a request, as the database knows them now: a user with a
+// role, or an API token with a scope; the zero value is a stranger. Expires is
+// until when what they showed is good (UTC).
 type Caller struct {
-	User    store.User
-	Role    Role
-	Expires time.Time
+	User     store.User
+	Role     Role
+	APIToken *store.APIToken
+	Scope    Scope
+	Expires  time.Time
+}
+
+// Name tells callers apart, in logs and where something is counted for each.
+func (c Caller) Name() string {
+	if c.APIToken != nil {
+		return "token:" + c.APIToken.ID
+	}
+	return c.User.ID
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,7 +22,8 @@ const (
 	writeTimeout = 10 * time.Second
 )
 
-// Message is one event. Data must be a single line, as JSON is.
+// Message is one event. Data must be a single line, as JSON is; what would break
+// a line in ID or Event is left out.
 type Message struct {
 	ID    string // not sent when empty
 	Event string // not sent when empty
@@ -34,18 +36,31 @@ func (m Message) Bytes() []byte {
 	b.Grow(len(m.ID) + len(m.Event) + len(m.Data) + 24)
 	if m.ID != "" {
 		b.WriteString("id: ")
-		b.WriteString(m.ID)
+		b.WriteString(oneLine(m.ID))
 		b.WriteByte('\n')
 	}
 	if m.Event != "" {
 		b.WriteString("event: ")
-		b.WriteString(m.Event)
+		b.WriteString(oneLine(m.Event))
 		b.WriteByte('\n')
 	}
 	b.WriteString("data: ")
 	b.Write(m.Data)
 	b.WriteString("\n\n")
 	return b.Bytes()
+}
+
+// oneLine leaves out line breaks, and the NUL for which a client ignores an id.
+func oneLine(s string) string {
+	if !strings.ContainsAny(s, "\r\n\x00") {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '\r' || r == '\n' || r == 0 {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // Stream is the answer to one request. One goroutine at a time writes it.

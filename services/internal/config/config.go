@@ -6,6 +6,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -43,11 +44,16 @@ type Config struct {
 	SMBDomain       string   `env:"SMB_DOMAIN"`
 	SMBPort         int      `env:"SMB_PORT" envDefault:"445"`
 
-	JWTSecretKey       string   `env:"JWT_SECRET_KEY" secret:"true"`
-	JWTExpirationHours int      `env:"JWT_EXPIRATION_HOURS" envDefault:"8"`
-	CORSOrigins        []string `env:"CORS_ORIGINS"`
-	AdminUserID        string   `env:"ADMIN_USER_ID" envDefault:"admin"`
-	AdminPassword      string   `env:"ADMIN_PASSWORD" secret:"true"`
+	JWTSecretKey         string   `env:"JWT_SECRET_KEY" secret:"true"`
+	JWTSecretKeyPrevious string   `env:"JWT_SECRET_KEY_PREVIOUS" secret:"true"` // still verifies, while a key is changed
+	JWTExpirationHours   int      `env:"JWT_EXPIRATION_HOURS" envDefault:"8"`
+	CORSOrigins          []string `env:"CORS_ORIGINS"`
+	AdminUserID          string   `env:"ADMIN_USER_ID" envDefault:"admin"`
+	AdminPassword        string   `env:"ADMIN_PASSWORD" secret:"true"`
+	ScanPublic           bool     `env:"SCAN_PUBLIC" envDefault:"false"`
+	TLSCert              string   `env:"TLS_CERT"`
+	TLSKey               string   `env:"TLS_KEY"`
+	TrustedProxies       []string `env:"TRUSTED_PROXIES"`
 
 	TZ          string `env:"TZ"`
 	HTTPAddr    string `env:"HTTP_ADDR" envDefault:":3004"`
@@ -119,6 +125,11 @@ func (c *Config) validate() []string {
 	check(len(c.IBStorageDrives) > 0 && !slices.Contains(c.IBStorageDrives, ""), "IB_STORAGE_DRIVES", "list the shares of the USB drives, as e$,f$,g$")
 	check(c.JWTExpirationHours > 0 && c.JWTExpirationHours <= 24*366, "JWT_EXPIRATION_HOURS", "%d is not between 1 and %d", c.JWTExpirationHours, 24*366)
 	check(c.JWTSecretKey == "" || len(c.JWTSecretKey) >= 32, "JWT_SECRET_KEY", "has %d bytes: use 32 or more", len(c.JWTSecretKey))
+	check(c.JWTSecretKeyPrevious == "" || len(c.JWTSecretKeyPrevious) >= 32, "JWT_SECRET_KEY_PREVIOUS", "has %d bytes: use 32 or more", len(c.JWTSecretKeyPrevious))
+	check((c.TLSCert == "") == (c.TLSKey == ""), "TLS_CERT", "TLS_CERT and TLS_KEY belong together: set both or neither")
+	for _, p := range c.TrustedProxies {
+		check(isNetwork(p), "TRUSTED_PROXIES", "%q is neither an address nor a network, as 10.0.0.5 or 10.0.0.0/8", p)
+	}
 	check(c.AdminUserID != "" && len(c.AdminUserID) <= 20, "ADMIN_USER_ID", "must have 1 to 20 characters")
 	check(len(c.AdminPassword) <= 72, "ADMIN_PASSWORD", "has over 72 bytes, which bcrypt cannot tell apart")
 	check(isListenAddr(c.HTTPAddr), "HTTP_ADDR", "%q is not host:port, as :3004 or 127.0.0.1:3004", c.HTTPAddr)
@@ -140,7 +151,7 @@ func (c *Config) validate() []string {
 	check(err == nil, "SCAN_HOURS", "%q is not HH:MM-HH:MM, as 06:00-23:00", c.ScanHours)
 	for _, o := range c.CORSOrigins {
 		u, err := url.Parse(o)
-		check(err == nil && u.Scheme != "" && u.Host != "" && strings.Trim(u.Path, "/") == "", "CORS_ORIGINS", "%q is not an origin, as http://localhost:3004", o)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && strings.Trim(u.Path, "/") == "", "CORS_ORIGINS", "%q is not an origin, as http://localhost:3004", o)
 	}
 	check((c.User == "") == (c.Pass == ""), "USER", "USER and PASS belong together: set both or neither")
 	check(c.SMBPass == "" || c.Pass == c.SMBPass || !c.sameDomainAccount(), "SMB_PASS", "it differs from PASS, for the same account of a domain: one of them is wrong, and would lock it")
@@ -190,6 +201,14 @@ func isListenAddr(s string) bool {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && n < 1<<16
+}
+
+func isNetwork(s string) bool {
+	_, err := netip.ParsePrefix(s)
+	if err != nil {
+		_, err = netip.ParseAddr(s)
+	}
+	return err == nil
 }
 
 // parseDays reads Mon-Fri, or Mon,Wed,Sat, or both mixed. Days go 0 Sunday to

@@ -60,7 +60,7 @@ func Load(environ []string, path string) (*Config, error) {
 // trimLists removes the blanks around the entries of lists: a share named
 // " f$" would be looked for, and conclusively not be there.
 func trimLists(c *Config) {
-	for _, list := range [][]string{c.IBStorageDrives, c.CORSOrigins, c.BackupPatterns} {
+	for _, list := range [][]string{c.IBStorageDrives, c.CORSOrigins, c.BackupPatterns, c.TrustedProxies} {
 		for i := range list {
 			list[i] = strings.TrimSpace(list[i])
 		}
@@ -178,6 +178,8 @@ func typeWord(t reflect.Type) string {
 	switch t.String() {
 	case "int":
 		return "whole number"
+	case "bool":
+		return "truth value: use true or false"
 	case "time.Duration":
 		return "duration, as 30s, 5m or 26h"
 	case "config.Size":

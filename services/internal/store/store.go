@@ -112,6 +112,8 @@ type Batch struct {
 	Looks       []Look
 	Outlets     []Outlet
 	Quarantined []Quarantined
+	// Released are sequences that leave the quarantine.
+	Released []uint64
 }
 
 // Query selects rows of one stat table. Zero fields do not select.
@@ -191,19 +193,7 @@ type Backend interface {
 	// all.
 	Quarantine(ctx context.Context, limit int) ([]Quarantined, error)
 
-	// User finds a user, ignoring the case of the id. Errors: ErrNotFound.
-	User(ctx context.Context, id string) (User, error)
-	// CountUsers counts all users, active or not.
-	CountUsers(ctx context.Context) (int, error)
-	// AddUser makes a user, who must pass Check. Errors: ErrExists.
-	AddUser(ctx context.Context, u User) error
-	// SignInFailed adds one to LoginFalseAttempt and returns the new count,
-	// exact under parallel calls. Errors: ErrNotFound.
-	SignInFailed(ctx context.Context, id string) (int, error)
-	// SignedIn sets LoginFalseAttempt to 0 and LoginActiveTime to at, unless
-	// the count has reached lockAt meanwhile: then it changes nothing and
-	// returns false. Errors: ErrNotFound.
-	SignedIn(ctx context.Context, id string, at time.Time, lockAt int) (bool, error)
+	Access
 
 	// Exclusive runs f while nobody else migrates the database or is in
 	// Exclusive. It waits for whoever is, and returns f's error.

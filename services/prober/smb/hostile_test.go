@@ -230,24 +230,6 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestEntries: a listing whose entries do not follow each other is none.
-func TestEntries(t *testing.T) {
-	t.Parallel()
-	for _, offset := range []uint32{1, 4, 8, 104, 105, 120, 300, 1000, 100_000, 1 << 31, 1<<32 - 1} {
-		f := fault.To(smbserver.QueryDirectory, 1, fault.NextEntry(offset))
-		t.Run(f.String(), func(t *testing.T) {
-			t.Parallel()
-			o := faulty(t, f)
-			r := look(t, patience, dOnly(o.Addr()))[events.DDrive]
-			if e := lookError(r); e == nil || e.Code != events.CauseProtocolError || e.Step != smb.StepList || !strings.Contains(e.Detail, "malformed") {
-				t.Errorf("%+v", e)
-			}
-			checkNothingSeen(t, r)
-			gone(t, o)
-		})
-	}
-}
-
 // TestPending: an answer that says "wait" and then comes is an answer.
 func TestPending(t *testing.T) {
 	t.Parallel()

@@ -142,7 +142,12 @@ func newStage(t testing.TB) *stage {
 }
 
 // outcomes counts how conversations ended.
-type outcomes struct{ looks, ok, conclusive, inconclusive atomic.Int64 }
+type outcomes struct {
+	looks, ok, conclusive, inconclusive atomic.Int64
+
+	mu      sync.Mutex
+	longest time.Duration
+}
 
 // run holds a conversation and lets judge say what is wrong about its end.
 func (s *stage) run(t testing.TB, m mutation, ended *outcomes) {
@@ -154,9 +159,13 @@ func (s *stage) run(t testing.TB, m mutation, ended *outcomes) {
 	defer cancel()
 	began := time.Now()
 	results := smb.Look(ctx, smb.Options{}, bothModes(o.Addr(), account()), today(began))
-	if took := time.Since(began); took > mutationTime+mutationLate {
+	took := time.Since(began)
+	if took > mutationTime+mutationLate {
 		t.Errorf("%s: the look took %v", m, took)
 	}
+	ended.mu.Lock()
+	ended.longest = max(ended.longest, took)
+	ended.mu.Unlock()
 	if _, err := json.Marshal(results); err != nil {
 		t.Errorf("%s: what was seen cannot be stored: %v", m, err)
 	}
@@ -193,8 +202,8 @@ func mutate(t testing.TB, next func() (seed uint64, ok bool)) *outcomes {
 		})
 	}
 	workers.Wait()
-	t.Logf("%d looks: %d ok, %d else conclusive, %d inconclusive",
-		ended.looks.Load(), ended.ok.Load(), ended.conclusive.Load(), ended.inconclusive.Load())
+	t.Logf("%d looks: %d ok, %d else conclusive, %d inconclusive; the longest took %v, with a deadline of %v",
+		ended.looks.Load(), ended.ok.Load(), ended.conclusive.Load(), ended.inconclusive.Load(), ended.longest, mutationTime)
 	return &ended
 }
 

@@ -188,3 +188,30 @@ func TestSambaWhileWritten(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSambaSpeaksEveryDialect, encrypted too where there is encryption: what
+// guards the conversation must not be in the way of an honest server.
+func TestSambaSpeaksEveryDialect(t *testing.T) {
+	t.Parallel()
+	for _, encrypt := range []string{"off", "required"} {
+		for _, dialect := range []string{"SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11"} {
+			if encrypt == "required" && dialect < "SMB3" {
+				continue // there is none
+			}
+			t.Run(dialect+"/"+encrypt, func(t *testing.T) {
+				t.Parallel()
+				s := sambatest.Start(t, sambatest.Config{Options: []string{"server max protocol = " + dialect, "server smb encrypt = " + encrypt}})
+				const files = 600 // more than one answer of the oldest dialect holds
+				for i := range files {
+					sambatest.Write(t, filepath.Join(s.Dir(t, 0, "d$"), fleet.BackupFolder, fmt.Sprintf("DB_%d.bak", i)), 4096, time.Now())
+				}
+				sambatest.Write(t, filepath.Join(s.Dir(t, 0, "h$"), fleet.BackupFolder, "DB.bak"), 4096, time.Now())
+				for mode, r := range look(t, patience, bothModes(s.Addr(0), smb.NewCredential(s.User, s.Password, ""))) {
+					if v := judge(r); v.Cause != events.CauseOK || mode == events.DDrive && r.Drives[0].FileCount != files {
+						t.Errorf("%s: %s: %s", mode, v.Cause, v.Detail)
+					}
+				}
+			})
+		}
+	}
+}

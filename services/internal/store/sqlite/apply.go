@@ -12,33 +12,38 @@ import (
 
 // Checkpoint is the zero value before the first batch.
 func (s *Store) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
-	var c store.Checkpoint
-	err := s.reader.QueryRowContext(ctx, "SELECT Stream, Seq FROM MonitorCheckpoint").Scan(&c.Stream, &c.Seq)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return store.Checkpoint{}, fmt.Errorf("read the checkpoint: %w", explain(err))
-	}
-	return c, nil
+	return tables{s.reader}.Checkpoint(ctx)
 }
 
 // Apply applies b in one transaction. Errors: store.ErrFenced.
 func (s *Store) Apply(ctx context.Context, b store.Batch) error {
-	if err := b.Check(); err != nil {
-		return fmt.Errorf("apply a batch: %w", err)
+	err := b.Check()
+	if err == nil {
+		err = s.write(ctx, func(w *writing) error { return w.batch(b) })
 	}
-	p, err := s.statements(ctx)
 	if err != nil {
 		return fmt.Errorf("apply a batch: %w", err)
+	}
+	return nil
+}
+
+// write runs f in one transaction, which nobody else's write comes between.
+func (s *Store) write(ctx context.Context, f func(*writing) error) error {
+	p, err := s.statements(ctx)
+	if err != nil {
+		return err
 	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("apply a batch: %w", explain(err))
+		return explain(err)
 	}
 	w := &writing{tx: tx, of: p, bound: map[*sql.Stmt]*sql.Stmt{}, outer: ctx, ctx: context.WithoutCancel(ctx)}
-	if err := w.batch(b); err != nil {
-		return fmt.Errorf("apply a batch: %w", errors.Join(explain(err), rollback(tx)))
+	err = f(w)
+	if err == nil {
+		err = tx.Commit()
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("apply a batch: %w", errors.Join(explain(err), rollback(tx)))
+	if err != nil {
+		return errors.Join(explain(err), rollback(tx))
 	}
 	return nil
 }
@@ -81,21 +86,40 @@ func (w *writing) batch(b store.Batch) error {
 		return err
 	}
 	for _, o := range b.Outlets {
-		if err := errors.Join(w.outer.Err(), w.outlet(o.Normal())); err != nil {
+		if err := errors.Join(w.outer.Err(), w.outlet(o.Normal(), false)); err != nil {
 			return fmt.Errorf("outlet %q: %w", o.Code, err)
 		}
 	}
 	if err := w.looks(b.Looks); err != nil {
 		return err
 	}
-	for _, q := range b.Quarantined {
+	if err := w.quarantine(w.of.quarantine, b.Quarantined); err != nil {
+		return err
+	}
+	if err := w.release(b.Released); err != nil {
+		return err
+	}
+	return w.outer.Err()
+}
+
+func (w *writing) quarantine(how *sql.Stmt, events []store.Quarantined) error {
+	for _, q := range events {
 		stored := q.Stored.Truncate(time.Microsecond)
-		_, err := w.exec(w.of.quarantine, q.Seq, q.Subject, q.Type, formatTime(&stored, ourTime), q.Reason, q.Header, q.Data)
+		_, err := w.exec(how, q.Seq, q.Subject, q.Type, formatTime(&stored, ourTime), q.Reason, q.Header, q.Data)
 		if err := errors.Join(w.outer.Err(), err); err != nil {
 			return fmt.Errorf("quarantine event %d: %w", q.Seq, err)
 		}
 	}
-	return w.outer.Err()
+	return nil
+}
+
+func (w *writing) release(seqs []uint64) error {
+	for _, seq := range seqs {
+		if _, err := w.exec(w.of.release, seq); err != nil {
+			return fmt.Errorf("release event %d from quarantine: %w", seq, err)
+		}
+	}
+	return nil
 }
 
 // fence moves the checkpoint from old to next, and refuses where it is not at

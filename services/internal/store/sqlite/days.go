@@ -24,19 +24,30 @@ const (
 		WHERE s.ScanDate = ?) WHERE Mode = ? AND ScanDate = ?`
 )
 
+// markedDays are scan dates of each mode.
+type markedDays map[events.Mode]map[events.Date]bool
+
+// touch marks a day, whose rows have changed, as to be counted anew.
+func (w *writing) touch(marked markedDays, m events.Mode, d events.Date) error {
+	if marked[m][d] {
+		return nil
+	}
+	if marked[m] == nil {
+		marked[m] = map[events.Date]bool{}
+	}
+	marked[m][d] = true
+	if _, err := w.exec(w.of.touch, m, d); err != nil {
+		return fmt.Errorf("mark %s: %w", d, err)
+	}
+	return nil
+}
+
 // days marks the days of the batch, and counts some that it left alone.
 func (w *writing) days(best map[day]store.Look) error {
-	touched := map[events.Mode]map[events.Date]bool{}
+	touched := markedDays{}
 	for d := range best {
-		if touched[d.mode] == nil {
-			touched[d.mode] = map[events.Date]bool{}
-		}
-		if touched[d.mode][d.date] {
-			continue
-		}
-		touched[d.mode][d.date] = true
-		if _, err := w.exec(w.of.touch, d.mode, d.date); err != nil {
-			return fmt.Errorf("mark %s: %w", d.date, err)
+		if err := w.touch(touched, d.mode, d.date); err != nil {
+			return err
 		}
 	}
 	for mode, dates := range touched {

@@ -139,7 +139,7 @@ func TestUserPutInByHand(t *testing.T) {
 	if err != nil || u.Type != "S" || !u.Active || u.PasswordHash != "hash" || u.LoginFalseAttempt != 0 {
 		t.Fatalf("%+v, %v", u, err)
 	}
-	if n, err := s.SignInFailed(t.Context(), "Jo"); err != nil || n != 1 {
+	if n, err := s.SignInFailed(t.Context(), "Jo", nil); err != nil || n != 1 {
 		t.Fatalf("count %d, %v", n, err)
 	}
 	if ok, err := s.SignedIn(t.Context(), "Jo", time.Now(), 5); err != nil || !ok {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"backupmonitor/events"
@@ -14,6 +13,8 @@ const sqlPast = `SELECT OutletServer, ScanDate, Status, LastBackupTaken, BackupF
 	DriveLetter, EventID, Seq, Stored, Evidence, Cause, Conclusive, Server, SizeBytes, ObservedAt, DurationMS, ClockSkewMS,
 	FreeBytes, TotalBytes, ScanID, NULL
 	FROM MonitorHistory WHERE Mode = ? AND Seq > ?%s ORDER BY Seq LIMIT ?`
+
+const sqlNewest = `SELECT Seq, Subject, Type, Stored, Reason, Header, Data FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?`
 
 // History hands the looks behind the rows to each, in the order of the log.
 func (s *Store) History(ctx context.Context, q store.Query, each func(store.Look) error) error {
@@ -58,31 +59,23 @@ func (s *Store) past(ctx context.Context, q store.Query, after uint64) (page []s
 }
 
 // Quarantine lists the newest quarantined events, newest first.
-func (s *Store) Quarantine(ctx context.Context, limit int) (found []store.Quarantined, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("read the quarantine: %w", explain(err))
-		}
-	}()
+func (s *Store) Quarantine(ctx context.Context, limit int) ([]store.Quarantined, error) {
 	if limit <= 0 {
 		limit = -1
 	}
-	rows, err := s.reader.QueryContext(ctx,
-		"SELECT Seq, Subject, Type, Stored, Reason, Header, Data FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?", limit)
+	found, err := collect(ctx, s.reader, scanQuarantined, sqlNewest, limit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the quarantine: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var q store.Quarantined
-		var stored sql.NullString
-		if err := rows.Scan(&q.Seq, &q.Subject, &q.Type, &stored, &q.Reason, &q.Header, &q.Data); err != nil {
-			return nil, err
-		}
-		if t := parseTime(stored); t != nil {
-			q.Stored = *t
-		}
-		found = append(found, q)
+	return found, nil
+}
+
+func scanQuarantined(rows *sql.Rows) (store.Quarantined, error) {
+	var q store.Quarantined
+	var stored sql.NullString
+	err := rows.Scan(&q.Seq, &q.Subject, &q.Type, &stored, &q.Reason, &q.Header, &q.Data)
+	if t := parseTime(stored); t != nil {
+		q.Stored = *t
 	}
-	return found, rows.Err()
+	return q, err
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
@@ -44,10 +45,7 @@ func (w *writing) history(l store.Look) (bool, error) {
 	if _, err := table(l.Mode); err != nil {
 		return false, err
 	}
-	n, err := w.exec(w.of.history, l.Seq, l.EventID, formatTime(&l.Stored, ourTime), l.Mode, events.Key(l.Outlet), l.Outlet,
-		l.ScanDate, l.Status, l.Cause, l.Conclusive, l.Evidence, formatTime(l.LastBackupTaken, ourTime), orNull(l.BackupFile),
-		orNull(l.BackupFileSize), orNull(l.Duration), orNull(l.ErrorDetails), orNull(l.DriveLetter), orNull(l.Server),
-		l.SizeBytes, formatTime(l.ObservedAt, ourTime), l.DurationMS, l.ClockSkewMS, l.FreeBytes, l.TotalBytes, orNull(l.ScanID))
+	n, err := w.line(w.of.history, l)
 	if err != nil || n == 1 {
 		return err == nil, err
 	}
@@ -61,6 +59,13 @@ func (w *writing) history(l store.Look) (bool, error) {
 	return false, nil
 }
 
+func (w *writing) line(how *sql.Stmt, l store.Look) (int64, error) {
+	return w.exec(how, l.Seq, l.EventID, formatTime(&l.Stored, ourTime), l.Mode, events.Key(l.Outlet), l.Outlet,
+		l.ScanDate, l.Status, l.Cause, l.Conclusive, l.Evidence, formatTime(l.LastBackupTaken, ourTime), orNull(l.BackupFile),
+		orNull(l.BackupFileSize), orNull(l.Duration), orNull(l.ErrorDetails), orNull(l.DriveLetter), orNull(l.Server),
+		l.SizeBytes, formatTime(l.ObservedAt, ourTime), l.DurationMS, l.ClockSkewMS, l.FreeBytes, l.TotalBytes, orNull(l.ScanID))
+}
+
 // stat makes l the day's row if it beats the one that stands.
 func (w *writing) stat(d day, l store.Look) error {
 	spelled, evidence, seq, err := w.standing(d, l.Outlet)
@@ -70,6 +75,11 @@ func (w *writing) stat(d day, l store.Look) error {
 	if spelled != "" && !l.Beats(evidence, seq) {
 		return nil
 	}
+	return w.put(d, spelled, l)
+}
+
+// put writes l as the day's row in place of the one spelled so, "" for none.
+func (w *writing) put(d day, spelled string, l store.Look) error {
 	values := []any{
 		l.Outlet, l.Status, formatTime(l.LastBackupTaken, originalTime), orNull(l.BackupFile), orNull(l.BackupFileSize),
 		orNull(l.Duration), orNull(l.ErrorDetails),
@@ -77,9 +87,13 @@ func (w *writing) stat(d day, l store.Look) error {
 	if d.mode == events.IBStorage {
 		values = append(values, orNull(l.DriveLetter))
 	}
-	updated := int64(0)
-	if spelled != "" {
-		if updated, err = w.exec(w.of.rowUpdate[d.mode], append(values, spelled, d.date)...); err != nil {
+	var updated int64
+	for _, spelling := range slices.Compact([]string{spelled, l.Outlet}) { // where it is not as it was noted, it may be there as it is to be
+		if updated > 0 || spelled == "" {
+			break
+		}
+		var err error
+		if updated, err = w.exec(w.of.rowUpdate[d.mode], append(values, spelling, d.date)...); err != nil {
 			return err
 		}
 	}
@@ -88,7 +102,7 @@ func (w *writing) stat(d day, l store.Look) error {
 			return err
 		}
 	}
-	_, err = w.exec(w.of.beside, d.mode, d.key, d.date, l.Outlet, l.EventID, l.Seq, formatTime(&l.Stored, ourTime), l.Evidence,
+	_, err := w.exec(w.of.beside, d.mode, d.key, d.date, l.Outlet, l.EventID, l.Seq, formatTime(&l.Stored, ourTime), l.Evidence,
 		l.Cause, l.Conclusive, orNull(l.Server), l.SizeBytes, formatTime(l.ObservedAt, ourTime), l.DurationMS, l.ClockSkewMS,
 		l.FreeBytes, l.TotalBytes, orNull(l.ScanID))
 	return err
@@ -108,8 +122,9 @@ func (w *writing) standing(d day, outlet string) (spelled string, evidence event
 	return outlet, events.EvidenceImported, 0, nil
 }
 
-// outlet writes a registration unless a newer one is there.
-func (w *writing) outlet(o store.Outlet) error {
+// outlet writes a registration unless a newer one is there, or, where it is
+// put right, whatever is there.
+func (w *writing) outlet(o store.Outlet, whatever bool) error {
 	key := events.Key(o.Code)
 	var spelled string
 	var seq uint64
@@ -117,9 +132,9 @@ func (w *writing) outlet(o store.Outlet) error {
 	switch {
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return err
-	case err == nil && seq >= o.Seq:
+	case err == nil && seq >= o.Seq && !whatever:
 		return nil
-	case err == nil && spelled != o.Code:
+	case err == nil && spelled != o.Code && events.Key(spelled) == key:
 		if _, err := w.exec(w.of.respell, o.Code, spelled); err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	driver "modernc.org/sqlite"
@@ -47,6 +48,8 @@ type Store struct {
 	ready *statements // prepared on the writer; nil before the first need
 
 	alone chan struct{} // taken by whoever is in Exclusive
+
+	staged atomic.Bool // a staging is open
 }
 
 var _ store.Backend = (*Store)(nil)

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"backupmonitor/services/internal/store"
@@ -15,27 +14,20 @@ const sqlActive = `SELECT o.OutletCode, o.IPAddress, o.OutletName, o.ActiveDepot
 	WHERE o.ActiveDepot = 'Y' COLLATE NOCASE ORDER BY o.OutletCode COLLATE NOCASE, o.OutletCode`
 
 // ActiveOutlets lists the outlets with ActiveDepot Y, by code.
-func (s *Store) ActiveOutlets(ctx context.Context) (found []store.Outlet, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("list the active outlets: %w", explain(err))
-		}
-	}()
-	rows, err := s.reader.QueryContext(ctx, sqlActive)
+func (s *Store) ActiveOutlets(ctx context.Context) ([]store.Outlet, error) {
+	found, err := collect(ctx, s.reader, scanOutlet, sqlActive)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list the active outlets: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var o store.Outlet
-		var address, name, active, group, paused, source sql.NullString
-		var age sql.NullInt64
-		if err := rows.Scan(&o.Code, &address, &name, &active, &group, &paused, &age, &source, &o.Seq); err != nil {
-			return nil, err
-		}
-		o.Address, o.Name, o.Group, o.Source = address.String, name.String, group.String, source.String
-		o.Active, o.PausedUntil, o.MaxAgeSeconds = isFlag(active), parseTime(paused), readInt(age)
-		found = append(found, o)
-	}
-	return found, rows.Err()
+	return found, nil
+}
+
+func scanOutlet(rows *sql.Rows) (store.Outlet, error) {
+	var o store.Outlet
+	var address, name, active, group, paused, source sql.NullString
+	var age sql.NullInt64
+	err := rows.Scan(&o.Code, &address, &name, &active, &group, &paused, &age, &source, &o.Seq)
+	o.Address, o.Name, o.Group, o.Source = address.String, name.String, group.String, source.String
+	o.Active, o.PausedUntil, o.MaxAgeSeconds = isFlag(active), parseTime(paused), readInt(age)
+	return o, err
 }

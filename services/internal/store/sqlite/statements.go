@@ -14,10 +14,15 @@ const (
 	sqlFence = `UPDATE MonitorCheckpoint SET Stream = ?, Seq = ? WHERE ID = 1 AND Stream = ? AND Seq = ?`
 	sqlBegin = `INSERT INTO MonitorCheckpoint (ID, Stream, Seq) VALUES (1, ?, ?) ON CONFLICT DO NOTHING`
 
-	sqlHistory = `INSERT INTO MonitorHistory (Seq, EventID, Stored, Mode, OutletKey, OutletServer, ScanDate, Status, Cause,
+	historyColumns = `Seq, EventID, Stored, Mode, OutletKey, OutletServer, ScanDate, Status, Cause,
 		Conclusive, Evidence, LastBackupTaken, BackupFile, BackupFileSize, Duration, ErrorDetails, DriveLetter,
-		Server, SizeBytes, ObservedAt, DurationMS, ClockSkewMS, FreeBytes, TotalBytes, ScanID)
+		Server, SizeBytes, ObservedAt, DurationMS, ClockSkewMS, FreeBytes, TotalBytes, ScanID`
+	sqlHistory = `INSERT INTO MonitorHistory (` + historyColumns + `)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`
+	// What a rebuild puts right: another line of the same sequence or the same
+	// event goes.
+	sqlHistoryPut = `INSERT OR REPLACE INTO MonitorHistory (` + historyColumns + `)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 	sqlKnown = `SELECT COUNT(*) FROM MonitorHistory WHERE EventID = ?`
 
 	sqlStanding = `SELECT OutletServer, Evidence, Seq FROM MonitorStat WHERE Mode = ? AND OutletKey = ? AND ScanDate = ?`
@@ -50,6 +55,9 @@ const (
 
 	sqlQuarantine = `INSERT INTO MonitorQuarantine (Seq, Subject, Type, Stored, Reason, Header, Data)
 		VALUES (?,?,?,?,?,?,?) ON CONFLICT (Seq) DO NOTHING`
+	sqlQuarantinePut = `INSERT OR REPLACE INTO MonitorQuarantine (Seq, Subject, Type, Stored, Reason, Header, Data)
+		VALUES (?,?,?,?,?,?,?)`
+	sqlRelease = `DELETE FROM MonitorQuarantine WHERE Seq = ?`
 )
 
 // statements are what Apply runs, prepared on the writing connection.
@@ -58,6 +66,7 @@ type statements struct {
 	history, known, standing, beside       *sql.Stmt
 	registered, outlet, respell, ourOutlet *sql.Stmt
 	quarantine, touch, uncounted           *sql.Stmt
+	release, historyPut, quarantinePut     *sql.Stmt
 	rowExists, rowUpdate, rowInsert        map[events.Mode]*sql.Stmt
 	countDay                               map[events.Mode]*sql.Stmt
 	all                                    []*sql.Stmt
@@ -93,8 +102,9 @@ func (p *statements) prepare(ctx context.Context, db *sql.DB) error {
 	}{
 		{&p.fence, sqlFence}, {&p.begin, sqlBegin}, {&p.history, sqlHistory}, {&p.known, sqlKnown},
 		{&p.standing, sqlStanding}, {&p.beside, sqlBeside}, {&p.registered, sqlRegistered}, {&p.outlet, sqlOutlet},
-		{&p.respell, sqlRespell}, {&p.ourOutlet, sqlOurOutlet}, {&p.quarantine, sqlQuarantine},
+		{&p.respell, sqlRespell}, {&p.ourOutlet, sqlOurOutlet}, {&p.quarantine, sqlQuarantine}, {&p.release, sqlRelease},
 		{&p.touch, sqlTouch}, {&p.uncounted, sqlUncounted},
+		{&p.historyPut, sqlHistoryPut}, {&p.quarantinePut, sqlQuarantinePut},
 	} {
 		if err := one(x.to, x.text); err != nil {
 			return err

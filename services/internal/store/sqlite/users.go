@@ -16,11 +16,16 @@ import (
 // ours, and is found by the exact id.
 const (
 	whoseRow  = ` WHERE UserID = COALESCE((SELECT UserID FROM MonitorUser WHERE UserKey = ?), ?)`
-	sqlUser   = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, CAST(LoginActiveTime AS TEXT) FROM UserManager` + whoseRow
+	sqlList   = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, CAST(LoginActiveTime AS TEXT) FROM UserManager`
+	sqlUser   = sqlList + whoseRow
 	sqlUsers  = `SELECT COUNT(*) FROM UserManager`
 	sqlThere  = `SELECT COUNT(*) FROM UserManager` + whoseRow
 	sqlFailed = `UPDATE UserManager SET LoginFalseAttempt = COALESCE(LoginFalseAttempt, 0) + 1` + whoseRow + ` RETURNING LoginFalseAttempt`
 	sqlSigned = `UPDATE UserManager SET LoginFalseAttempt = 0, LoginActiveTime = ?` + whoseRow + ` AND COALESCE(LoginFalseAttempt, 0) < ?`
+
+	sqlChange = `UPDATE UserManager SET UserName = ?, Designation = ?, UserType = ?, Password = ?, Status = ?, Avatar = ?, LoginFalseAttempt = ?,
+		LoginActiveTime = ? WHERE UserID = ?`
+	sqlOtherAdmins = `SELECT COUNT(*) FROM UserManager WHERE UserID <> ? AND UPPER(TRIM(UserType)) = 'A' AND UPPER(TRIM(Status)) = 'Y'`
 
 	sqlAddUser = `INSERT INTO UserManager (UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt,
 		LoginActiveTime) VALUES (?,?,?,?,?,?,?,?,?)`
@@ -29,21 +34,49 @@ const (
 
 // User finds a user, ignoring the case of the id. Errors: store.ErrNotFound.
 func (s *Store) User(ctx context.Context, id string) (store.User, error) {
+	u, err := readUser(s.reader.QueryRowContext(ctx, sqlUser, events.Key(id), strings.TrimSpace(id)).Scan)
+	if err != nil {
+		return store.User{}, fmt.Errorf("read user %q: %w", id, explain(err))
+	}
+	return u, nil
+}
+
+// readUser reads a row of sqlList. Errors: store.ErrNotFound.
+func readUser(scan func(...any) error) (store.User, error) {
 	var u store.User
 	var name, designation, kind, hash, status, avatar, at sql.NullString
 	var attempts sql.NullInt64
-	err := s.reader.QueryRowContext(ctx, sqlUser, events.Key(id), strings.TrimSpace(id)).
-		Scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at)
+	err := scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at)
 	if errors.Is(err, sql.ErrNoRows) {
-		return store.User{}, fmt.Errorf("user %q: %w", id, store.ErrNotFound)
+		return store.User{}, store.ErrNotFound
 	}
 	if err != nil {
-		return store.User{}, fmt.Errorf("read user %q: %w", id, explain(err))
+		return store.User{}, err
 	}
 	u.Name, u.Designation, u.Type = name.String, designation.String, strings.ToUpper(strings.TrimSpace(kind.String))
 	u.PasswordHash, u.Avatar, u.Active = strings.TrimSpace(hash.String), avatar.String, isFlag(status)
 	u.LoginFalseAttempt, u.LoginActiveTime = int(attempts.Int64), parseTime(at)
 	return u, nil
+}
+
+// Users lists all users, by id.
+func (s *Store) Users(ctx context.Context) (list []store.User, err error) {
+	rows, err := s.reader.QueryContext(ctx, sqlList+" ORDER BY UserID COLLATE NOCASE, UserID")
+	if err != nil {
+		return nil, fmt.Errorf("list the users: %w", explain(err))
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		u, err := readUser(rows.Scan)
+		if err != nil {
+			return nil, fmt.Errorf("list the users: %w", explain(err))
+		}
+		list = append(list, u)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list the users: %w", explain(err))
+	}
+	return list, nil
 }
 
 // CountUsers counts all users, active or not.
@@ -56,22 +89,67 @@ func (s *Store) CountUsers(ctx context.Context) (int, error) {
 }
 
 // AddUser makes a user. Errors: store.ErrExists.
-func (s *Store) AddUser(ctx context.Context, u store.User) error {
+func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) error {
 	u.ID = strings.TrimSpace(u.ID)
 	if err := u.Check(); err != nil {
 		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
-	tx, err := s.writer.BeginTx(ctx, nil)
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if err := addUser(ctx, tx, u); err != nil {
+			return err
+		}
+		return putNotes(ctx, tx, notes...)
+	})
 	if err != nil {
-		return fmt.Errorf("add user %q: %w", u.ID, explain(err))
-	}
-	if err := addUser(ctx, tx, u); err != nil {
-		return fmt.Errorf("add user %q: %w", u.ID, errors.Join(explain(err), rollback(tx)))
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("add user %q: %w", u.ID, errors.Join(explain(err), rollback(tx)))
+		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
 	return nil
+}
+
+// ChangeUser hands the user to change and writes what that made of it. Only
+// one transaction writes at a time, so that what was read stays true. Errors:
+// store.ErrNotFound, store.ErrLastAdmin, change's.
+func (s *Store) ChangeUser(ctx context.Context, id string, change func(*store.User) ([]store.Note, error)) (store.User, error) {
+	var u store.User
+	err := s.transact(ctx, func(tx *sql.Tx) (err error) {
+		u, err = changeUser(ctx, tx, id, change)
+		return err
+	})
+	if err != nil {
+		return store.User{}, fmt.Errorf("change user %q: %w", id, err)
+	}
+	return u, nil
+}
+
+func changeUser(ctx context.Context, tx *sql.Tx, id string, change func(*store.User) ([]store.Note, error)) (store.User, error) {
+	was, err := readUser(tx.QueryRowContext(ctx, sqlUser, events.Key(id), strings.TrimSpace(id)).Scan)
+	if err != nil {
+		return was, err
+	}
+	u := was
+	notes, err := change(&u)
+	if err != nil {
+		return u, err
+	}
+	u.ID = was.ID
+	if err := u.Check(); err != nil {
+		return u, err
+	}
+	if was.ActiveAdmin() && !u.ActiveAdmin() {
+		var others int
+		if err := tx.QueryRowContext(ctx, sqlOtherAdmins, u.ID).Scan(&others); err != nil {
+			return u, err
+		}
+		if others == 0 {
+			return u, store.ErrLastAdmin
+		}
+	}
+	_, err = tx.ExecContext(ctx, sqlChange, u.Name, u.Designation, u.Type, u.PasswordHash, flag(u.Active), u.Avatar,
+		u.LoginFalseAttempt, formatTime(u.LoginActiveTime, originalTime), u.ID)
+	if err != nil {
+		return u, err
+	}
+	return u, putNotes(ctx, tx, notes...)
 }
 
 func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {
@@ -94,39 +172,51 @@ func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {
 
 // SignInFailed adds one to LoginFalseAttempt and returns the new count.
 // Errors: store.ErrNotFound.
-func (s *Store) SignInFailed(ctx context.Context, id string) (int, error) {
+func (s *Store) SignInFailed(ctx context.Context, id string, note func(failures int) store.Note) (int, error) {
 	var n int
-	err := s.writer.QueryRowContext(ctx, sqlFailed, events.Key(id), strings.TrimSpace(id)).Scan(&n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("user %q: %w", id, store.ErrNotFound)
-	}
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, sqlFailed, events.Key(id), strings.TrimSpace(id)).Scan(&n)
+		if errors.Is(err, sql.ErrNoRows) {
+			return store.ErrNotFound
+		}
+		if err != nil || note == nil {
+			return err
+		}
+		return putNotes(ctx, tx, note(n))
+	})
 	if err != nil {
-		return 0, fmt.Errorf("count a failed sign-in of %q: %w", id, explain(err))
+		return 0, fmt.Errorf("count a failed sign-in of %q: %w", id, err)
 	}
 	return n, nil
 }
 
 // SignedIn sets LoginFalseAttempt to 0 and LoginActiveTime to at, unless the
 // count has reached lockAt: then it returns false. Errors: store.ErrNotFound.
-func (s *Store) SignedIn(ctx context.Context, id string, at time.Time, lockAt int) (bool, error) {
+func (s *Store) SignedIn(ctx context.Context, id string, at time.Time, lockAt int, notes ...store.Note) (accepted bool, err error) {
 	key, exact := events.Key(id), strings.TrimSpace(id)
-	r, err := s.writer.ExecContext(ctx, sqlSigned, formatTime(&at, originalTime), key, exact, lockAt)
-	if err != nil {
-		return false, fmt.Errorf("note the sign-in of %q: %w", id, explain(err))
-	}
-	n, err := r.RowsAffected()
+	err = s.transact(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, sqlSigned, formatTime(&at, originalTime), key, exact, lockAt)
+		if err != nil {
+			return err
+		}
+		n, err := r.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if accepted = n > 0; accepted {
+			return putNotes(ctx, tx, notes...)
+		}
+		var there int
+		if err := tx.QueryRowContext(ctx, sqlThere, key, exact).Scan(&there); err != nil {
+			return err
+		}
+		if there == 0 {
+			return store.ErrNotFound
+		}
+		return nil
+	})
 	if err != nil {
 		return false, fmt.Errorf("note the sign-in of %q: %w", id, err)
 	}
-	if n > 0 {
-		return true, nil
-	}
-	var there int
-	if err := s.reader.QueryRowContext(ctx, sqlThere, key, exact).Scan(&there); err != nil {
-		return false, fmt.Errorf("note the sign-in of %q: %w", id, explain(err))
-	}
-	if there == 0 {
-		return false, fmt.Errorf("user %q: %w", id, store.ErrNotFound)
-	}
-	return false, nil
+	return accepted, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/store/sqlserver/sqlservertest"
 )
 
 // TestCollationThatConflates: an existing table whose collation takes é for e
@@ -13,8 +14,8 @@ import (
 // the history has both.
 func TestCollationThatConflates(t *testing.T) {
 	t.Parallel()
-	dsn := database(t, serverDSN(t))
-	exec(t, dsn, `CREATE TABLE D_Drive_Backup_Stat (OutletServer NVARCHAR(50) COLLATE Latin1_General_CI_AI NOT NULL, ScanDate DATE NOT NULL,
+	dsn := sqlservertest.Database(t)
+	sqlservertest.Exec(t, dsn, `CREATE TABLE D_Drive_Backup_Stat (OutletServer NVARCHAR(50) COLLATE Latin1_General_CI_AI NOT NULL, ScanDate DATE NOT NULL,
 		Status NVARCHAR(50), LastBackupTaken DATETIME, BackupFile NVARCHAR(255), BackupFileSize NVARCHAR(50), Duration NVARCHAR(50),
 		ErrorDetails NVARCHAR(500), PRIMARY KEY (OutletServer, ScanDate))`)
 	s := open(t, dsn)

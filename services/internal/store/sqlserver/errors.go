@@ -21,6 +21,7 @@ import (
 const (
 	numberDuplicateKey   = 2627
 	numberDuplicateIndex = 2601
+	numberDeadlock       = 1205
 
 	// numberForeignSequence is our own: user-defined ones begin at 50000.
 	numberForeignSequence = 50001

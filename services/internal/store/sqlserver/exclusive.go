@@ -18,6 +18,7 @@ const (
 	lockWait       = 2000 // ms of one try
 	lockExpired    = -1
 	sqlUnlock      = `EXEC sp_releaseapplock @Resource = @name, @LockOwner = 'Session'`
+	lockPause      = 100 * time.Millisecond
 	releaseTimeout = 5 * time.Second
 )
 
@@ -35,23 +36,28 @@ func (s *Store) exclusive(ctx context.Context, f func(context.Context) error) (e
 	defer func() { err = errors.Join(err, c.Close()) }()
 	for {
 		var granted mssql.ReturnStatus
-		_, err := c.ExecContext(ctx, "sp_getapplock", sql.Named("Resource", lockName), sql.Named("LockMode", "Exclusive"),
-			sql.Named("LockOwner", "Session"), sql.Named("LockTimeout", lockWait), &granted)
+		_, err := c.ExecContext(ctx, "sp_getapplock", sql.Named("Resource", s.lock), sql.Named("LockMode", "Exclusive"),
+			sql.Named("LockOwner", "Session"), sql.Named("LockTimeout", 0), &granted)
 		switch {
 		case err != nil:
 			return fmt.Errorf("take the migration lock: %w", explain(err))
 		case granted >= 0:
-			return errors.Join(f(ctx), release(ctx, c))
+			return errors.Join(f(ctx), s.release(ctx, c))
 		case granted != lockExpired:
 			return fmt.Errorf("take the migration lock: the server answered %d", granted)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the migration lock: %w", ctx.Err())
+		case <-time.After(lockPause):
 		}
 	}
 }
 
-func release(ctx context.Context, c *sql.Conn) error {
+func (s *Store) release(ctx context.Context, c *sql.Conn) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	if _, err := c.ExecContext(ctx, sqlUnlock, sql.Named("name", lockName)); err != nil {
+	if _, err := c.ExecContext(ctx, sqlUnlock, sql.Named("name", s.lock)); err != nil {
 		return fmt.Errorf("release the migration lock: %w", explain(err))
 	}
 	return nil

@@ -93,6 +93,8 @@ func (o Options) DSN() (string, error) {
 // Store is a database. It is safe for concurrent use.
 type Store struct {
 	name   string // host and database, for messages
+	lock   string // of whoever migrates or adopts
+	users  string // the lock of whoever changes a user
 	writer *sql.DB
 	snap   *sql.DB // as writer, but in snapshots, for a database that allows them
 
@@ -125,14 +127,15 @@ func open(dsn string, through func(driver.Connector) driver.Connector) (*Store, 
 	if err != nil {
 		return nil, errors.New("open database: the DSN is not sqlserver://user:password@host?database=name") // err has the password
 	}
-	s := &Store{name: fmt.Sprintf("%s on %s%s", cmp.Or(u.Query().Get("database"), "master"), u.Host, u.Path)}
+	database := cmp.Or(u.Query().Get("database"), "master")
+	s := &Store{name: fmt.Sprintf("%s on %s%s", database, u.Host, u.Path), lock: lockName + database, users: usersLock + database}
 	pool := func(init string) (*sql.DB, error) {
 		c, err := mssql.NewConnector(dsn)
 		if err != nil {
 			return nil, fmt.Errorf("open database %s: %w", s.name, err)
 		}
 		c.SessionInitSQL = init
-		db := sql.OpenDB(through(c))
+		db := sql.OpenDB(&signIn{Connector: through(c), now: time.Now})
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections / 4)
 		db.SetConnMaxLifetime(connLifetime)

@@ -16,8 +16,10 @@ import (
 // ours, and is found by the exact id.
 const (
 	whoseRow = ` WHERE UserID COLLATE {bin} = COALESCE((SELECT k.UserID FROM dbo.MonitorUser k WHERE k.UserKey = @key), @id)`
-	sqlUser  = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt,
-		TRY_CONVERT(DATETIME2(3), LoginActiveTime) FROM dbo.UserManager` + whoseRow
+	sqlList  = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt,
+		TRY_CONVERT(DATETIME2(3), LoginActiveTime) FROM dbo.UserManager`
+	sqlUser      = sqlList + whoseRow
+	sqlSorted    = sqlList + ` ORDER BY UPPER(UserID) COLLATE {bin}, UserID COLLATE {bin}`
 	sqlUsers     = `SELECT COUNT(*) FROM dbo.UserManager`
 	sqlUserThere = `SELECT COUNT(*) FROM dbo.UserManager` + whoseRow
 	sqlFailed    = `DECLARE @new TABLE (Attempts INT);
@@ -36,24 +38,63 @@ func whose(id string, more ...any) []any {
 	return append([]any{sql.Named("key", events.Key(id)), sql.Named("id", strings.TrimSpace(id))}, more...)
 }
 
+// userColumns are the parameters of a user's columns but for the id.
+func userColumns(u store.User) []any {
+	return []any{
+		sql.Named("name", u.Name), sql.Named("designation", u.Designation), sql.Named("type", u.Type), sql.Named("hash", u.PasswordHash),
+		sql.Named("status", flag(u.Active)), sql.Named("avatar", u.Avatar), sql.Named("attempts", u.LoginFalseAttempt),
+		sql.Named("at", formatTime(u.LoginActiveTime, originalTime)),
+	}
+}
+
 // User finds a user, ignoring the case of the id. Errors: store.ErrNotFound.
 func (s *Store) User(ctx context.Context, id string) (store.User, error) {
+	u, err := readUser(s.writer.QueryRowContext(ctx, fill(sqlUser), whose(id)...).Scan)
+	if err != nil {
+		return store.User{}, fmt.Errorf("read user %q: %w", id, explain(err))
+	}
+	return u, nil
+}
+
+// readUser reads a row of sqlList. Errors: store.ErrNotFound.
+func readUser(scan func(...any) error) (store.User, error) {
 	var u store.User
 	var name, designation, kind, hash, status, avatar sql.NullString
 	var at sql.NullTime
 	var attempts sql.NullInt64
-	err := s.writer.QueryRowContext(ctx, fill(sqlUser), whose(id)...).
-		Scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at)
+	err := scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at)
 	if errors.Is(err, sql.ErrNoRows) {
-		return store.User{}, fmt.Errorf("user %q: %w", id, store.ErrNotFound)
+		return store.User{}, store.ErrNotFound
 	}
 	if err != nil {
-		return store.User{}, fmt.Errorf("read user %q: %w", id, explain(err))
+		return store.User{}, err
 	}
 	u.Name, u.Designation, u.Type = name.String, designation.String, strings.ToUpper(strings.TrimSpace(kind.String))
 	u.PasswordHash, u.Avatar, u.Active = strings.TrimSpace(hash.String), avatar.String, isFlag(status)
 	u.LoginFalseAttempt, u.LoginActiveTime = int(attempts.Int64), readTime(at, time.Second)
 	return u, nil
+}
+
+// Users lists all users, by id.
+func (s *Store) Users(ctx context.Context) (list []store.User, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("list the users: %w", explain(err))
+		}
+	}()
+	rows, err := s.writer.QueryContext(ctx, fill(sqlSorted))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		u, err := readUser(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, u)
+	}
+	return list, rows.Err()
 }
 
 // CountUsers counts all users, active or not.
@@ -66,24 +107,23 @@ func (s *Store) CountUsers(ctx context.Context) (int, error) {
 }
 
 // AddUser makes a user. Errors: store.ErrExists.
-func (s *Store) AddUser(ctx context.Context, u store.User) error {
+func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) error {
 	u.ID = strings.TrimSpace(u.ID)
 	if err := u.Check(); err != nil {
 		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
-	tx, err := s.writer.BeginTx(ctx, nil)
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		err := addUser(ctx, tx, u)
+		if isDuplicate(err) {
+			return store.ErrExists // made by another at the same moment, or the same in the table's collation
+		}
+		if err != nil {
+			return err
+		}
+		return putNotes(ctx, tx, notes...)
+	})
 	if err != nil {
-		return fmt.Errorf("add user %q: %w", u.ID, explain(err))
-	}
-	err = addUser(ctx, tx, u)
-	if isDuplicate(err) {
-		err = store.ErrExists // made by another at the same moment, or the same in the table's collation
-	}
-	if err != nil {
-		return fmt.Errorf("add user %q: %w", u.ID, errors.Join(explain(err), rollback(tx)))
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("add user %q: %w", u.ID, errors.Join(explain(err), rollback(tx)))
+		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
 	return nil
 }
@@ -102,47 +142,56 @@ func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, sqlAddUser, sql.Named("id", u.ID), sql.Named("name", u.Name), sql.Named("designation", u.Designation),
-		sql.Named("type", u.Type), sql.Named("hash", u.PasswordHash), sql.Named("status", flag(u.Active)), sql.Named("avatar", u.Avatar),
-		sql.Named("attempts", u.LoginFalseAttempt), sql.Named("at", formatTime(u.LoginActiveTime, originalTime)))
+	_, err := tx.ExecContext(ctx, sqlAddUser, append(userColumns(u), sql.Named("id", u.ID))...)
 	return err
 }
 
 // SignInFailed adds one to LoginFalseAttempt and returns the new count.
 // Errors: store.ErrNotFound.
-func (s *Store) SignInFailed(ctx context.Context, id string) (int, error) {
-	var n int
-	err := s.writer.QueryRowContext(ctx, fill(sqlFailed), whose(id)...).Scan(&n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("user %q: %w", id, store.ErrNotFound)
-	}
+func (s *Store) SignInFailed(ctx context.Context, id string, note func(failures int) store.Note) (n int, err error) {
+	err = s.transact(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, fill(sqlFailed), whose(id)...).Scan(&n)
+		if errors.Is(err, sql.ErrNoRows) {
+			return store.ErrNotFound
+		}
+		if err != nil || note == nil {
+			return err
+		}
+		return putNotes(ctx, tx, note(n))
+	})
 	if err != nil {
-		return 0, fmt.Errorf("count a failed sign-in of %q: %w", id, explain(err))
+		return 0, fmt.Errorf("count a failed sign-in of %q: %w", id, err)
 	}
 	return n, nil
 }
 
 // SignedIn sets LoginFalseAttempt to 0 and LoginActiveTime to at, unless the
 // count has reached lockAt: then it returns false. Errors: store.ErrNotFound.
-func (s *Store) SignedIn(ctx context.Context, id string, at time.Time, lockAt int) (bool, error) {
-	args := whose(id, sql.Named("at", formatTime(&at, originalTime)), sql.Named("lockAt", lockAt))
-	r, err := s.writer.ExecContext(ctx, fill(sqlSigned), args...)
-	if err != nil {
-		return false, fmt.Errorf("note the sign-in of %q: %w", id, explain(err))
-	}
-	n, err := r.RowsAffected()
+func (s *Store) SignedIn(ctx context.Context, id string, at time.Time, lockAt int, notes ...store.Note) (accepted bool, err error) {
+	err = s.transact(ctx, func(tx *sql.Tx) error {
+		args := whose(id, sql.Named("at", formatTime(&at, originalTime)), sql.Named("lockAt", lockAt))
+		r, err := tx.ExecContext(ctx, fill(sqlSigned), args...)
+		if err != nil {
+			return err
+		}
+		n, err := r.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if accepted = n > 0; accepted {
+			return putNotes(ctx, tx, notes...)
+		}
+		var there int
+		if err := tx.QueryRowContext(ctx, fill(sqlUserThere), whose(id)...).Scan(&there); err != nil {
+			return err
+		}
+		if there == 0 {
+			return store.ErrNotFound
+		}
+		return nil
+	})
 	if err != nil {
 		return false, fmt.Errorf("note the sign-in of %q: %w", id, err)
 	}
-	if n > 0 {
-		return true, nil
-	}
-	var there int
-	if err := s.writer.QueryRowContext(ctx, fill(sqlUserThere), whose(id)...).Scan(&there); err != nil {
-		return false, fmt.Errorf("note the sign-in of %q: %w", id, explain(err))
-	}
-	if there == 0 {
-		return false, fmt.Errorf("user %q: %w", id, store.ErrNotFound)
-	}
-	return false, nil
+	return accepted, nil
 }

@@ -36,7 +36,9 @@ func Exercise(t *testing.T, fresh Fresh) {
 		{"AsOf", exerciseAsOf},
 		{"Outlets", exerciseOutlets},
 		{"Users", exerciseUsers},
+		{"Access", exerciseAccess},
 		{"Concurrency", exerciseConcurrency},
+		{"Rebuild", exerciseRebuild},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()

@@ -99,7 +99,7 @@ func exerciseUsers(t *testing.T, fresh Fresh) {
 		t.Parallel()
 		w := migrated(t, fresh)
 		_, err := w.User(t.Context(), "x")
-		_, ferr := w.SignInFailed(t.Context(), "x")
+		_, ferr := w.SignInFailed(t.Context(), "x", nil)
 		_, serr := w.SignedIn(t.Context(), "x", noon(), 5)
 		for _, err := range []error{err, ferr, serr} {
 			if !errors.Is(err, store.ErrNotFound) {
@@ -118,7 +118,7 @@ func exerciseSignIn(t *testing.T, fresh Fresh) {
 	}
 	fail := func(want int) {
 		t.Helper()
-		if n, err := w.SignInFailed(t.Context(), "JO"); err != nil || n != want {
+		if n, err := w.SignInFailed(t.Context(), "JO", nil); err != nil || n != want {
 			t.Fatalf("count %d, %v; want %d", n, err, want)
 		}
 	}
@@ -163,7 +163,7 @@ func exerciseParallelSignIn(t *testing.T, fresh Fresh) {
 	for _, b := range backends {
 		wg.Go(func() {
 			for range each {
-				n, err := b.SignInFailed(t.Context(), "Jo")
+				n, err := b.SignInFailed(t.Context(), "Jo", nil)
 				if err != nil || n < 1 || n >= len(seen) {
 					t.Errorf("count %d, %v", n, err)
 					return

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"backupmonitor/services/internal/control"
+	"backupmonitor/services/internal/store"
+	"backupmonitor/services/projector/rebuild"
+)
+
+// quarantineEntry is an event in quarantine, without what it says.
+type quarantineEntry struct {
+	Seq    uint64    `json:"seq"`
+	Stored time.Time `json:"stored"`
+	Type   string    `json:"type"`
+	Bytes  int       `json:"bytes"`
+	Reason string    `json:"reason"`
+}
+
+type seqRequest struct {
+	Seqs []uint64 `json:"seqs"`
+}
+
+// quarantineListed is the most that `quarantine list` names.
+const quarantineListed = 500
+
+func (p *pipeline) listQuarantine(ctx context.Context, _ struct{}, _ func(control.Progress)) ([]quarantineEntry, error) {
+	found := []quarantineEntry{}
+	events, err := p.store.Quarantine(ctx, quarantineListed)
+	for _, q := range events {
+		found = append(found, quarantineEntry{Seq: q.Seq, Stored: q.Stored, Type: q.Type, Bytes: len(q.Data), Reason: q.Reason})
+	}
+	return found, err
+}
+
+func (p *pipeline) showQuarantine(ctx context.Context, r seqRequest, _ func(control.Progress)) (q store.Quarantined, err error) {
+	db, err := p.rebuilder()
+	if err != nil {
+		return q, err
+	}
+	if q, err = rebuild.Quarantined(ctx, db, r.Seqs[0]); errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("event %d is not in quarantine (`backup-monitor quarantine list` names those that are)", r.Seqs[0])
+	}
+	return q, err
+}
+
+func (p *pipeline) retryQuarantine(ctx context.Context, r seqRequest, progress func(control.Progress)) ([]rebuild.Retried, error) {
+	db, err := p.rebuilder()
+	if err != nil {
+		return nil, err
+	}
+	done, err := rebuild.Retry(ctx, db, r.Seqs, progressOf(progress))
+	return slices.Concat([]rebuild.Retried{}, done), err
+}
+
+// checkQuarantine tells, for readiness, that events could not be read: what
+// they say is in no table.
+func (p *pipeline) checkQuarantine(ctx context.Context) (detail string, err error) {
+	newest, err := p.store.Quarantine(ctx, 1)
+	if err != nil {
+		return "unknown: the database does not answer", err
+	}
+	if len(newest) == 0 {
+		return "", nil
+	}
+	return "events of the log could not be read; see `backup-monitor quarantine list`",
+		fmt.Errorf("event %d of the log, and maybe others, could not be read: %s", newest[0].Seq, newest[0].Reason)
+}
+
+func (a *app) quarantineCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "quarantine",
+		Short: "The events of the log that could not be read",
+		Long: `An event that cannot be read, because it is damaged or a newer version wrote it,
+is set aside instead of being dropped; readiness (/readyz) is red as long as
+there is one. What it says is in no table.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("say which: `backup-monitor quarantine list`, `show SEQ` or `retry`")
+		},
+	}
+	var raw bool
+	show := &cobra.Command{
+		Use:   "show SEQ",
+		Short: "Show one of them whole",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			seqs, err := parseSeqs(args)
+			if err != nil {
+				return err
+			}
+			return a.showQuarantined(cmd.Context(), seqs, raw)
+		},
+	}
+	show.Flags().BoolVar(&raw, "raw", false, "only what it says, byte for byte; not meant for a terminal")
+	c.AddCommand(show, &cobra.Command{
+		Use:   "list",
+		Short: "List them, newest first",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.listQuarantined(cmd.Context()) },
+	}, &cobra.Command{
+		Use:   "retry [SEQ …]",
+		Short: "Read them once more, all or some",
+		Long: `What this version can read enters the tables, under its own place in the log, as
+if it had been read at first, and leaves the quarantine.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			seqs, err := parseSeqs(args)
+			if err != nil {
+				return err
+			}
+			return a.retryQuarantined(cmd.Context(), seqs)
+		},
+	})
+	return c
+}
+
+func parseSeqs(args []string) ([]uint64, error) {
+	seqs := make([]uint64, len(args))
+	for i, arg := range args {
+		n, err := strconv.ParseUint(arg, 10, 63)
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("%q is not the sequence of an event, as `backup-monitor quarantine list` shows it", arg)
+		}
+		seqs[i] = n
+	}
+	return seqs, nil
+}
+
+func (a *app) listQuarantined(ctx context.Context) error {
+	var found []quarantineEntry
+	if err := a.operate(ctx, opQuarantineList, struct{}{}, &found); err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		_, err := fmt.Fprintln(a.stdout, "The quarantine is empty.")
+		return err
+	}
+	t := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
+	lines := []string{"EVENT\tSTORED\tTYPE\tBYTES\tREASON"}
+	for _, q := range found {
+		lines = append(lines, fmt.Sprintf("%d\t%s\t%s\t%d\t%s", q.Seq, q.Stored.Format(time.RFC3339), plain(q.Type), q.Bytes, plain(q.Reason)))
+	}
+	if len(found) == quarantineListed {
+		lines = append(lines, fmt.Sprintf("(the newest %d)", quarantineListed))
+	}
+	if _, err := fmt.Fprintln(t, strings.Join(lines, "\n")); err != nil {
+		return err
+	}
+	return t.Flush()
+}
+
+func (a *app) showQuarantined(ctx context.Context, seqs []uint64, raw bool) error {
+	var q store.Quarantined
+	if err := a.operate(ctx, opQuarantineShow, seqRequest{seqs}, &q); err != nil {
+		return err
+	}
+	if raw {
+		_, err := a.stdout.Write(q.Data)
+		return err
+	}
+	lines := []string{
+		fmt.Sprintf("Event    %d", q.Seq), "Stored   " + q.Stored.Format(time.RFC3339Nano), "Subject  " + plain(q.Subject),
+		"Type     " + plain(q.Type), "Reason   " + plain(q.Reason), "Header",
+	}
+	var header map[string][]string
+	if err := json.Unmarshal(q.Header, &header); err != nil {
+		header = map[string][]string{"(unreadable)": {string(q.Header)}}
+	}
+	for name, values := range header {
+		for _, v := range values {
+			lines = append(lines, "  "+plain(name)+": "+plain(v))
+		}
+	}
+	slices.Sort(lines[6:])
+	lines = append(lines, fmt.Sprintf("Data     %d bytes", len(q.Data)))
+	for line := range strings.Lines(strings.ToValidUTF8(string(q.Data), "\uFFFD")) {
+		lines = append(lines, "  "+plain(strings.TrimRight(line, "\r\n")))
+	}
+	_, err := fmt.Fprintln(a.stdout, strings.Join(lines, "\n"))
+	return err
+}
+
+func (a *app) retryQuarantined(ctx context.Context, seqs []uint64) error {
+	var done []rebuild.Retried
+	if err := a.operate(ctx, opQuarantineRetry, seqRequest{seqs}, &done); err != nil {
+		return err
+	}
+	released := uint64(0)
+	var lines []string
+	for _, r := range done {
+		if r.Released {
+			released++
+		} else {
+			lines = append(lines, fmt.Sprintf("Event %d still cannot be read: %s", r.Seq, plain(r.Reason)))
+		}
+	}
+	lines = append(lines, fmt.Sprintf("%s read; %d stay in quarantine.", count(released, "event", "events"), uint64(len(done))-released))
+	_, err := fmt.Fprintln(a.stdout, strings.Join(lines, "\n"))
+	return err
+}

@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"backupmonitor/services/gateway/auth"
+)
+
+// paramTicket carries a stream ticket, for clients that can set no header.
+const paramTicket = "ticket"
+
+// strangerFor is how long a stranger's stream may last.
+const strangerFor = 24 * time.Hour
+
+// admit lets pass who may use a route, and notes in r who it is.
+func (g *Gateway) admit(ctx context.Context, w *response, r *request, rt route) error {
+	if rt.role == everybody {
+		return nil
+	}
+	caller, err := g.recognise(ctx, r, rt.kind)
+	switch {
+	case errors.Is(err, errNoToken) && rt.kind == byAnybody && g.cfg.ScanPublic:
+		r.caller, r.stranger = auth.Caller{Expires: g.cfg.Now().Add(strangerFor)}, true
+		return nil
+	case errors.Is(err, errNoToken):
+		return &problem{status: http.StatusUnauthorized, message: "Sign in first."}
+	case errors.Is(err, auth.ErrBadToken):
+		return &problem{status: http.StatusUnauthorized, message: "The session is no longer valid. Sign in again.", cause: err}
+	case err != nil:
+		return unavailable("The database", err)
+	}
+	w.user, r.caller = caller.Name(), caller
+	g.auth.Used(ctx, caller, w.address)
+	switch {
+	case caller.APIToken != nil && !caller.Scope.May(rt.scope):
+		return &problem{status: http.StatusForbidden, message: "This API token may not do this."}
+	case caller.APIToken == nil && !caller.Role.May(rt.role):
+		return &problem{status: http.StatusForbidden, message: "Only an Admin may do this."}
+	}
+	return nil
+}
+
+var errNoToken = errors.New("neither a token nor a ticket")
+
+// recognise takes the header before a ticket, and a ticket only for streams:
+// it stands in an address, which others get to see.
+func (g *Gateway) recognise(ctx context.Context, r *request, k kind) (auth.Caller, error) {
+	if values := r.Header.Values("Authorization"); len(values) > 0 {
+		scheme, token, ok := strings.Cut(values[0], " ")
+		if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") {
+			return auth.Caller{}, auth.ErrBadToken
+		}
+		return g.auth.Recognise(ctx, strings.TrimSpace(token))
+	}
+	if k == byToken {
+		return auth.Caller{}, errNoToken
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || !query.Has(paramTicket) {
+		return auth.Caller{}, errNoToken
+	}
+	return g.auth.RecogniseTicket(ctx, query.Get(paramTicket))
+}
+
+// takes are the parameters of a route.
+func (rt route) takes() []string {
+	if rt.kind == byToken {
+		return rt.query
+	}
+	return append(slices.Clone(rt.query), paramTicket)
+}

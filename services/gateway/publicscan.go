@@ -1,0 +1,105 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/gateway/scans"
+	"backupmonitor/services/internal/scan"
+)
+
+const (
+	// publicEvery is how often strangers may start a scan, all together.
+	publicEvery = time.Minute
+	// publicDays is how far back a stranger's scan may be dated: each such scan
+	// makes a row of each outlet.
+	publicDays = 31
+)
+
+// publicScan is scanStream for somebody who did not sign in, where the scan
+// streams are public as in the original system. Whoever asks while such a scan
+// runs follows that one.
+func (g *Gateway) publicScan(w *response, r *request, m events.Mode, date events.Date) error {
+	if err := g.caughtUp(r.Context()); err != nil {
+		return err
+	}
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		s, ok := g.scans.Get(id)
+		if !ok || !s.Request.Full() || !slices.Contains(s.Request.Modes, m) {
+			return notFound("There is no such scan in this mode.")
+		}
+		return g.followScan(w, r, s, false, m)
+	}
+	now := g.cfg.Now().UTC()
+	today := events.DateOf(now, g.cfg.Zone)
+	if date == "" {
+		date = today
+	}
+	if date < events.DateOf(now.AddDate(0, 0, -publicDays), g.cfg.Zone) {
+		return &problem{status: http.StatusForbidden, message: "Sign in to scan for a date so long ago."}
+	}
+	if s, ok := joinable(g.scans.List(), m, date); ok {
+		return g.followScan(w, r, s, false, m)
+	}
+	wait, err := g.publicWait(r.Context(), now)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		return tooManyPublic(wait)
+	}
+	asked, err := g.ask(w, r, wish{id: publicID(now), trigger: events.TriggerPublic, modes: []events.Mode{m}, date: date})
+	if errors.Is(err, events.ErrConflict) {
+		return tooManyPublic(publicEvery)
+	}
+	if err != nil {
+		return err
+	}
+	return g.followScan(w, r, scans.State{Request: asked, Phase: scans.Requested}, false, m)
+}
+
+// publicID is the id of the scan that strangers may start in a minute, so that
+// the log takes one from all gateways.
+func publicID(at time.Time) string {
+	return "public-" + at.UTC().Truncate(publicEvery).Format("20060102T150405Z")
+}
+
+// publicWait is how long strangers have to wait because of the scan of this
+// minute or of the one before. The log is asked: another gateway may have
+// started it just now.
+func (g *Gateway) publicWait(ctx context.Context, now time.Time) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, logTimeout)
+	defer cancel()
+	for _, at := range []time.Time{now, now.Add(-publicEvery)} {
+		req, _, err := scan.Requested(ctx, g.log, publicID(at))
+		if err == nil {
+			return max(0, publicEvery-now.Sub(req.RequestedAt)), nil
+		}
+		if !errors.Is(err, events.ErrNotFound) {
+			return 0, logProblem(err)
+		}
+	}
+	return 0, nil
+}
+
+func tooManyPublic(wait time.Duration) error {
+	return &problem{
+		status: http.StatusTooManyRequests, message: "A scan was started just now. Wait a moment, or sign in.",
+		retryAfter: time.Duration(math.Ceil(wait.Seconds())) * time.Second,
+	}
+}
+
+// joinable is a full scan of that mode and date that is under way.
+func joinable(list []scans.State, m events.Mode, date events.Date) (scans.State, bool) {
+	for _, s := range list {
+		if !s.Phase.Ended() && s.Request.Full() && s.Request.ScanDate == date && slices.Contains(s.Request.Modes, m) {
+			return s, true
+		}
+	}
+	return scans.State{}, false
+}

@@ -1,0 +1,166 @@
+package gateway_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"backupmonitor/events"
+)
+
+// clock is one that a test turns.
+type clock struct{ offset atomic.Int64 }
+
+func (c *clock) now() time.Time        { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *clock) turn(by time.Duration) { c.offset.Add(int64(by)) }
+func public(c *clock) func(*setup) {
+	return func(s *setup) { s.cfg.ScanPublic, s.cfg.Now = true, c.now }
+}
+
+// A stranger follows a scan and learns its counts and the codes of outlets,
+// and nothing else.
+func TestPublicScan(t *testing.T) {
+	t.Parallel()
+	var c clock
+	e := start(t, public(&c))
+	e.register(t, "S1", "X1")
+	e.project(t)
+	e.schedule(t, "S1", "X1")
+	s := e.listen(t, call{path: "/backup-status/scan"})
+	defer s.close()
+	var all []string
+	var id string
+	for {
+		m, err := s.read()
+		if err != nil {
+			break
+		}
+		id = m.id
+		typ, fields := decodeMessage(t, m)
+		all = append(all, typ)
+		for name := range fields {
+			if !slices.Contains([]string{"type", "total", "completed", "success", "failed", "current"}, name) {
+				t.Errorf("a stranger learns %s: %s", name, m.data)
+			}
+		}
+		if strings.Contains(m.data, "10.0.0") || strings.Contains(m.data, "look") {
+			t.Errorf("%s", m.data)
+		}
+	}
+	if len(all) < 3 || all[0] != "start" || all[len(all)-1] != "complete" {
+		t.Errorf("%v", all)
+	}
+	again := e.listen(t, call{path: "/backup-status/scan", header: map[string]string{"Last-Event-ID": id}})
+	defer again.close()
+	if typ, _ := decodeMessage(t, again.next()); typ != "complete" {
+		t.Errorf("who comes back gets %s", typ)
+	}
+	// All the rest stays closed, whatever a stranger puts in the address.
+	for _, path := range []string{"/backup-stats", "/outlets", "/events", "/scans", "/scans/" + id} {
+		get[failure](t, e, http.StatusUnauthorized, call{path: path})
+	}
+	get[failure](t, e, http.StatusUnauthorized, call{path: "/backup-status/scan", token: "a.b.c"})
+	get[failure](t, e, http.StatusUnauthorized, call{path: "/backup-status/scan?ticket=x"})
+	get[failure](t, e, http.StatusNotFound, call{path: "/backup-status/scan", header: map[string]string{"Last-Event-ID": "no such scan"}})
+	get[failure](t, e, http.StatusForbidden, call{path: "/backup-status/scan?scan_date=2020-01-01"})
+	get[failure](t, e, http.StatusForbidden, call{path: "/backup-status/scan", token: e.support})
+}
+
+// Strangers start one scan a minute, all together, on all gateways, in both
+// modes; who comes while it runs follows it.
+func TestPublicScansAreRare(t *testing.T) {
+	t.Parallel()
+	var c clock
+	e := start(t, public(&c))
+	e.register(t, "S1")
+	var tries sync.WaitGroup
+	var opened, refused atomic.Int32
+	var streams sync.Map
+	for i := range 10 {
+		tries.Go(func() {
+			path := "/backup-status/scan"
+			if i%2 == 1 {
+				path = "/ibstorage-status/scan"
+			}
+			res, err := e.client.Do(e.request(t.Context(), t, call{path: path}))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			streams.Store(i, res)
+			switch res.StatusCode {
+			case http.StatusOK:
+				opened.Add(1)
+			case http.StatusTooManyRequests:
+				refused.Add(1)
+			default:
+				t.Errorf("status %d", res.StatusCode)
+			}
+		})
+	}
+	tries.Wait()
+	streams.Range(func(_, v any) bool { closeBody(t, v.(*http.Response)); return true })
+	requests := func() (n int) {
+		feed, err := e.nats.Log.Feed(t.Context(), events.FeedOptions{Subjects: []string{events.AllRequested}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer feed.Stop()
+		return int(feed.Initial)
+	}
+	if requests() != 1 || opened.Load() == 0 || refused.Load() == 0 {
+		t.Errorf("%d scans were started, %d streams opened, %d refused", requests(), opened.Load(), refused.Load())
+	}
+	first, _ := e.requested(t, 0)
+	if first.Trigger != events.TriggerPublic || first.RequestedBy != "" {
+		t.Errorf("%+v", first)
+	}
+	other := "/ibstorage-status/scan"
+	if slices.Contains(first.Modes, events.IBStorage) {
+		other = "/backup-status/scan"
+	}
+	c.turn(45 * time.Second) // perhaps the next minute on the clock
+	_, h, _ := e.do(t, call{path: other})
+	if wait := h.Get("Retry-After"); wait == "" {
+		t.Error("nothing says when to come again")
+	}
+	if requests() != 1 {
+		t.Errorf("%d scans within 45 s", requests())
+	}
+	c.turn(16 * time.Second)
+	s := e.listen(t, call{path: other})
+	s.close()
+	if requests() != 2 {
+		t.Errorf("%d scans after 61 s", requests())
+	}
+}
+
+// A stranger does not hear who cancelled a scan.
+func TestStrangersHearNoNames(t *testing.T) {
+	t.Parallel()
+	var c clock
+	e := start(t, public(&c))
+	e.register(t, "S1")
+	s := e.listen(t, call{path: "/backup-status/scan"})
+	defer s.close()
+	req, position := e.requested(t, 0)
+	e.append(t, started(req, position, "S1"))
+	if typ, _ := decodeMessage(t, s.next()); typ != "start" {
+		t.Error(typ)
+	}
+	e.project(t)
+	get[scanAnswer](t, e, http.StatusOK, e.as("DELETE", "/scans/"+req.ScanID, ""))
+	for {
+		m, err := s.read()
+		if err != nil {
+			break
+		}
+		if strings.Contains(m.data, "admin") {
+			t.Errorf("%s", m.data)
+		}
+	}
+}

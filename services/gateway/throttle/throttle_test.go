@@ -1,0 +1,58 @@
+package throttle
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestABurstThenOneEachSoOften(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 2, 21, 10, 0, 0, 0, time.UTC)
+	th := New(Limit{Burst: 3, Every: 10 * time.Second}, 10, func() time.Time { return now })
+	take := func(key string, want time.Duration) {
+		t.Helper()
+		if got := th.Take(key); got != want {
+			t.Errorf("%s waits %s and not %s", key, got, want)
+		}
+	}
+	for range 3 {
+		take("a", 0)
+	}
+	take("a", 10*time.Second)
+	take("a", 10*time.Second) // a try that waits costs nothing more
+	take("b", 0)
+	now = now.Add(4 * time.Second)
+	take("a", 6*time.Second)
+	now = now.Add(6 * time.Second)
+	take("a", 0)
+	take("a", 10*time.Second)
+	th.Give("a")
+	take("a", 0)
+	now = now.Add(time.Hour) // no more than a burst gathers
+	for range 3 {
+		take("a", 0)
+	}
+	take("a", 10*time.Second)
+	now = now.Add(-time.Hour) // a clock that goes back gives nothing
+	take("a", 10*time.Second)
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 2, 21, 10, 0, 0, 0, time.UTC)
+	th := New(Limit{Burst: 1, Every: time.Minute}, 100, func() time.Time { return now })
+	th.Take("first")
+	for i := range 1000 {
+		th.Take(fmt.Sprint(i))
+		if i < 50 && th.Take("first") == 0 {
+			t.Fatal("a key in use was forgotten")
+		}
+	}
+	if len(th.keys) != 100 || th.used.Len() != 100 {
+		t.Errorf("%d keys are held, %d in order", len(th.keys), th.used.Len())
+	}
+	if th.Take("999") == 0 {
+		t.Error("the newest key was forgotten")
+	}
+}

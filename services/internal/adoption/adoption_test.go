@@ -1,0 +1,208 @@
+package adoption_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/adoption"
+	"backupmonitor/services/internal/natstest"
+	"backupmonitor/services/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// source is a database of the original system.
+type source struct {
+	outlets []store.EarlierOutlet
+	rows    map[events.Mode][]store.EarlierRow // by scan date
+	fail    func(call int) error               // of reading rows
+	calls   atomic.Int32
+}
+
+func (s *source) EarlierOutlets(context.Context) ([]store.EarlierOutlet, error) {
+	return s.outlets, nil
+}
+
+func (s *source) EarlierDays(_ context.Context, m events.Mode) (days []store.EarlierDay, err error) {
+	for _, r := range s.rows[m] {
+		if len(days) == 0 || days[len(days)-1].ScanDate != r.ScanDate {
+			days = append(days, store.EarlierDay{ScanDate: r.ScanDate})
+		}
+		days[len(days)-1].Rows++
+	}
+	return days, nil
+}
+
+func (s *source) EarlierRows(_ context.Context, m events.Mode, from, to events.Date) (rows []store.EarlierRow, err error) {
+	if s.fail != nil {
+		if err := s.fail(int(s.calls.Add(1))); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range s.rows[m] {
+		if r.ScanDate >= from && r.ScanDate <= to {
+			rows = append(rows, r)
+		}
+	}
+	return rows, nil
+}
+
+func old() *source {
+	summer := time.Date(2024, 7, 1, 23, 10, 0, 0, time.UTC)
+	return &source{
+		outlets: []store.EarlierOutlet{
+			{Code: "OUT001", Address: " 192.0.2.1 ", Name: "North", Active: true}, {Code: "out001 ", Address: "192.0.2.99", Active: true},
+			{Code: "OUT002", Address: "N/A"}, {Code: "  "}, {Code: "OUT003", Address: "192.0.2.3", Active: true},
+		},
+		rows: map[events.Mode][]store.EarlierRow{
+			events.DDrive: {
+				{Outlet: "OUT001", ScanDate: "2024-07-02", Status: "Successful", LastBackupTaken: &summer, BackupFile: "a.bak", BackupFileSize: "2.45 GB", ErrorDetails: "N/A"},
+				{Outlet: "OUT002", ScanDate: "2024-07-02", Status: "Error", BackupFile: "N/A", ErrorDetails: "timed out"},
+				{Outlet: "bad\x00code", ScanDate: "2024-07-02"},
+				{Outlet: "OUT001", ScanDate: "2099-01-01", Status: "Failed"},
+			},
+			events.IBStorage: {{Outlet: "OUT001", ScanDate: "2024-07-02", Status: "Successful", DriveLetter: "F"}},
+		},
+	}
+}
+
+// logged are the events of the log, by their ids.
+func logged(t *testing.T, s *natstest.Server) map[string][]events.Payload {
+	t.Helper()
+	found := map[string][]events.Payload{}
+	feed, err := s.Log.Feed(t.Context(), events.FeedOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Stop()
+	for more := feed.Initial > 0; more; {
+		r, err := feed.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := r.Decode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[e.ID] = append(found[e.ID], e.Data)
+		more = r.Pending > 0
+	}
+	return found
+}
+
+func TestEnter(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	known := events.OutletChanged{Code: "out003", Address: "198.51.100.3", Active: true, Source: events.SourceUser}
+	if _, err := s.Log.Write(t.Context(), known, 0); err != nil {
+		t.Fatal(err)
+	}
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []adoption.Report
+	o := adoption.Options{Zone: berlin, Progress: func(r adoption.Report) { told = append(told, r) }}
+	report, err := adoption.Enter(t.Context(), old(), s.Log, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Outlets != 2 || report.KnownOutlets != 2 || report.Rows != 4 || report.KnownRows != 0 || len(report.Left) != 2 || report.Total != 5 {
+		t.Errorf("report %+v", report)
+	}
+	if len(told) < 2 || told[0].Total != 5 || told[len(told)-1].Rows != 4 {
+		t.Errorf("told %+v", told)
+	}
+	found := logged(t, s)
+	row, ok := found[events.HistoryID(events.DDrive, "OUT001", "2024-07-02")][0].(events.HistoryImported)
+	taken := time.Date(2024, 7, 1, 21, 10, 0, 0, time.UTC) // summer time
+	if !ok || row.Status != events.Successful || !row.LastBackupTaken.Equal(taken) || row.ErrorDetails != "N/A" || row.ImportedAt.IsZero() {
+		t.Errorf("row %+v", row)
+	}
+	if failed, ok := found[events.HistoryID(events.DDrive, "OUT002", "2024-07-02")][0].(events.HistoryImported); !ok || failed.Status != "Error" {
+		t.Errorf("row %+v", failed) // the words stay; whoever folds the event understands them
+	}
+	outlets := map[string]events.OutletChanged{}
+	for _, list := range found {
+		if o, ok := list[0].(events.OutletChanged); ok {
+			outlets[events.Key(o.Code)] = o
+		}
+	}
+	if o := outlets["OUT003"]; o.Address != known.Address || o.Source != events.SourceUser {
+		t.Errorf("the log's outlet became %+v", o)
+	}
+	if o := outlets["OUT002"]; o.Source != events.SourceDB || o.Active || o.Address != "" {
+		t.Errorf("outlet %+v", o)
+	}
+	if len(outlets) != 3 {
+		t.Errorf("outlets %+v", outlets)
+	}
+	again, err := adoption.Enter(t.Context(), old(), s.Log, o)
+	if err != nil || again.Rows != 0 || again.Outlets != 0 || again.KnownRows != 4 {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	if after := logged(t, s); len(after) != len(found) {
+		t.Errorf("%d events after the second time, %d before", len(after), len(found))
+	}
+}
+
+// TestEnterIsRepeatable: wherever it is interrupted, doing it again enters the
+// rest, and nothing twice but what was on its way to the log at that moment.
+func TestEnterIsRepeatable(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	src := &source{rows: map[events.Mode][]store.EarlierRow{}}
+	for i := range 2000 {
+		src.rows[events.DDrive] = append(src.rows[events.DDrive], store.EarlierRow{
+			Outlet: fmt.Sprintf("OUT%04d", i), ScanDate: events.Date(fmt.Sprintf("2024-07-%02d", i/100+1)), Status: "Successful",
+		})
+	}
+	broken := errors.New("the line is broken")
+	src.fail = func(int) error { return broken }
+	if _, err := adoption.Enter(t.Context(), src, s.Log, adoption.Options{}); !errors.Is(err, broken) {
+		t.Fatalf("error %v, want the source's", err)
+	}
+	src.fail = nil
+	interrupted := 0
+	for _, at := range []uint64{1, 300, 900, 1500} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if id, err := s.Log.Identity(ctx); err == nil && id.LastSeq >= at {
+					cancel()
+				}
+			}
+		})
+		if _, err := adoption.Enter(ctx, src, s.Log, adoption.Options{}); errors.Is(err, context.Canceled) {
+			interrupted++
+		}
+		cancel()
+		wg.Wait()
+	}
+	if interrupted == 0 {
+		t.Fatal("it was never interrupted")
+	}
+	if _, err := adoption.Enter(t.Context(), src, s.Log, adoption.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	found := logged(t, s)
+	if len(found) != len(src.rows[events.DDrive]) {
+		t.Fatalf("%d rows in the log, want %d", len(found), len(src.rows[events.DDrive]))
+	}
+	twice := 0
+	for _, list := range found {
+		twice += len(list) - 1
+	}
+	if twice > 64*interrupted {
+		t.Errorf("%d rows are in the log twice after %d interruptions", twice, interrupted)
+	}
+}

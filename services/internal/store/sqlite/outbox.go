@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"backupmonitor/services/internal/store"
+)
+
+const (
+	sqlPutNote = `INSERT INTO MonitorOutbox (NoteID, Due, Data) VALUES (?, ?, ?)
+		ON CONFLICT (NoteID) DO UPDATE SET Due = excluded.Due, Data = excluded.Data`
+	sqlOutbox   = `SELECT Data, Due FROM MonitorOutbox WHERE Due <= ? ORDER BY Num LIMIT ?`
+	sqlDropNote = `DELETE FROM MonitorOutbox WHERE NoteID = ?`
+)
+
+// transact runs f in a transaction of the writer that needs none of the
+// prepared statements of Apply.
+func (s *Store) transact(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return explain(err)
+	}
+	if err := f(tx); err != nil {
+		return errors.Join(explain(err), rollback(tx))
+	}
+	if err := tx.Commit(); err != nil {
+		return errors.Join(explain(err), rollback(tx))
+	}
+	return nil
+}
+
+// putNotes puts notes into the outbox as a part of the transaction that they
+// tell of.
+func putNotes(ctx context.Context, tx *sql.Tx, notes ...store.Note) error {
+	for _, n := range notes {
+		data, err := n.Encode()
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, sqlPutNote, n.ID, n.Due.UTC().Format(ourTime), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PutNote puts a note into the outbox, in place of one with its id.
+func (s *Store) PutNote(ctx context.Context, n store.Note) error {
+	if err := s.transact(ctx, func(tx *sql.Tx) error { return putNotes(ctx, tx, n) }); err != nil {
+		return fmt.Errorf("put audit event %s into the outbox: %w", n.ID, err)
+	}
+	return nil
+}
+
+// Outbox lists notes that are due at now, in the order in which they were put
+// there.
+func (s *Store) Outbox(ctx context.Context, now time.Time, limit int) (notes []store.Note, err error) {
+	rows, err := s.reader.QueryContext(ctx, sqlOutbox, now.UTC().Format(ourTime), limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox: %w", explain(err))
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var data string
+		var due sql.NullString
+		if err := rows.Scan(&data, &due); err != nil {
+			return nil, fmt.Errorf("read the outbox: %w", explain(err))
+		}
+		var at time.Time
+		if t := parseTime(due); t != nil {
+			at = *t
+		}
+		n, err := store.DecodeNote(data, at)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, n)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the outbox: %w", explain(err))
+	}
+	return notes, nil
+}
+
+// DropNotes takes notes out of the outbox.
+func (s *Store) DropNotes(ctx context.Context, ids ...string) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, sqlDropNote, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("take audit events out of the outbox: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package sqlserver
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"backupmonitor/services/internal/store"
+)
+
+const (
+	sqlPutNote = `UPDATE dbo.MonitorOutbox SET Due = CAST(@due AS DATETIME2(6)), Data = @data WHERE NoteID = @id;
+		IF @@ROWCOUNT = 0 INSERT INTO dbo.MonitorOutbox (NoteID, Due, Data) VALUES (@id, CAST(@due AS DATETIME2(6)), @data)`
+	sqlOutbox   = `SELECT TOP (@limit) Data, Due FROM dbo.MonitorOutbox WHERE Due <= CAST(@now AS DATETIME2(6)) ORDER BY Num`
+	sqlDropNote = `DELETE FROM dbo.MonitorOutbox WHERE NoteID = @id`
+)
+
+// putNotes puts notes into the outbox as a part of the transaction that they
+// tell of. Errors: errRepeat where another one puts the same.
+func putNotes(ctx context.Context, tx *sql.Tx, notes ...store.Note) error {
+	for _, n := range notes {
+		data, err := n.Encode()
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, sqlPutNote, sql.Named("id", n.ID), sql.Named("due", n.Due.UTC().Format(ourTime)), sql.Named("data", data))
+		if isDuplicate(err) {
+			err = errors.Join(errRepeat, err)
+		}
+		if err != nil {
+			return fmt.Errorf("put audit event %s into the outbox: %w", n.ID, err)
+		}
+	}
+	return nil
+}
+
+// PutNote puts a note into the outbox, in place of one with its id.
+func (s *Store) PutNote(ctx context.Context, n store.Note) error {
+	return s.transact(ctx, func(tx *sql.Tx) error { return putNotes(ctx, tx, n) })
+}
+
+// Outbox lists notes that are due at now, in the order in which they were put
+// there.
+func (s *Store) Outbox(ctx context.Context, now time.Time, limit int) (notes []store.Note, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read the outbox: %w", explain(err))
+		}
+	}()
+	rows, err := s.writer.QueryContext(ctx, sqlOutbox, sql.Named("limit", limit), sql.Named("now", now.UTC().Format(ourTime)))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var data string
+		var due time.Time
+		if err := rows.Scan(&data, &due); err != nil {
+			return nil, err
+		}
+		n, err := store.DecodeNote(data, due.UTC())
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, n)
+	}
+	return notes, rows.Err()
+}
+
+// DropNotes takes notes out of the outbox.
+func (s *Store) DropNotes(ctx context.Context, ids ...string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, sqlDropNote, sql.Named("id", id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("take audit events out of the outbox: %w", err)
+	}
+	return nil
+}
