@@ -189,7 +189,7 @@ func rowsOf(t testing.TB, s *sqlite.Store, q store.Query) (rows []store.Row) {
 }
 
 // exec1 runs a statement as another program would.
-func exec1(t *testing.T, path, statement string) {
+func exec1(t testing.TB, path, statement string) {
 	t.Helper()
 	db := plain(t, path)
 	if _, err := db.ExecContext(t.Context(), statement); err != nil {
@@ -197,14 +197,14 @@ func exec1(t *testing.T, path, statement string) {
 	}
 }
 
-func ask(t *testing.T, path, query string, to any) {
+func ask(t testing.TB, path, query string, to any) {
 	t.Helper()
 	if err := plain(t, path).QueryRowContext(t.Context(), query).Scan(to); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func plain(t *testing.T, path string) *sql.DB {
+func plain(t testing.TB, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {

@@ -3,6 +3,7 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -14,11 +15,11 @@ import (
 // dies leaves none behind. Source: Transact-SQL reference, sp_getapplock: 0 and
 // 1 are granted, -1 is the time-out.
 const (
-	lockName       = "backup-monitor migration"
-	lockWait       = 2000 // ms of one try
-	lockExpired    = -1
-	sqlUnlock      = `EXEC sp_releaseapplock @Resource = @name, @LockOwner = 'Session'`
-	lockPause      = 100 * time.Millisecond
+	lockName    = "backup-monitor migration of " // and the database: not every server keeps their locks apart
+	lockWait    = 1000                           // ms of one try
+	lockExpired = -1
+	sqlUnlock   = `EXEC sp_releaseapplock @Resource = @name, @LockOwner = 'Session'`
+
 	releaseTimeout = 5 * time.Second
 )
 
@@ -28,37 +29,56 @@ func (s *Store) Exclusive(ctx context.Context, f func(context.Context) error) er
 	return s.exclusive(ctx, f)
 }
 
-func (s *Store) exclusive(ctx context.Context, f func(context.Context) error) (err error) {
+func (s *Store) exclusive(ctx context.Context, f func(context.Context) error) error {
+	for {
+		c, err := s.acquire(ctx)
+		if err != nil {
+			return fmt.Errorf("take the migration lock: %w", explain(err))
+		}
+		if c != nil {
+			return errors.Join(f(ctx), s.release(ctx, c))
+		}
+	}
+}
+
+// acquire waits a while for the lock. It returns the session that has it, or
+// nil where another one keeps it.
+func (s *Store) acquire(ctx context.Context) (*sql.Conn, error) {
 	c, err := s.writer.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("take the migration lock: %w", explain(err))
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	for {
-		var granted mssql.ReturnStatus
-		_, err := c.ExecContext(ctx, "sp_getapplock", sql.Named("Resource", s.lock), sql.Named("LockMode", "Exclusive"),
-			sql.Named("LockOwner", "Session"), sql.Named("LockTimeout", 0), &granted)
-		switch {
-		case err != nil:
-			return fmt.Errorf("take the migration lock: %w", explain(err))
-		case granted >= 0:
-			return errors.Join(f(ctx), s.release(ctx, c))
-		case granted != lockExpired:
-			return fmt.Errorf("take the migration lock: the server answered %d", granted)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the migration lock: %w", ctx.Err())
-		case <-time.After(lockPause):
-		}
+	var granted mssql.ReturnStatus
+	_, err = c.ExecContext(ctx, "sp_getapplock", sql.Named("Resource", s.lock), sql.Named("LockMode", "Exclusive"),
+		sql.Named("LockOwner", "Session"), sql.Named("LockTimeout", lockWait), &granted)
+	switch {
+	case err != nil:
+	case granted >= 0:
+		return c, nil
+	case granted != lockExpired:
+		err = fmt.Errorf("the server answered %d", granted)
 	}
+	return nil, errors.Join(err, discard(c))
+}
+
+// discard ends the session rather than give it back: what a failed try leaves
+// in it is the server's affair.
+func discard(c *sql.Conn) error {
+	err := c.Raw(func(any) error { return driver.ErrBadConn })
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+		err = nil
+	}
+	if cerr := c.Close(); !errors.Is(cerr, sql.ErrConnDone) {
+		err = errors.Join(err, cerr)
+	}
+	return err
 }
 
 func (s *Store) release(ctx context.Context, c *sql.Conn) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	if _, err := c.ExecContext(ctx, sqlUnlock, sql.Named("name", s.lock)); err != nil {
-		return fmt.Errorf("release the migration lock: %w", explain(err))
+		return errors.Join(fmt.Errorf("release the migration lock: %w", explain(err)), discard(c))
 	}
-	return nil
+	return c.Close()
 }

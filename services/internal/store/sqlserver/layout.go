@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	mssql "github.com/microsoft/go-mssqldb"
+
 	"backupmonitor/events"
 )
 
@@ -18,6 +20,7 @@ const exact = "Latin1_General_100_BIN2"
 // that their texts have.
 type layout struct {
 	columns map[string]column // by table.column, in lower case
+	json    bool              // the database reads JSON
 }
 
 type column struct {
@@ -40,6 +43,9 @@ func (s *Store) tables(ctx context.Context) (*layout, error) {
 	l, err := readLayout(ctx, s.writer)
 	if err != nil {
 		return nil, fmt.Errorf("read how the tables are made: %w", err)
+	}
+	if l.json, err = readsJSON(ctx, s.writer); err != nil {
+		return nil, fmt.Errorf("ask what the database can do: %w", err)
 	}
 	s.layout = l
 	return l, nil
@@ -71,6 +77,17 @@ func readLayout(ctx context.Context, db *sql.DB) (l *layout, err error) {
 		return nil, errors.New("there are none")
 	}
 	return l, nil
+}
+
+// readsJSON tries, because the compatibility level, that of the version that a
+// database once came from, says it for SQL Server alone.
+func readsJSON(ctx context.Context, db *sql.DB) (bool, error) {
+	var n int
+	err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM OPENJSON(@json) WITH (n INT)`, sql.Named("json", `[{"n":1}]`)).Scan(&n)
+	if _, refused := errors.AsType[mssql.Error](err); refused {
+		return false, nil
+	}
+	return n == 1, err
 }
 
 // collation is that of a key column, for comparing it with one of ours on its

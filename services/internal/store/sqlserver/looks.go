@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 // lookTable is how looks travel.
 func lookTable() staging {
 	return staging{name: "looks", columns: []stagedColumn{
-		{"Seq", "BIGINT NOT NULL PRIMARY KEY"}, {"EventHash", "VARBINARY(32) NOT NULL"}, {"EventID", "NVARCHAR(MAX) NOT NULL"},
+		{"Seq", "BIGINT NOT NULL PRIMARY KEY"}, {"EventHash", "NVARCHAR(32) COLLATE {bin} NOT NULL"}, {"EventID", "NVARCHAR(MAX) NOT NULL"},
 		{"Stored", "DATETIME2(6) NOT NULL"}, {"OutletKey", "NVARCHAR(100) COLLATE {bin} NOT NULL"},
 		{"OutletServer", "NVARCHAR(50) COLLATE {bin} NOT NULL"}, {"ScanDate", "DATE NOT NULL"}, {"Status", "NVARCHAR(50) NOT NULL"},
 		{"Cause", "NVARCHAR(50) COLLATE {bin} NOT NULL"}, {"Conclusive", "BIT NOT NULL"}, {"Evidence", "INT NOT NULL"},
@@ -27,8 +28,9 @@ func lookTable() staging {
 
 func lookRow(l store.Look) []any {
 	hash := sha256.Sum256([]byte(l.EventID))
+	id := hex.EncodeToString(hash[:16])
 	return []any{
-		int64(l.Seq), hash[:], l.EventID, l.Stored.Format(ourTime), events.Key(l.Outlet), l.Outlet, string(l.ScanDate), string(l.Status),
+		int64(l.Seq), id, l.EventID, l.Stored.Format(ourTime), events.Key(l.Outlet), l.Outlet, string(l.ScanDate), string(l.Status),
 		string(l.Cause), l.Conclusive, int64(l.Evidence), formatTime(l.LastBackupTaken, originalTime), orNull(l.BackupFile),
 		orNull(l.BackupFileSize), orNull(l.Duration), orNull(l.ErrorDetails), orNull(l.DriveLetter), orNull(l.Server),
 		integer(l.SizeBytes), formatTime(l.ObservedAt, ourTime), l.DurationMS, float(l.ClockSkewMS), integer(l.FreeBytes),

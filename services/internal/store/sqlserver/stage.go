@@ -3,13 +3,16 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
 
-// Rows travel as parameters of INSERT ... VALUES, the one form that every
-// server of the dialect takes, that ends with its context, and that a broken
-// line cannot leave half done on a connection that is used again.
+// Rows travel as one text of JSON, where the database reads that (SQL Server 2016
+// at compatibility level 130), and else as parameters of INSERT ... VALUES. Bulk
+// copy, which a broken line or an ended context can leave half done on a
+// connection that is used again, would not be faster for what a batch has.
 // Source: SQL Server, "Maximum capacity specifications": 2,100 parameters of a
 // statement; Transact-SQL reference, table value constructor: 1,000 rows.
 const (
@@ -60,8 +63,51 @@ func (t staging) insert(source string, rows [][]any) (string, []any) {
 	return text.String(), args
 }
 
+// read is the statement that puts the rows of a JSON text into the table.
+func (t staging) read(source string) string {
+	names, kinds := make([]string, len(t.columns)), make([]string, len(t.columns))
+	for i, c := range t.columns {
+		kind, _, _ := strings.Cut(c.kind, " ")
+		names[i], kinds[i] = c.name, fmt.Sprintf("%[1]s %[2]s '$.%[1]s'", c.name, kind) // the default path does not keep the case everywhere
+	}
+	list := strings.Join(names, ", ")
+	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM OPENJSON(@json) WITH (%s)", source, list, list, strings.Join(kinds, ", "))
+}
+
+// json is the rows as an array of objects.
+func (t staging) json(rows [][]any) (string, error) {
+	objects := make([]map[string]any, len(rows))
+	for i, row := range rows {
+		objects[i] = make(map[string]any, len(row))
+		for j, value := range row {
+			if v, ok := value.(driver.Valuer); ok {
+				var err error
+				if value, err = v.Value(); err != nil {
+					return "", err
+				}
+			}
+			if yes, ok := value.(bool); ok {
+				value = map[bool]int{true: 1}[yes]
+			}
+			objects[i][t.columns[j].name] = value
+		}
+	}
+	text, err := json.Marshal(objects)
+	return string(text), err
+}
+
 // use runs text, in which {rows} is the table with the rows in it.
 func (w writing) use(ctx context.Context, t staging, rows [][]any, text string, args ...any) error {
+	if w.layout != nil && w.layout.json {
+		rows, err := t.json(rows)
+		if err != nil {
+			return err
+		}
+		source := "@" + t.name
+		text = "SET NOCOUNT ON; DECLARE " + source + " TABLE " + t.definition() + "; " + t.read(source) + ";\n" + fill(text, "rows", source)
+		_, err = w.exec(ctx, text, append(args, sql.Named("json", rows))...)
+		return err
+	}
 	if len(rows) <= inlineRows {
 		insert, values := t.insert("@"+t.name, rows)
 		text = "SET NOCOUNT ON; DECLARE @" + t.name + " TABLE " + t.definition() + "; " + insert + ";\n" + fill(text, "rows", "@"+t.name)

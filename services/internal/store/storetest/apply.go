@@ -11,6 +11,13 @@ import (
 	"backupmonitor/services/internal/store"
 )
 
+// ExerciseApply is the part of Exercise about batches, for a back end that has
+// more than one way to apply them.
+func ExerciseApply(t *testing.T, fresh Fresh) {
+	t.Helper()
+	exerciseApply(t, fresh)
+}
+
 func exerciseApply(t *testing.T, fresh Fresh) {
 	t.Run("a look becomes a row and a line of history", func(t *testing.T) {
 		t.Parallel()

@@ -84,10 +84,11 @@ CREATE INDEX MonitorStat_ByRow ON dbo.MonitorStat (Mode, ScanDate, OutletServer)
 GO
 CREATE INDEX MonitorStat_ByOutlet ON dbo.MonitorStat (Mode, OutletKey, ScanDate) INCLUDE (OutletServer);
 GO
--- A ce-id may be longer than an index takes: its SHA-256 makes it unique.
+-- A ce-id may be longer than an index takes: the first half of its SHA-256, in
+-- hexadecimal, makes it unique.
 CREATE TABLE dbo.MonitorHistory (
     Seq             BIGINT        NOT NULL,
-    EventHash       VARBINARY(32) NOT NULL,
+    EventHash       NVARCHAR(32)  COLLATE Latin1_General_100_BIN2 NOT NULL,
     EventID         NVARCHAR(MAX) NOT NULL,
     Stored          DATETIME2(6)  NOT NULL,
     Mode            NVARCHAR(20)  COLLATE Latin1_General_100_BIN2 NOT NULL,
