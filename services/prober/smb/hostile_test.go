@@ -214,7 +214,7 @@ func TestFaultsBesideTheListing(t *testing.T) {
 		t.Run(f.String(), func(t *testing.T) {
 			t.Parallel()
 			o := faulty(t, f)
-			r := look(t, 3*time.Second, dOnly(o.Addr()))[events.DDrive]
+			r := look(t, time.Second, dOnly(o.Addr()))[events.DDrive]
 			v := judge(r)
 			want, _ := o.Expect(events.DDrive)
 			switch v.Cause {
