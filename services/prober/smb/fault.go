@@ -82,7 +82,11 @@ func signInError(step string, cred Credential, err error, seen sighting) *events
 		}
 	}
 	if !known {
-		return otherError(step, doing, err)
+		e := otherError(step, doing, err)
+		if step == StepNegotiate && hungUp(err) {
+			e.Detail += ": it may be full, or speak no SMB 2"
+		}
+		return e
 	}
 	e := &events.LookError{Code: events.CauseProtocolError, Step: step, NTStatus: status.String()}
 	why, refused := refusals(status)
@@ -158,9 +162,7 @@ func driveCause(step string, s ntStatus) events.Cause {
 
 // otherError is an error that is no answer of the server's.
 func otherError(step, doing string, err error) *events.LookError {
-	if transport, ok := errors.AsType[*smb2.TransportError](err); ok {
-		err = transport.Err // it hides its cause from errors.Is
-	}
+	err = bare(err)
 	e := &events.LookError{Code: events.CauseProtocolError, Step: step}
 	if isTimeout(err) || errors.Is(err, context.Canceled) {
 		e.Code = events.CauseTimeout
@@ -181,9 +183,9 @@ func what(err error) string {
 		return "the server did not answer in time"
 	case errors.Is(err, context.Canceled):
 		return "the look was broken off"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case isReset(err):
 		return "the server reset the connection"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+	case hungUp(err):
 		return "the server closed the connection"
 	case errors.As(err, &misbehaved):
 		return misbehaved.Error()
@@ -197,10 +199,26 @@ func what(err error) string {
 	return fmt.Sprintf("something went wrong (%v)", err)
 }
 
-func isTimeout(err error) bool {
+// bare takes off what hides the cause of an error from errors.Is.
+func bare(err error) error {
 	if transport, ok := errors.AsType[*smb2.TransportError](err); ok {
-		err = transport.Err
+		return transport.Err
 	}
+	return err
+}
+
+// hungUp tells whether the server ended the connection.
+func hungUp(err error) bool {
+	err = bare(err)
+	return isReset(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}
+
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func isTimeout(err error) bool {
+	err = bare(err)
 	var n net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
 		errors.As(err, &n) && n.Timeout()

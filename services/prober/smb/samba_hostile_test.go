@@ -76,6 +76,33 @@ func TestSambaDenies(t *testing.T) {
 	}
 }
 
+// TestSambaDeniesTheFolder: the share lets the account in, the folder does not.
+func TestSambaDeniesTheFolder(t *testing.T) {
+	t.Parallel()
+	var options map[string][]string
+	if os.Geteuid() == 0 { // whom no mode keeps out
+		options = map[string][]string{"d$": {"force user = nobody"}}
+	}
+	s := sambatest.Start(t, sambatest.Config{ShareOptions: options})
+	dir := s.Dir(t, 0, "d$")
+	sambatest.Write(t, filepath.Join(dir, fleet.BackupFolder, "DB.bak"), 4096, time.Now())
+	for path := dir; len(path) >= len(filepath.Dir(s.Root)); path = filepath.Dir(path) {
+		if err := os.Chmod(path, 0o755); err != nil { // others must get as far as the folder
+			t.Fatal(err)
+		}
+	}
+	folder := filepath.Join(dir, fleet.BackupFolder)
+	if err := os.Chmod(folder, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(folder, 0o700) }) // so that it can be removed
+	e := lookError(look(t, patience, dOnlyAs(s.Addr(0), smb.NewCredential(s.User, s.Password, "")))[events.DDrive])
+	if e == nil || e.Code != events.CauseAccessDenied || e.Step != smb.StepFolder ||
+		e.Detail != "signed in, but the server denied "+s.User+` access while opening D:\BackupFull` {
+		t.Errorf("%+v", e)
+	}
+}
+
 // TestSambaIsFull: a server that serves no more connections shuts the door
 // before a word is said, and opens it again when there is room.
 func TestSambaIsFull(t *testing.T) {
@@ -101,7 +128,7 @@ func TestSambaIsFull(t *testing.T) {
 	}()
 	var e *events.LookError
 	until(t, func() bool { e = lookError(look(t, patience, target)[events.DDrive]); return e != nil })
-	if e.Code != events.CauseProtocolError || e.Step != smb.StepNegotiate {
+	if e.Code != events.CauseProtocolError || e.Step != smb.StepNegotiate || !strings.HasSuffix(e.Detail, "it may be full, or speak no SMB 2") {
 		t.Errorf("%+v", e)
 	}
 	for _, conn := range others {
