@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway/audit"
 	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/gateway/live"
 	"backupmonitor/services/internal/scan"
@@ -59,6 +60,8 @@ func logProblem(err error) error {
 		return &problem{status: http.StatusInsufficientStorage, message: "The event log is full: no new scan can start.", cause: err}
 	case errors.Is(err, context.Canceled):
 		return err
+	case errors.Is(err, audit.ErrOutbox):
+		return unavailable("The database", err)
 	}
 	return unavailable("The event log", err)
 }

@@ -19,6 +19,15 @@ export async function signIn(
   return { token: body.text('token'), user: toUser(body.object('user')) };
 }
 
+/** Ends every session of the user and gives the token of a new one. */
+export async function changePassword(
+  client: Client,
+  passwords: { currentPassword: string; newPassword: string },
+): Promise<string> {
+  const { body } = await client.json('/auth/password', { method: 'PUT', body: passwords });
+  return body.text('token');
+}
+
 export const meKey = ['me'] as const;
 
 export function meQuery(client: Client) {
