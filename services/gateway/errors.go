@@ -96,7 +96,7 @@ func (g *Gateway) fail(w *response, r *http.Request, err error) {
 	}
 	if p.status >= http.StatusInternalServerError {
 		g.logger.ErrorContext(r.Context(), "A request failed.",
-			slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", shortened(r.URL.Path)),
 			slog.Int("status", p.status), slog.Any("error", err))
 	}
 	h := w.Header()
@@ -124,7 +124,7 @@ func (g *Gateway) cut(w *response, r *http.Request, err error) {
 		level = slog.LevelDebug
 	}
 	g.logger.LogAttrs(r.Context(), level, "An answer was cut off.",
-		slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
+		slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", shortened(r.URL.Path)), slog.Any("error", err))
 	panic(http.ErrAbortHandler)
 }
 
