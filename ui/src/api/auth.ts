@@ -9,6 +9,8 @@ export interface User {
   designation: string;
   /** May start scans. Everybody may read. */
   admin: boolean;
+  /** An API token, of a screen on a wall: nobody who has a password. */
+  program: boolean;
 }
 
 export async function signIn(
@@ -48,6 +50,7 @@ function toUser(wire: Wire): User {
     name: nonEmpty(wire.textOrNull('userName')) ?? id,
     designation: wire.textOrNull('designation') ?? '',
     admin: wire.textOrNull('userType') === 'A',
+    program: id.startsWith('token:'),
   };
 }
 

@@ -30,14 +30,16 @@ export function AppHeader({ user, live, onNewSession, onSignOut }: AppHeaderProp
             {user.designation && <span className="max-sm:hidden"> · {user.designation}</span>}
           </p>
         </div>
-        <Button
-          look="quiet"
-          onClick={() => {
-            setChanging(true);
-          }}
-        >
-          Password
-        </Button>
+        {!user.program && (
+          <Button
+            look="quiet"
+            onClick={() => {
+              setChanging(true);
+            }}
+          >
+            Password
+          </Button>
+        )}
         <Button onClick={onSignOut}>Sign out</Button>
       </div>
       {changing && (
