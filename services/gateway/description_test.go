@@ -13,7 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-func (e *env) loadDescription(t *testing.T) {
+func (e *env) loadDescription(t testing.TB) {
 	t.Helper()
 	res, err := e.client.Get(e.url + prefix + "/openapi.yaml")
 	if err != nil {

@@ -61,7 +61,7 @@ type setup struct {
 	store func(gateway.Store) gateway.Store
 }
 
-func start(t *testing.T, options ...option) *env {
+func start(t testing.TB, options ...option) *env {
 	t.Helper()
 	s := setup{
 		cfg: gateway.Config{
@@ -96,7 +96,7 @@ func start(t *testing.T, options ...option) *env {
 	return e
 }
 
-func (e *env) run(t *testing.T) {
+func (e *env) run(t testing.TB) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- e.gateway.Run(ctx) }()
@@ -112,7 +112,7 @@ func (e *env) run(t *testing.T) {
 	t.Cleanup(e.stop)
 }
 
-func openStore(t *testing.T) *sqlite.Store {
+func openStore(t testing.TB) *sqlite.Store {
 	t.Helper()
 	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "monitor.db"))
 	if err != nil {
@@ -129,7 +129,7 @@ func openStore(t *testing.T) *sqlite.Store {
 	return st
 }
 
-func addUser(t *testing.T, st *sqlite.Store, u store.User) {
+func addUser(t testing.TB, st *sqlite.Store, u store.User) {
 	t.Helper()
 	h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway/audit"
 	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/gateway/live"
 	"backupmonitor/services/internal/scan"
@@ -59,6 +60,8 @@ func logProblem(err error) error {
 		return &problem{status: http.StatusInsufficientStorage, message: "The event log is full: no new scan can start.", cause: err}
 	case errors.Is(err, context.Canceled):
 		return err
+	case errors.Is(err, audit.ErrOutbox):
+		return unavailable("The database", err)
 	}
 	return unavailable("The event log", err)
 }
@@ -93,7 +96,7 @@ func (g *Gateway) fail(w *response, r *http.Request, err error) {
 	}
 	if p.status >= http.StatusInternalServerError {
 		g.logger.ErrorContext(r.Context(), "A request failed.",
-			slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", shortened(r.URL.Path)),
 			slog.Int("status", p.status), slog.Any("error", err))
 	}
 	h := w.Header()
@@ -121,7 +124,7 @@ func (g *Gateway) cut(w *response, r *http.Request, err error) {
 		level = slog.LevelDebug
 	}
 	g.logger.LogAttrs(r.Context(), level, "An answer was cut off.",
-		slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
+		slog.String("requestId", w.id), slog.String("method", r.Method), slog.String("path", shortened(r.URL.Path)), slog.Any("error", err))
 	panic(http.ErrAbortHandler)
 }
 

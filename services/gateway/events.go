@@ -51,7 +51,7 @@ func (g *Gateway) events(w *response, r *request) error {
 			if len(frames) == 0 {
 				return false, nil
 			}
-			return false, s.write(frames...)
+			return false, s.write(ctx, frames...)
 		})
 	})
 }
@@ -74,7 +74,7 @@ func (g *Gateway) enter(
 	if from != "" {
 		p, err := live.ParsePosition(from)
 		if err == nil {
-			c, rerr := g.hub.Resume(ctx, p, wants, func(f *live.Frame) error { return s.write(f.Bytes) })
+			c, rerr := g.hub.Resume(ctx, p, wants, func(f *live.Frame) error { return s.write(ctx, f.Bytes) })
 			if rerr == nil || !errors.Is(rerr, live.ErrGone) {
 				return c, rerr
 			}

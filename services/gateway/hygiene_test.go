@@ -88,7 +88,7 @@ func TestTLS(t *testing.T) {
 		}
 		return res, string(body)
 	}
-	res, body := get()
+	res, body := get() //nolint:bodyclose // get has closed it
 	if res.ProtoMajor != 2 || !strings.Contains(body, "ok") || res.Header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("HTTP/%d, %s, %v", res.ProtoMajor, body, res.Header)
 	}

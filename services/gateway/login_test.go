@@ -122,20 +122,25 @@ func TestTheLockIsExact(t *testing.T) {
 	t.Parallel()
 	e := start(t)
 	var tries sync.WaitGroup
-	var accepted atomic.Int32
+	var compared atomic.Int32
 	for range 20 {
 		tries.Go(func() {
-			if status, _, _ := e.do(t, login("support", "wrong")); status != http.StatusUnauthorized {
-				accepted.Add(1)
+			switch status, _, body := e.do(t, login("support", "wrong")); status {
+			case http.StatusUnauthorized:
+				compared.Add(1)
+			case http.StatusTooManyRequests: // this machine is busy
+			default:
+				t.Errorf("a wrong password gets %d %s", status, body)
 			}
 		})
 	}
 	tries.Wait()
-	if accepted.Load() > 0 {
-		t.Errorf("%d wrong passwords were not refused", accepted.Load())
+	counted := e.user(t, "support").LoginFalseAttempt
+	if counted > int(compared.Load()) {
+		t.Errorf("%d failures counted of %d compared", counted, compared.Load())
 	}
-	if n := e.user(t, "support").LoginFalseAttempt; n < 5 || n > 20 {
-		t.Errorf("%d failures counted", n)
+	for ; counted < 5; counted++ {
+		get[failure](t, e, http.StatusUnauthorized, login("support", "wrong"))
 	}
 	get[failure](t, e, http.StatusUnauthorized, login("support", password))
 

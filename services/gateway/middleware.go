@@ -92,7 +92,7 @@ func (g *Gateway) recovered(w *response, r *http.Request) {
 		panic(p)
 	}
 	g.logger.ErrorContext(r.Context(), "A request panicked.",
-		slog.String("requestId", w.id), slog.String("path", r.URL.Path), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		slog.String("requestId", w.id), slog.String("path", shortened(r.URL.Path)), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 	g.fail(w, r, errPanicked)
 }
 

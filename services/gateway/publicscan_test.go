@@ -86,7 +86,7 @@ func TestPublicScansAreRare(t *testing.T) {
 			if i%2 == 1 {
 				path = "/ibstorage-status/scan"
 			}
-			res, err := e.client.Do(e.request(t.Context(), t, call{path: path}))
+			res, err := e.client.Do(e.request(t.Context(), t, call{path: path})) //nolint:bodyclose // closed below, when all are open
 			if err != nil {
 				t.Error(err)
 				return

@@ -28,12 +28,12 @@ func (g *Gateway) handler() http.Handler {
 	m.PathPrefix(appPath).Methods(http.MethodGet, http.MethodHead).Handler(forResponse(g.serveApp))
 
 	missing := forResponse(func(w *response, r *http.Request) {
-		g.fail(w, r, notFound("There is nothing at %s.", r.URL.Path))
+		g.fail(w, r, notFound("There is nothing at %s.", shortened(r.URL.Path)))
 	})
 	wrongMethod := forResponse(func(w *response, r *http.Request) {
 		allowed := allowedMethods(m, r)
 		w.Header().Set("Allow", allowed)
-		g.fail(w, r, &problem{status: http.StatusMethodNotAllowed, message: r.Method + " is not possible at " + r.URL.Path + ": use " + allowed + "."})
+		g.fail(w, r, &problem{status: http.StatusMethodNotAllowed, message: r.Method + " is not possible at " + shortened(r.URL.Path) + ": use " + allowed + "."})
 	})
 	m.NotFoundHandler, m.MethodNotAllowedHandler = missing, wrongMethod
 	return g.outermost(func(w *response, r *http.Request) { m.ServeHTTP(w, r) })

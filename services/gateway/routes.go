@@ -41,7 +41,7 @@ const (
 func (g *Gateway) routes() []route {
 	rs := []route{
 		{http.MethodPost, "/auth/login", everybody, usersOnly, byToken, nil, g.login},
-		{http.MethodGet, "/auth/me", auth.Support, usersOnly, byToken, nil, g.me},
+		{http.MethodGet, "/auth/me", auth.Support, auth.ScopeDisplay, byToken, nil, g.me},
 		{http.MethodPut, "/auth/password", auth.Support, usersOnly, byToken, nil, g.changePassword},
 		{http.MethodPost, "/auth/stream-ticket", auth.Support, auth.ScopeDisplay, byToken, nil, g.streamTicket},
 		{http.MethodGet, "/openapi.yaml", everybody, usersOnly, byToken, nil, g.openAPI},

@@ -39,7 +39,7 @@ func operations() map[string]operation {
 	ops := map[string]operation{
 		"POST /auth/login":         {least: nobody},
 		"GET /openapi.yaml":        {least: nobody},
-		"GET /auth/me":             {least: support},
+		"GET /auth/me":             {support, auth.ScopeDisplay, false},
 		"PUT /auth/password":       {least: support},
 		"POST /auth/stream-ticket": {support, auth.ScopeDisplay, false},
 

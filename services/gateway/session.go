@@ -98,12 +98,18 @@ func (g *Gateway) signedBy(w *response, r *request, userID, password string) (st
 	return u, nil
 }
 
+// me tells the page who it shows itself to. An API token is somebody who may
+// look, so that a wall screen can show the page.
 func (g *Gateway) me(w *response, r *request) error {
+	user := bodyOf(r.caller.User)
+	if t := r.caller.APIToken; t != nil {
+		user = userBody{UserID: r.caller.Name(), UserName: t.Name, UserType: string(auth.Support), Designation: "API token"}
+	}
 	return writeJSON(w, http.StatusOK, struct {
 		Status  string    `json:"status"`
 		User    userBody  `json:"user"`
 		Expires time.Time `json:"expires"`
-	}{success, bodyOf(r.caller.User), r.caller.Expires})
+	}{success, user, r.caller.Expires})
 }
 
 // changePassword changes the caller's own. It ends every session of theirs, and

@@ -90,7 +90,7 @@ func (g *Gateway) stream(w *response, r *request, serve func(context.Context, *s
 	ctx, release := g.untilClosing(ctx)
 	defer release()
 	if !r.stranger {
-		ctx, release = g.whileAllowed(ctx, r.caller)
+		ctx, release = g.whileAllowed(ctx, w, r.caller)
 		defer release()
 	}
 	s := &stream{gateway: g, w: w, r: r}
@@ -102,9 +102,9 @@ func (g *Gateway) stream(w *response, r *request, serve func(context.Context, *s
 }
 
 // whileAllowed is ctx, which also ends when the caller may no longer do what
-// they could do, whatever the stream is busy with. Whoever calls it calls the
-// release.
-func (g *Gateway) whileAllowed(ctx context.Context, c auth.Caller) (until context.Context, release func()) {
+// they could do, whatever the stream is busy with: a write that waits for its
+// client is cut off. Whoever calls it calls the release.
+func (g *Gateway) whileAllowed(ctx context.Context, w *response, c auth.Caller) (until context.Context, release func()) {
 	until, cancel := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -126,6 +126,8 @@ func (g *Gateway) whileAllowed(ctx context.Context, c auth.Caller) (until contex
 				confirmed = asked
 			case errors.Is(err, auth.ErrBadToken) || time.Since(confirmed) >= unconfirmed-checkEvery:
 				g.logger.InfoContext(ctx, "A stream ends, because its caller may no longer read it.", slog.String("user", c.Name()), slog.Any("error", err))
+				cancel()                              // first, so that no other write begins
+				_ = w.rc.SetWriteDeadline(time.Now()) // fails only where the connection is gone
 				return
 			}
 		}
@@ -164,7 +166,10 @@ func (s *stream) send(ms ...sse.Message) error {
 	return s.out.Send(ms...)
 }
 
-func (s *stream) write(frames ...[]byte) error {
+func (s *stream) write(ctx context.Context, frames ...[]byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := s.open(); err != nil {
 		return err
 	}

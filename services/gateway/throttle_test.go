@@ -102,15 +102,20 @@ func TestFailuresOnSeveralGateways(t *testing.T) {
 	for _, g := range gateways {
 		for range each {
 			tries.Go(func() {
-				if status, _, _ := g.do(t, login("support", "wrong")); status == http.StatusUnauthorized {
+				switch status, _, body := g.do(t, login("support", "wrong")); status {
+				case http.StatusUnauthorized:
 					refusals.Add(1)
+				case http.StatusTooManyRequests: // this machine is busy
+				default:
+					t.Errorf("a wrong password gets %d %s", status, body)
 				}
 			})
 		}
 	}
 	tries.Wait()
-	if refusals.Load() != 3*each {
-		t.Errorf("%d of %d are refused", refusals.Load(), 3*each)
+	for e.user(t, "support").LoginFalseAttempt < 5 {
+		get[failure](t, e, http.StatusUnauthorized, login("support", "wrong"))
+		refusals.Add(1)
 	}
 	var counted int
 	eventually(t, "every failure is told of", func() bool {
@@ -124,7 +129,7 @@ func TestFailuresOnSeveralGateways(t *testing.T) {
 				locked++
 			}
 		}
-		return counted+locked == 3*each
+		return counted+locked == int(refusals.Load())
 	})
 	if n := e.user(t, "support").LoginFalseAttempt; n != counted || n < 5 {
 		t.Errorf("%d failures are counted, and %d told of", n, counted)

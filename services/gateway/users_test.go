@@ -179,7 +179,11 @@ func TestAPITokens(t *testing.T) {
 		t.Errorf("the token is kept: %+v, %v", kept, err)
 	}
 	get[struct{}](t, e, http.StatusOK, call{path: "/backup-stats", token: made.Token})
-	get[failure](t, e, http.StatusForbidden, call{path: "/auth/me", token: made.Token})
+	get[failure](t, e, http.StatusForbidden, call{path: "/scheduler/status", token: made.Token})
+	me := get[userAnswer](t, e, http.StatusOK, call{path: "/auth/me", token: made.Token}).User
+	if me.UserName != "Wall in the hall" || me.UserType != "S" || me.UserID != "token:"+made.Details.ID {
+		t.Errorf("%+v", me)
+	}
 	s := e.listen(t, call{path: "/events", token: made.Token})
 	defer s.close()
 	if m := s.next(); m.event != "ready" {

@@ -41,6 +41,43 @@ test('an ended session leads back to signing in, with the reason', async () => {
   expect(await screen.findByText('Your session has ended. Sign in again.')).toBeVisible();
 });
 
+test('a new password ends the old session and begins another', async () => {
+  const server = monitor();
+  server.on('PUT /auth/password', ({ body }) =>
+    JSON.stringify(body) === '{"currentPassword":"old one","newPassword":"blue kettle nine"}'
+      ? json({ status: 'success', token: 'token-2', user: admin })
+      : problem(403, 'The present password is not accepted.'),
+  );
+  const user = open();
+  await user.click(await screen.findByRole('button', { name: 'Password' }));
+  const dialog = await screen.findByRole('dialog', { name: 'Change your password' });
+  const fill = async (label: string, text: string) => {
+    await user.clear(within(dialog).getByLabelText(label));
+    await user.type(within(dialog).getByLabelText(label), text);
+  };
+  const change = within(dialog).getByRole('button', { name: 'Change' });
+  await fill('Present password', 'wrong');
+  await fill('New password', 'blue kettle nine');
+  await fill('New password once more', 'blue kettle ten');
+  await user.click(change);
+  expect(await within(dialog).findByRole('alert')).toHaveTextContent('The new passwords differ');
+  expect(server.requests('PUT /auth/password')).toHaveLength(0);
+
+  await fill('New password once more', 'blue kettle nine');
+  await user.click(change);
+  expect(await within(dialog).findByText('The present password is not accepted.')).toBeVisible();
+
+  await fill('Present password', 'old one');
+  await user.click(change);
+  await waitFor(() => {
+    expect(screen.queryByRole('dialog')).toBeNull();
+  });
+  await screen.findByRole('row', { name: /OUT0001/ });
+  expect(server.requests('GET /auth/me').at(-1)?.headers.get('Authorization')).toBe(
+    'Bearer token-2',
+  );
+});
+
 test('an account that cannot be read is not a sign-out', async () => {
   const server = monitor();
   server.on('GET /auth/me', () => problem(403, 'The account is locked'));

@@ -20,6 +20,7 @@ export function App({ session }: { session: Session }) {
       ) : (
         <SignedIn
           key={token}
+          onNewSession={session.begin}
           onSignOut={() => {
             session.end();
           }}
@@ -29,19 +30,26 @@ export function App({ session }: { session: Session }) {
   );
 }
 
-function SignedIn({ onSignOut }: { onSignOut: () => void }) {
+interface SignedInProps {
+  onNewSession: (token: string) => void;
+  onSignOut: () => void;
+}
+
+function SignedIn(props: SignedInProps) {
   // A cache for each session: nothing of one user is ever shown to the next.
   const [queries] = useState(createQueryClient);
   return (
     <QueryClientProvider client={queries}>
-      <Gate onSignOut={onSignOut} />
+      <Gate {...props} />
     </QueryClientProvider>
   );
 }
 
-function Gate({ onSignOut }: { onSignOut: () => void }) {
+function Gate({ onNewSession, onSignOut }: SignedInProps) {
   const me = useQuery(meQuery(useClient()));
-  if (me.data) return <MonitorPage user={me.data} onSignOut={onSignOut} />;
+  if (me.data) {
+    return <MonitorPage user={me.data} onNewSession={onNewSession} onSignOut={onSignOut} />;
+  }
   return (
     <main className="mx-auto max-w-md p-6">
       {me.error ? (

@@ -3,14 +3,17 @@ import './app.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
-import { createSession } from './api/session';
+import { createSession, takeTokenFromAddress } from './api/session';
 import { App } from './App';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no #root');
 
+const session = createSession(window.localStorage);
+takeTokenFromAddress(session, window.location, window.history);
+
 createRoot(root).render(
   <StrictMode>
-    <App session={createSession(window.localStorage)} />
+    <App session={session} />
   </StrictMode>,
 );

@@ -38,6 +38,9 @@ const (
 	unsettledFor = 2 * time.Minute
 )
 
+// ErrOutbox says that the outbox did not take a note, so that nothing was done.
+var ErrOutbox = errors.New("the outbox does not take notes")
+
 // Outcome is the detail that an event has only where it is not known whether
 // what it tells of was done.
 const (
@@ -110,7 +113,7 @@ func (t *Trail) Stranger(ctx context.Context, e events.Audited) {
 // it is replaced by the event itself, and when do has surely done nothing it is
 // taken out. So what was done is always told of, also when the process ends in
 // between, and what was not is never told of as done. undone tells whether an
-// error of do says surely that nothing was done.
+// error of do says surely that nothing was done. Errors: do's, ErrOutbox.
 func (t *Trail) Around(ctx context.Context, e events.Audited, undone func(error) bool, do func(context.Context) error) error {
 	settled := t.Note(e)
 	open := settled
@@ -121,7 +124,7 @@ func (t *Trail) Around(ctx context.Context, e events.Audited, undone func(error)
 	open.Details[Outcome] = OutcomeUnknown
 	open.Due = t.now().Add(unsettledFor)
 	if err := t.outbox.PutNote(ctx, open); err != nil {
-		return fmt.Errorf("note an action before it is done: %w", err)
+		return fmt.Errorf("%w: %w", ErrOutbox, err)
 	}
 	err := do(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)

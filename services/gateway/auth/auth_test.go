@@ -162,32 +162,49 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// Each way of being wrong costs the same: one comparison.
+// Each way of being wrong costs the same, and so does being right: what
+// comparing costs is counted in units of the least cost.
 func TestRefusalsTakeAsLong(t *testing.T) {
 	t.Parallel()
-	p, err := NewPasswords(5, 1)
+	p, err := NewPasswords(bcrypt.MinCost+4, 1)
 	if err != nil {
 		t.Fatal(err)
+	}
+	spent := 0
+	p.compare = func(hash, password []byte) error {
+		cost, err := bcrypt.Cost(hash)
+		if err != nil {
+			t.Error(err)
+		}
+		spent += 1 << (cost - bcrypt.MinCost)
+		return bcrypt.CompareHashAndPassword(hash, password)
 	}
 	hash, err := p.Hash(t.Context(), "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
-	shortest := func(hash, password string) time.Duration {
-		least := time.Hour
-		for range 3 {
-			began := time.Now()
-			if ok, _, err := p.Matches(t.Context(), hash, password); ok || err != nil {
-				t.Fatal(ok, err)
-			}
-			least = min(least, time.Since(began))
-		}
-		return least
+	// As an older system made it.
+	low, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost+1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	wrong := shortest(hash, "wrong")
-	for name, c := range map[string][2]string{"nobody": {"", "wrong"}, "malformed": {"x", "wrong"}, "too long": {hash, strings.Repeat("x", 100)}} {
-		if took := shortest(c[0], c[1]); took < wrong/4 {
-			t.Errorf("%s takes %s, a wrong password %s", name, took, wrong)
+	for name, c := range map[string][2]string{
+		"wrong": {hash, "wrong"}, "right": {hash, "secret"}, "nobody": {"", "wrong"}, "malformed": {"x", "wrong"},
+		"too long": {hash, strings.Repeat("x", 100)}, "a low cost, wrong": {string(low), "wrong"}, "a low cost, right": {string(low), "secret"},
+	} {
+		spent = 0
+		ok, _, err := p.Matches(t.Context(), c[0], c[1])
+		if err != nil || ok != strings.HasSuffix(name, "right") {
+			t.Errorf("%s: %t, %v", name, ok, err)
+		}
+		if spent != 1<<4 {
+			t.Errorf("%s costs %d and not %d", name, spent, 1<<4)
+		}
+	}
+	for i, dummy := range p.dummy {
+		cost, err := bcrypt.Cost(dummy)
+		if err != nil || cost != bcrypt.MinCost+i || !errors.Is(bcrypt.CompareHashAndPassword(dummy, []byte("x")), bcrypt.ErrMismatchedHashAndPassword) {
+			t.Errorf("the dummy of cost %d: cost %d, %v", bcrypt.MinCost+i, cost, err)
 		}
 	}
 }

@@ -109,39 +109,6 @@ func TestPasswordRules(t *testing.T) {
 	}
 }
 
-// A hash of a lower cost, as an older system made it, costs what ours costs:
-// who has one cannot be told from others. It is the comparisons that are
-// counted, in units of the lowest cost.
-func TestAHashOfALowerCostTakesAsLong(t *testing.T) {
-	t.Parallel()
-	p, err := NewPasswords(bcrypt.MinCost+4, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for c, dummy := range p.dummy {
-		cost, err := bcrypt.Cost(dummy)
-		if err != nil || cost != bcrypt.MinCost+c || !errors.Is(bcrypt.CompareHashAndPassword(dummy, []byte("x")), bcrypt.ErrMismatchedHashAndPassword) {
-			t.Fatalf("the dummy of cost %d is not compared with: cost %d, %v", bcrypt.MinCost+c, cost, err)
-		}
-	}
-	low, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spent := 1 // for the hash itself
-	for c := bcrypt.MinCost; c < p.cost; c++ {
-		spent += 1 << (c - bcrypt.MinCost)
-	}
-	if spent != 1<<(p.cost-bcrypt.MinCost) {
-		t.Errorf("a low hash costs %d and ours %d", spent, 1<<(p.cost-bcrypt.MinCost))
-	}
-	for password, want := range map[string]bool{"secret": true, "wrong": false} {
-		if ok, malformed, err := p.Matches(t.Context(), string(low), password); ok != want || malformed || err != nil {
-			t.Errorf("%s: %t, %t, %v", password, ok, malformed, err)
-		}
-	}
-}
-
 // Hashes as the original system's bcrypt for Python writes them.
 func TestHashesOfThePythonSystem(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-	"unicode"
 
 	"github.com/nats-io/nats.go"
 
@@ -178,5 +177,3 @@ func Ask(ctx context.Context, nc *nats.Conn, c Command) (Reply, error) {
 	}
 	return r, nil
 }
-
-func unprintable(r rune) bool { return !unicode.IsPrint(r) }

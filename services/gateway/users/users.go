@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"backupmonitor/events"
 	"backupmonitor/services/gateway/auth"
@@ -54,8 +55,11 @@ func (d *Directory) Add(ctx context.Context, by Actor, u store.User) error {
 		u.Name = u.ID
 	}
 	u.LoginFalseAttempt, u.LoginActiveTime = 0, nil
-	if err := check(u); err != nil {
+	if err := printable(u.ID, u.Name, u.Designation, u.Avatar); err != nil {
 		return err
+	}
+	if err := u.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if !auth.WellFormed(u.PasswordHash) {
 		return fmt.Errorf("%w: it has no password", ErrInvalid)
@@ -67,16 +71,13 @@ func (d *Directory) Add(ctx context.Context, by Actor, u store.User) error {
 	return nil
 }
 
-// check refuses what a user cannot be, and what would not be safe to show: a
-// line break in a name would be a line of its own in a list.
-func check(u store.User) error {
-	for _, text := range []string{u.ID, u.Name, u.Designation, u.Avatar} {
-		if strings.ContainsFunc(text, unprintable) {
+// printable refuses what would not be safe to show: a line break in a name would
+// be a line of its own in a list.
+func printable(texts ...string) error {
+	for _, text := range texts {
+		if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			return fmt.Errorf("%w: a text has an unprintable character", ErrInvalid)
 		}
-	}
-	if err := u.Check(); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
 }
@@ -95,10 +96,20 @@ type Change struct {
 // Change changes a user. Errors: ErrInvalid, store.ErrNotFound,
 // store.ErrLastAdmin, the store's.
 func (d *Directory) Change(ctx context.Context, by Actor, id string, c Change) (store.User, error) {
+	// Only of what is given: what an older system left must not keep a user
+	// from being disabled.
+	for _, text := range []*string{c.Name, c.Designation, c.Avatar} {
+		if text == nil {
+			continue
+		}
+		if err := printable(*text); err != nil {
+			return store.User{}, err
+		}
+	}
 	u, err := d.Store.ChangeUser(ctx, id, func(u *store.User) ([]store.Note, error) {
 		what := c.apply(u)
-		if err := check(*u); err != nil {
-			return nil, err
+		if err := u.Check(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 		if len(what) == 0 {
 			return nil, nil

@@ -9,6 +9,8 @@ export interface User {
   designation: string;
   /** May start scans. Everybody may read. */
   admin: boolean;
+  /** An API token, of a screen on a wall: nobody who has a password. */
+  program: boolean;
 }
 
 export async function signIn(
@@ -17,6 +19,15 @@ export async function signIn(
 ): Promise<{ token: string; user: User }> {
   const { body } = await client.json('/auth/login', { method: 'POST', body: credentials });
   return { token: body.text('token'), user: toUser(body.object('user')) };
+}
+
+/** Ends every session of the user and gives the token of a new one. */
+export async function changePassword(
+  client: Client,
+  passwords: { currentPassword: string; newPassword: string },
+): Promise<string> {
+  const { body } = await client.json('/auth/password', { method: 'PUT', body: passwords });
+  return body.text('token');
 }
 
 export const meKey = ['me'] as const;
@@ -39,6 +50,7 @@ function toUser(wire: Wire): User {
     name: nonEmpty(wire.textOrNull('userName')) ?? id,
     designation: wire.textOrNull('designation') ?? '',
     admin: wire.textOrNull('userType') === 'A',
+    program: id.startsWith('token:'),
   };
 }
 

@@ -14,7 +14,7 @@ export class ApiError extends Error {
 }
 
 export interface Request {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   query?: Readonly<Record<string, string | undefined>>;
   body?: unknown;
   signal?: AbortSignal;

@@ -1,5 +1,21 @@
 const storageKey = 'backup-monitor.token';
 
+/** API tokens, which may only read. */
+const apiToken = /^#token=(bmt_[A-Za-z0-9_]+)$/;
+
+/**
+ * Begins a session with the API token in the page's address, for a screen on a
+ * wall: …/backup-monitor/#token=bmt_…. A session that there is already stays, and
+ * a person's token is never taken from an address, so that no link can sign its
+ * reader in as somebody else.
+ */
+export function takeTokenFromAddress(session: Session, place: Location, past: History): void {
+  const token = apiToken.exec(place.hash)?.[1];
+  if (token === undefined) return;
+  past.replaceState(null, '', place.pathname + place.search);
+  if (session.state().token === null) session.begin(token);
+}
+
 export interface SessionState {
   readonly token: string | null;
   /** Why the last session ended, when the reader did not end it. */

@@ -1,14 +1,20 @@
+import { useState } from 'react';
+
 import type { User } from '../api/auth';
 import { Button } from './Button';
+import { ChangePasswordDialog } from './ChangePasswordDialog';
 import { Icon } from './Icon';
 
 interface AppHeaderProps {
   user: User;
   live: boolean;
+  /** The token of the session that goes on after a new password. */
+  onNewSession: (token: string) => void;
   onSignOut: () => void;
 }
 
-export function AppHeader({ user, live, onSignOut }: AppHeaderProps) {
+export function AppHeader({ user, live, onNewSession, onSignOut }: AppHeaderProps) {
+  const [changing, setChanging] = useState(false);
   return (
     <header className="border-b border-line bg-surface">
       <div className="mx-auto flex max-w-[100rem] items-center gap-3 px-4 py-2 sm:px-6">
@@ -24,8 +30,26 @@ export function AppHeader({ user, live, onSignOut }: AppHeaderProps) {
             {user.designation && <span className="max-sm:hidden"> · {user.designation}</span>}
           </p>
         </div>
+        {!user.program && (
+          <Button
+            look="quiet"
+            onClick={() => {
+              setChanging(true);
+            }}
+          >
+            Password
+          </Button>
+        )}
         <Button onClick={onSignOut}>Sign out</Button>
       </div>
+      {changing && (
+        <ChangePasswordDialog
+          onChanged={onNewSession}
+          onClose={() => {
+            setChanging(false);
+          }}
+        />
+      )}
     </header>
   );
 }

@@ -14,11 +14,12 @@ import { useLiveFeed } from '../hooks/useLiveFeed';
 
 interface MonitorPageProps {
   user: User;
+  onNewSession: (token: string) => void;
   onSignOut: () => void;
 }
 
 /** The day's backups of every outlet, and the scans that look for them. */
-export function MonitorPage({ user, onSignOut }: MonitorPageProps) {
+export function MonitorPage({ user, onNewSession, onSignOut }: MonitorPageProps) {
   const live = useLiveFeed();
   const [modeId, setModeId] = useState<ModeId>('d_drive');
   const [scanDate, setScanDate] = useState<string | null>(null);
@@ -28,7 +29,7 @@ export function MonitorPage({ user, onSignOut }: MonitorPageProps) {
 
   return (
     <>
-      <AppHeader user={user} live={live} onSignOut={onSignOut} />
+      <AppHeader user={user} live={live} onNewSession={onNewSession} onSignOut={onSignOut} />
       <main className="mx-auto max-w-[100rem] space-y-3 px-4 py-4 sm:px-6">
         <SystemNotices live={live} />
         <div className="flex flex-wrap items-center gap-3">

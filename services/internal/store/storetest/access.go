@@ -3,12 +3,10 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
@@ -258,129 +256,4 @@ func exerciseNotesOfChanges(t *testing.T, fresh Fresh) {
 		t.Fatal(err)
 	}
 	same(t, "a note", notes, []store.Note{note("added")})
-}
-
-func exerciseOutbox(t *testing.T, fresh Fresh) {
-	w := migrated(t, fresh)
-	put := func(n store.Note) {
-		t.Helper()
-		if err := w.PutNote(t.Context(), n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var want []string
-	for i := range 30 {
-		id := fmt.Sprint("note ", 30-i)
-		put(note(id))
-		want = append(want, id)
-	}
-	later := note("later")
-	later.Due = noon().Add(time.Microsecond)
-	put(later)
-	same(t, "what is due", w.outbox(t), want)
-	if notes, err := w.Outbox(t.Context(), later.Due, 3); err != nil || len(notes) != 3 || notes[0].ID != "note 30" {
-		t.Errorf("the first three: %v, %v", notes, err)
-	}
-	settled := note("later")
-	settled.Details = map[string]string{"ünïcode": "line\nbreak"}
-	put(settled)
-	same(t, "what is due after a replacement", w.outbox(t), append(slices.Clone(want), "later"))
-	notes, err := w.Outbox(t.Context(), noon(), 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "the replacement", notes[len(notes)-1], settled)
-	if err := w.DropNotes(t.Context(), "note 30", "never there", "note 2", "later"); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.DropNotes(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	want = slices.DeleteFunc(want[1:], func(id string) bool { return id == "note 2" })
-	same(t, "what is left", w.outbox(t), want)
-}
-
-func apiToken(id string, created time.Time) store.APIToken {
-	return store.APIToken{ID: id, Name: "Wall in the hall", Scope: "display", Hash: strings.Repeat("ab", 32), CreatedBy: "Jürgen", CreatedAt: created}
-}
-
-func exerciseAPITokens(t *testing.T, fresh Fresh) {
-	w := migrated(t, fresh)
-	first, second := apiToken("b1", noon()), apiToken("a2", noon())
-	ends := noon().Add(time.Hour).In(time.FixedZone("", 3600))
-	second.ExpiresAt = &ends
-	third := apiToken("c3", noon().Add(time.Second))
-	for _, tk := range []store.APIToken{first, second, third} {
-		if err := w.AddAPIToken(t.Context(), tk, note("made "+tk.ID)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.AddAPIToken(t.Context(), first, note("twice")); !errors.Is(err, store.ErrExists) {
-		t.Errorf("made twice: %v", err)
-	}
-	for _, bad := range []store.APIToken{{}, func() store.APIToken { x := apiToken("d", noon()); x.Name = strings.Repeat("n", 101); return x }()} {
-		if err := w.AddAPIToken(t.Context(), bad); err == nil {
-			t.Errorf("%+v was made", bad)
-		}
-	}
-	second.ExpiresAt = new(ends.UTC())
-	list, err := w.APITokens(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "the tokens", list, []store.APIToken{third, second, first})
-	got, err := w.APIToken(t.Context(), "a2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "a token", got, second)
-	for _, id := range []string{"A2", "", "a2 "} {
-		if _, err := w.APIToken(t.Context(), id); id != "a2 " && !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%q: %v", id, err)
-		}
-	}
-	same(t, "the outbox", w.outbox(t), []string{"made b1", "made a2", "made c3"})
-}
-
-func exerciseRevocation(t *testing.T, fresh Fresh) {
-	w := migrated(t, fresh)
-	if err := w.AddAPIToken(t.Context(), apiToken("a", noon())); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.RevokeAPIToken(t.Context(), "a", noon(), note("revoked")); err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range []string{"a", "b"} {
-		if err := w.RevokeAPIToken(t.Context(), id, noon().Add(time.Hour), note("again "+id)); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s: %v", id, err)
-		}
-	}
-	tk, err := w.APIToken(t.Context(), "a")
-	if err != nil || tk.RevokedAt == nil || !tk.RevokedAt.Equal(noon()) {
-		t.Errorf("%+v, %v", tk, err)
-	}
-	same(t, "the outbox", w.outbox(t), []string{"revoked"})
-}
-
-func exerciseTokenUse(t *testing.T, fresh Fresh) {
-	w := migrated(t, fresh)
-	if err := w.AddAPIToken(t.Context(), apiToken("a", noon())); err != nil {
-		t.Fatal(err)
-	}
-	for _, minutes := range []int{2, 3, 1} {
-		at := noon().Add(time.Duration(minutes) * time.Minute)
-		if err := w.APITokenUsed(t.Context(), "a", at, fmt.Sprintf("192.0.2.%d", minutes)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.APITokenUsed(t.Context(), "nobody's", noon(), ""); err != nil {
-		t.Error(err)
-	}
-	want := apiToken("a", noon())
-	want.LastUsedAt, want.LastUsedFrom = new(noon().Add(3*time.Minute)), "192.0.2.3"
-	got, err := w.APIToken(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "the token", got, want)
 }
