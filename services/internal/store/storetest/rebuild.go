@@ -23,6 +23,7 @@ func exerciseRebuild(t *testing.T, fresh Fresh) {
 		"a staging has what it was given, as the tables have": exerciseStaging,
 		"a view is of one moment":                             exerciseView,
 		"everything is put right":                             exerciseRepair,
+		"the counts of days follow a repair":                  exerciseRepairCounts,
 		"an error puts nothing right":                         exerciseRepairFails,
 		"nothing is applied amid a repair":                    exerciseRepairLocks,
 		"what left the quarantine is read":                    exerciseRelease,
@@ -256,6 +257,29 @@ func exerciseRepair(t *testing.T, r *rebuilt) {
 	same(t, "a new row", r.one(t, store.Query{Mode: events.IBStorage, From: day3}).Look, fresh)
 	r.apply(t, good(61, events.IBStorage, "OUT060", day3)) // and a batch goes on from there
 	same(t, "after a batch", r.one(t, store.Query{Mode: events.IBStorage, From: day3}).Seq, 61)
+}
+
+// exerciseRepairCounts: a back end may have counted the rows of a day that has
+// been left alone.
+func exerciseRepairCounts(t *testing.T, r *rebuilt) {
+	r.apply(t, good(1, events.DDrive, "OUT001", day1), good(2, events.DDrive, "OUT002", day1))
+	for seq := uint64(3); seq < 6; seq++ {
+		r.apply(t, good(seq, events.DDrive, "OUT001", day2), good(seq+10, events.DDrive, "OUT001", day3))
+	}
+	count := func(successful, total int) {
+		t.Helper()
+		days, err := r.Summary(t.Context(), store.Query{Mode: events.DDrive, From: day1, To: day1})
+		if err != nil || len(days) != 1 || days[0].Successful != successful || days[0].Total != total {
+			t.Fatalf("counted %+v, %v; want %d of %d successful", days, err, successful, total)
+		}
+	}
+	count(2, 2)
+	r.putRight(t, store.Repairs{Rows: []store.Look{
+		failed(1, events.DDrive, "OUT001", day1, events.CauseStale, events.EvidenceFull), good(20, events.DDrive, "OUT003", day1),
+	}})
+	count(2, 3)
+	r.apply(t, good(21, events.DDrive, "OUT001", day3))
+	count(2, 3)
 }
 
 func exerciseRepairFails(t *testing.T, r *rebuilt) {
