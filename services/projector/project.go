@@ -43,10 +43,20 @@ func ProjectAnew(r events.Record, judge func(events.BackupObserved) events.Verdi
 	}}
 }
 
+// maxRowBytes is more than any event has that becomes a row: a look at five
+// drives of 20 files each, with names of 255 characters, has a quarter of it.
+const maxRowBytes = 512 << 10
+
 func project(r events.Record, judge func(events.BackupObserved) events.Verdict) (Projection, error) {
 	e, err := r.Decode()
 	if err != nil {
 		return Projection{}, err
+	}
+	switch e.Data.(type) {
+	case events.BackupObserved, events.HistoryImported, events.OutletChanged:
+		if len(r.Data) > maxRowBytes {
+			return Projection{}, fmt.Errorf("oversized: the event has %d bytes, and none that becomes a row has more than %d", len(r.Data), maxRowBytes)
+		}
 	}
 	switch p := e.Data.(type) {
 	case events.BackupObserved:

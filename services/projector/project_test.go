@@ -179,6 +179,7 @@ func TestProjectQuarantine(t *testing.T) {
 		"no date":         {bad(func(e *events.BackupObserved) { e.ScanDate = "2025-02-30" }), "not a date"},
 		"no status":       {bad(func(e *events.BackupObserved) { e.Verdict.Status = "Maybe" }), "not a status"},
 		"no evidence":     {bad(func(e *events.BackupObserved) { e.Verdict.Evidence = 4 }), "evidence 4"},
+		"oversized":       {bad(func(e *events.BackupObserved) { e.Verdict.Detail = strings.Repeat("x", maxRowBytes) }), "oversized"},
 		"nameless outlet": {record(t, 3, events.OutletChanged{Source: events.SourceUser}), "bad outlet code"},
 	} {
 		p := Project(x.r)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/control"
 	"backupmonitor/services/projector/rebuild"
@@ -44,6 +45,9 @@ func (p *pipeline) serveControl(ctx context.Context) error {
 	err = control.Serve(ctx, nc, control.Timing{}, p.logger, p.operations())
 	return errors.Join(err, closeConn(nc))
 }
+
+// wholeLog is the log that tables are made from, from its first event on.
+func wholeLog(log *events.Log) rebuild.Log { return rebuild.Live(log) }
 
 // rebuilder is the database, if its back end can be rebuilt.
 func (p *pipeline) rebuilder() (rebuild.Quarantine, error) {

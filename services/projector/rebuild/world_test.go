@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,7 +26,21 @@ func TestMain(m *testing.M) {
 		killed(at) // a child of TestKilled
 		os.Exit(0)
 	}
+	fewer()
 	goleak.VerifyTestMain(m)
+}
+
+// fewer lets TestEverythingAgrees run with fewer histories than rapid would,
+// unless the command line says how many: each has a log and databases on disk.
+func fewer() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if !given {
+		if err := flag.Set("rapid.checks", "25"); err != nil {
+			panic(err)
+		}
+	}
 }
 
 func start() time.Time { return time.Date(2025, 3, 1, 4, 0, 0, 0, time.UTC) }
