@@ -41,6 +41,24 @@ func offerAll(t *testing.T, n *natstest.Server, scan string, all []*fleet.Outlet
 	}
 }
 
+// waiting waits until that many probers ask for commands: one that starts later
+// may try once more what was refused before.
+func waiting(t *testing.T, n *natstest.Server, probers int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	err := until(ctx, func() (bool, error) {
+		c, err := n.JS.Consumer(ctx, events.StreamProbes, events.ConsumerProbers)
+		if err != nil {
+			return false, err
+		}
+		return c.CachedInfo().NumWaiting == probers, nil
+	})
+	if err != nil {
+		t.Fatalf("%d probers do not ask for commands: %v", probers, err)
+	}
+}
+
 // inDomain has everybody sign in with a domain account.
 func inDomain(cfg prober.Config, password string) prober.Config {
 	cfg.Places = places()
@@ -58,10 +76,15 @@ func TestWrongDomainPassword(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
 	all := manyOutlets(t, n, 1000)
-	offerAll(t, n, "s1", all)
 	cfg := inDomain(quick(), "an old password")
 	cfg.Concurrency = 64
-	stops := []func(){run(t, n, cfg), run(t, n, cfg)}
+	var stops []func()
+	for _, name := range []string{"one", "two"} {
+		cfg.Name = name
+		stops = append(stops, run(t, n, cfg))
+	}
+	waiting(t, n, len(stops))
+	offerAll(t, n, "s1", all)
 	causes := map[events.Cause]int{}
 	for _, l := range observed(t, n, 2*len(all)) {
 		causes[l.Verdict.Cause]++

@@ -101,15 +101,14 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 		at := now.Add(d).UTC()
 		next.RetryAt = &at
 	}
-	next.AcceptedBy = slices.DeleteFunc(slices.Clone(s.AcceptedBy), func(a string) bool { return a == server && o.Answer != smb.AnswerNone })
+	others := slices.DeleteFunc(slices.Clone(s.AcceptedBy), func(a string) bool { return a == server })
 	switch o.Answer {
 	case smb.AnswerAccepted:
 		next.State, next.Failures, next.RestartTries, next.FailingSince = events.CredentialGood, 0, 0, nil
 		next.RefusedBy, next.NTStatus, next.Detail = "", "", ""
-		next.AcceptedBy = slices.Insert(next.AcceptedBy, 0, server)
+		next.AcceptedBy = slices.Insert(others, 0, server)
 		next.AcceptedBy = next.AcceptedBy[:min(len(next.AcceptedBy), mostAccepted)]
 	case smb.AnswerNone, smb.AnswerUnclear:
-		next.AcceptedBy = s.AcceptedBy
 		switch next.Failures {
 		case 0:
 			next.State = events.CredentialTrying
@@ -125,6 +124,9 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 			retry(unsureFor)
 		}
 	default:
+		if len(others) < len(s.AcceptedBy) {
+			next.AcceptedBy = append(others, server) // asked last from now on
+		}
 		refused(&next, s, o, server, now, alone)
 	}
 	return next
