@@ -244,7 +244,9 @@ func Milliseconds(d time.Duration) float64 {
 }
 
 // clock is the server's. It was read at some instant between question and
-// answer: the middle is at most half the round trip wrong.
+// answer: the middle is at most half the round trip wrong. It comes before any
+// signature; in 3.1.1 the signing key depends on it, in older dialects somebody
+// on the line could change it.
 func (s sighting) clock() verdict.Clock {
 	if s.negotiated == nil || s.negotiated.systemTime.IsZero() {
 		return verdict.Clock{}
