@@ -19,8 +19,9 @@ const (
 	// them: that of some 10,000 outlets.
 	keptMost    = 32 << 20
 	keptLargest = 8 << 20
-	// sendChunk is how much is sent within one writeTimeout.
-	sendChunk = 256 << 10
+	// sendChunk is how much is sent within one writeTimeout: by a client of 35 kB
+	// a second or more. In smaller parts many who read at once wait longer.
+	sendChunk = 1 << 20
 )
 
 // encodedStats is a list of records, encoded once for all who ask for it while
