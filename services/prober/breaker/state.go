@@ -125,7 +125,7 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 		}
 	default:
 		if len(others) < len(s.AcceptedBy) {
-			next.AcceptedBy = append(others, server) // asked last from now on
+			next.AcceptedBy = slices.Concat(others, []string{server}) // asked last from now on
 		}
 		refused(&next, s, o, server, now, alone)
 	}
