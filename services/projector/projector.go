@@ -28,6 +28,7 @@ type Config struct {
 	CheckEvery time.Duration // how often the log's identity is checked while nothing happens; 10 s
 	RetryFirst time.Duration // first pause after an error, doubling to RetryMost; 100 ms
 	RetryMost  time.Duration // 5 s
+	Archives   string        // directory of the archives, needed by tables that do not reach beyond them; "": the working directory
 	Grace      time.Duration // how long a running transaction may take once Run is to end; 2 s: a feed of a dead log takes 2 s more to stop, and a process ends in under 5
 }
 
@@ -115,7 +116,7 @@ func (p *Projector) session(ctx context.Context) error {
 		return err
 	}
 	p.status.caughtUp(id.LastSeq == cp.Seq)
-	r, err := p.read(ctx, cp.Seq+1)
+	r, err := p.read(ctx, id, cp.Seq+1)
 	if err != nil {
 		return err
 	}
@@ -127,6 +128,7 @@ func (p *Projector) session(ctx context.Context) error {
 		}
 		b := p.batch(records)
 		b.Old, b.New = cp, store.Checkpoint{Stream: id.ID(), Seq: records[len(records)-1].Seq}
+		b.Succeeds = cp.Stream != "" && cp.Stream != id.ID() // as verify has found
 		// Received before this and of the same log still: so it was of it.
 		if _, err := p.verify(ctx, b.New); err != nil {
 			return err

@@ -105,7 +105,10 @@ type Checkpoint struct {
 type Batch struct {
 	// Old must be the checkpoint in the database, else ErrFenced; New
 	// replaces it.
-	Old, New    Checkpoint
+	Old, New Checkpoint
+	// Succeeds says that the log of New was restored from that of Old and has
+	// all that the tables have; without it the log must be the same.
+	Succeeds    bool
 	Looks       []Look
 	Outlets     []Outlet
 	Quarantined []Quarantined
@@ -180,6 +183,8 @@ type Backend interface {
 
 	// User finds a user, ignoring the case of the id. Errors: ErrNotFound.
 	User(ctx context.Context, id string) (User, error)
+	// Users lists all users, by id.
+	Users(ctx context.Context) ([]User, error)
 	// CountUsers counts all users, active or not.
 	CountUsers(ctx context.Context) (int, error)
 	// AddUser makes a user, who must pass Check. Errors: ErrExists.

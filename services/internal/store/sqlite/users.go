@@ -16,7 +16,8 @@ import (
 // ours, and is found by the exact id.
 const (
 	whoseRow  = ` WHERE UserID = COALESCE((SELECT UserID FROM MonitorUser WHERE UserKey = ?), ?)`
-	sqlUser   = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, CAST(LoginActiveTime AS TEXT) FROM UserManager` + whoseRow
+	sqlList   = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, CAST(LoginActiveTime AS TEXT) FROM UserManager`
+	sqlUser   = sqlList + whoseRow
 	sqlUsers  = `SELECT COUNT(*) FROM UserManager`
 	sqlThere  = `SELECT COUNT(*) FROM UserManager` + whoseRow
 	sqlFailed = `UPDATE UserManager SET LoginFalseAttempt = COALESCE(LoginFalseAttempt, 0) + 1` + whoseRow + ` RETURNING LoginFalseAttempt`
@@ -29,21 +30,47 @@ const (
 
 // User finds a user, ignoring the case of the id. Errors: store.ErrNotFound.
 func (s *Store) User(ctx context.Context, id string) (store.User, error) {
-	var u store.User
-	var name, designation, kind, hash, status, avatar, at sql.NullString
-	var attempts sql.NullInt64
-	err := s.reader.QueryRowContext(ctx, sqlUser, events.Key(id), strings.TrimSpace(id)).
-		Scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at)
+	u, err := readUser(s.reader.QueryRowContext(ctx, sqlUser, events.Key(id), strings.TrimSpace(id)).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.User{}, fmt.Errorf("user %q: %w", id, store.ErrNotFound)
 	}
 	if err != nil {
 		return store.User{}, fmt.Errorf("read user %q: %w", id, explain(err))
 	}
+	return u, nil
+}
+
+func readUser(scan func(...any) error) (store.User, error) {
+	var u store.User
+	var name, designation, kind, hash, status, avatar, at sql.NullString
+	var attempts sql.NullInt64
+	if err := scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at); err != nil {
+		return store.User{}, err
+	}
 	u.Name, u.Designation, u.Type = name.String, designation.String, strings.ToUpper(strings.TrimSpace(kind.String))
 	u.PasswordHash, u.Avatar, u.Active = strings.TrimSpace(hash.String), avatar.String, isFlag(status)
 	u.LoginFalseAttempt, u.LoginActiveTime = int(attempts.Int64), parseTime(at)
 	return u, nil
+}
+
+// Users lists all users, by id.
+func (s *Store) Users(ctx context.Context) (list []store.User, err error) {
+	rows, err := s.reader.QueryContext(ctx, sqlList+" ORDER BY UserID COLLATE NOCASE, UserID")
+	if err != nil {
+		return nil, fmt.Errorf("list the users: %w", explain(err))
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		u, err := readUser(rows.Scan)
+		if err != nil {
+			return nil, fmt.Errorf("list the users: %w", explain(err))
+		}
+		list = append(list, u)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list the users: %w", explain(err))
+	}
+	return list, nil
 }
 
 // CountUsers counts all users, active or not.
