@@ -101,6 +101,7 @@ Settings come from the environment and from a .env file.`,
 	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.upCommand(), a.scanCommand(), a.probeCommand(), a.outletsCommand(), a.settingsCommand(), a.credentialsCommand(), a.configCommand(), a.versionCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.archiveCommand())
 	root.AddCommand(a.serviceCommands()...)
 	return root
 }

@@ -27,6 +27,8 @@ type pipeline struct {
 	conns []*nats.Conn
 	own   *events.Log // the program's, besides those of its services
 
+	archiving sync.Mutex // held while the log is archived
+
 	cancel   context.CancelCauseFunc
 	services sync.WaitGroup
 	mu       sync.Mutex

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"backupmonitor/events"
+	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/gateway"
 	"backupmonitor/services/internal/ops"
 	"backupmonitor/services/prober"
@@ -105,7 +106,8 @@ func (a *app) runUp(ctx context.Context, logger *slog.Logger, note []string) (er
 	if err := a.banner(g.Addr(), first.UserID, first.Password, note); err != nil {
 		return err
 	}
-	p.run(running, service{name: "gateway", run: g.Run}, service{name: "event log", run: p.watchLog})
+	p.run(running, service{name: "gateway", run: g.Run}, service{name: "event log", run: p.watchLog},
+		service{name: "control", run: p.serveControl})
 	<-running.Done()
 	return nil
 }
@@ -127,7 +129,7 @@ func (p *pipeline) backEnd(config scheduler.Config) (b backEnd, err error) {
 	return backEnd{
 		scheduler: scheduler.New(config, logs["scheduler"], p.logger),
 		prober:    prober.New(p.app.proberConfig(), logs["prober"], p.logger),
-		projector: projector.New(projector.Config{}, logs["projector"], p.store, p.logger),
+		projector: projector.New(projector.Config{Archives: p.app.config.Archives()}, logs["projector"], p.store, p.logger),
 	}, nil
 }
 
@@ -147,7 +149,7 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 	}
 	secret := c.JWTSecretKey
 	if secret == "" {
-		if secret, err = p.dir.Secret("jwt-secret"); err != nil {
+		if secret, err = p.dir.Secret(instance.SecretJWT); err != nil {
 			return nil, err
 		}
 	}

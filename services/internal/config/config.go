@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,7 @@ type Config struct {
 	HTTPAddr    string `env:"HTTP_ADDR" envDefault:":3004"`
 	DataDir     string `env:"DATA_DIR" envDefault:"./data"`
 	LogDir      string `env:"LOG_DIR" envDefault:"./logs"`
+	ArchiveDir  string `env:"ARCHIVE_DIR"` // empty: archive in DATA_DIR
 	NATSURL     string `env:"NATS_URL" secret:"url"`
 	NATSListen  string `env:"NATS_LISTEN"`
 	OutletsFile string `env:"OUTLETS_FILE"`
@@ -73,6 +75,14 @@ type Config struct {
 
 // Zone decides which day it is: TZ, or the machine's own.
 func (c *Config) Zone() *time.Location { return c.zone }
+
+// Archives is the directory of what was taken out of the log.
+func (c *Config) Archives() string {
+	if c.ArchiveDir == "" {
+		return filepath.Join(c.DataDir, "archive")
+	}
+	return c.ArchiveDir
+}
 
 // Policy is the first state of what looks are judged by.
 func (c *Config) Policy() events.Policy {

@@ -85,14 +85,7 @@ func (w *Writer) fill(ctx context.Context, log *events.Log, id events.Identity, 
 			return Manifest{}, err
 		}
 	}
-	m, err := w.seal()
-	if err != nil {
-		return Manifest{}, err
-	}
-	if err := verify(ctx, w.dir+partial, m, say(Verifying)); err != nil {
-		return Manifest{}, err
-	}
-	return m, w.publish()
+	return w.Finish(ctx, say(Verifying))
 }
 
 // read takes the records from the log and makes sure that it gave them all.

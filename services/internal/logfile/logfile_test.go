@@ -238,10 +238,7 @@ func write(t *testing.T, dir string, records []events.Record, limit int64) {
 	if err := w.Attach("users.json", []byte("[]")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.seal(); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.publish(); err != nil {
+	if _, err := w.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 }

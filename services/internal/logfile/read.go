@@ -24,12 +24,11 @@ type Reader struct {
 	Manifest Manifest
 
 	dir     string
-	whole   hash.Hash
+	whole   *Digest
 	segment *segmentReader
 	next    int    // index of the segment to be read next
 	records uint64 // read
 	last    uint64 // sequence of the last record read
-	buf     []byte
 }
 
 // Open opens the copy in dir. Errors: ErrNoCopy, ErrDamaged.
@@ -42,7 +41,7 @@ func Open(dir string) (*Reader, error) {
 }
 
 func open(dir string, m Manifest) *Reader {
-	return &Reader{Manifest: m, dir: dir, whole: sha256.New()}
+	return &Reader{Manifest: m, dir: dir, whole: NewDigest()}
 }
 
 // Next is the next record; io.EOF says that there is none and that every file
@@ -77,8 +76,7 @@ func (r *Reader) Next(ctx context.Context) (events.Record, error) {
 		if rec.Seq <= r.last || rec.Seq < r.Manifest.First || rec.Seq > r.Manifest.Last {
 			return events.Record{}, r.damaged(fmt.Errorf("record %d stands after %d", rec.Seq, r.last))
 		}
-		r.buf = appendRecord(r.buf[:0], rec)
-		r.whole.Write(r.buf)
+		r.whole.Add(rec)
 		r.last, r.records = rec.Seq, r.records+1
 		rec.Pending = r.Manifest.Records - min(r.records, r.Manifest.Records)
 		return rec, nil
@@ -89,7 +87,7 @@ func (r *Reader) end() error {
 	if r.records != r.Manifest.Records {
 		return r.damaged(fmt.Errorf("it has %d records instead of %d", r.records, r.Manifest.Records))
 	}
-	if got := hex.EncodeToString(r.whole.Sum(nil)); got != r.Manifest.Digest {
+	if r.whole.String() != r.Manifest.Digest {
 		return r.damaged(errors.New("its records are not those that were written"))
 	}
 	return io.EOF

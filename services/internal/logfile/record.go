@@ -2,9 +2,12 @@ package logfile
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
 	"slices"
@@ -41,6 +44,25 @@ func appendRecord(b []byte, r events.Record) []byte {
 	body = appendBytes(body, r.Data)
 	return append(binary.AppendUvarint(b, uint64(len(body))), body...)
 }
+
+// Digest is a SHA-256 over records, as a manifest has it.
+type Digest struct {
+	sum hash.Hash
+	buf []byte
+}
+
+// NewDigest is the digest of no record.
+func NewDigest() *Digest { return &Digest{sum: sha256.New()} }
+
+// Add adds a record, and gives it as a copy holds it, until the next.
+func (d *Digest) Add(r events.Record) []byte {
+	d.buf = appendRecord(d.buf[:0], r)
+	d.sum.Write(d.buf)
+	return d.buf
+}
+
+// String is the digest, hexadecimal.
+func (d *Digest) String() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 
 func appendBytes[T string | []byte](b []byte, text T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)

@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -26,10 +27,9 @@ const segmentBytes = 256 << 20
 type Writer struct {
 	dir      string // its final name
 	manifest Manifest
-	whole    hash.Hash
+	whole    *Digest
 	segment  *segmentWriter
 	limit    int64
-	buf      []byte
 }
 
 // Create begins the copy in dir, which must not be there yet. Of m it takes
@@ -50,7 +50,7 @@ func Create(dir string, m Manifest) (*Writer, error) {
 		return nil, fmt.Errorf("make the copy: %w", err)
 	}
 	m.Format, m.Records, m.Segments, m.Attachments = format, 0, nil, nil
-	return &Writer{dir: dir, manifest: m, whole: sha256.New(), limit: segmentBytes}, nil
+	return &Writer{dir: dir, manifest: m, whole: NewDigest(), limit: segmentBytes}, nil
 }
 
 // Add adds a record, which must follow those before.
@@ -62,12 +62,11 @@ func (w *Writer) Add(r events.Record) error {
 		}
 		w.segment = s
 	}
-	w.buf = appendRecord(w.buf[:0], r)
-	w.whole.Write(w.buf)
-	if _, err := w.segment.to.Write(w.buf); err != nil {
+	b := w.whole.Add(r)
+	if _, err := w.segment.to.Write(b); err != nil {
 		return fmt.Errorf("write the copy: %w", err)
 	}
-	w.segment.add(r.Seq, len(w.buf))
+	w.segment.add(r.Seq, len(b))
 	w.manifest.Records++
 	if w.segment.raw < w.limit {
 		return nil
@@ -98,12 +97,25 @@ func (w *Writer) endSegment() error {
 	return nil
 }
 
+// Finish reads back what was written, compares it, and gives the copy its name.
+// Errors: ErrDamaged, the disk's, or ctx's; Abort then removes what there is.
+func (w *Writer) Finish(ctx context.Context, progress func(done, total uint64)) (Manifest, error) {
+	m, err := w.seal()
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := verify(ctx, w.dir+partial, m, progress); err != nil {
+		return Manifest{}, err
+	}
+	return m, w.publish()
+}
+
 // seal writes the manifest: the copy is whole and has not its name yet.
 func (w *Writer) seal() (Manifest, error) {
 	if err := w.endSegment(); err != nil {
 		return Manifest{}, err
 	}
-	w.manifest.Digest = hex.EncodeToString(w.whole.Sum(nil))
+	w.manifest.Digest = w.whole.String()
 	b, err := json.MarshalIndent(w.manifest, "", "  ")
 	if err == nil {
 		b = append(b, '\n')

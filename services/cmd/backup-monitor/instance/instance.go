@@ -32,6 +32,9 @@ const (
 	addressName = "nats.json"
 	logName     = "nats"
 	dbName      = "backup-monitor.db"
+	secretNATS  = "nats-password"
+	// SecretJWT is the secret that the gateway's tokens are signed with.
+	SecretJWT = "jwt-secret"
 
 	readyTimeout = 60 * time.Second
 	// storeBytes is JetStream's own bound, which must not be the one that is
@@ -160,7 +163,7 @@ type NATS struct {
 func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 	// Kept, so that the services elsewhere that have it in NATS_URL find the
 	// server again after a restart.
-	password, err := d.Secret("nats-password")
+	password, err := d.Secret(secretNATS)
 	if err != nil {
 		return nil, err
 	}

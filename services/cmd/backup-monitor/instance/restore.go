@@ -21,7 +21,12 @@ var (
 	ErrRestoring = errors.New("a restore into this data directory did not come to its end: restore again, or empty it")
 )
 
-const restoringName = ".restoring"
+const (
+	restoringName = ".restoring"
+	// ArchiveName is what the archives' directory is called where it lies in
+	// the data directory: a restore leaves it alone.
+	ArchiveName = "archive"
+)
 
 // restoring is the directory in which a restore prepares everything; that it is
 // there marks the data directory as unusable.
@@ -51,7 +56,7 @@ func (d *Dir) clear() error {
 	ours := err == nil
 	for _, e := range entries {
 		switch {
-		case e.Name() == lockName, e.Name() == restoringName:
+		case e.Name() == lockName, e.Name() == restoringName, e.Name() == ArchiveName:
 		case !ours:
 			return fmt.Errorf("%s holds %s: %w", d.path, e.Name(), ErrNotEmpty)
 		default:
@@ -78,6 +83,22 @@ func removeAllIn(dir string) error {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
 	}
 	return errors.Join(errs...)
+}
+
+// Secrets are the secrets that a data directory keeps, by name.
+func Secrets(path string) (map[string]string, error) {
+	found := map[string]string{}
+	for _, name := range []string{SecretJWT, secretNATS} {
+		b, err := os.ReadFile(filepath.Join(path, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		found[name] = string(b)
+	}
+	return found, nil
 }
 
 // Prepared is the part of a restore that is not in its place yet: a Dir whose

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/internal/control"
+)
+
+// Names of what a running instance does for a command.
+const (
+	opUsers       = "backup.users"
+	opArchive     = "archive"
+	opArchivePlan = "archive.plan"
+)
+
+// operations are what works on database and log together: who has the data
+// directory does them, for itself or for a command.
+func (p *pipeline) operations() map[string]control.Handler {
+	return map[string]control.Handler{
+		opUsers:       control.Of(p.exportUsers),
+		opArchive:     control.Of(p.archive),
+		opArchivePlan: control.Of(p.planArchive),
+	}
+}
+
+// serveControl does operations for commands until ctx ends.
+func (p *pipeline) serveControl(ctx context.Context) error {
+	nc, err := p.nats.Connect("control")
+	if err != nil {
+		return err
+	}
+	err = control.Serve(ctx, nc, control.Timing{}, p.logger, p.operations())
+	return errors.Join(err, closeConn(nc))
+}
+
+// operate has the running instance do an operation, or does it on the data
+// directory itself where none is running.
+func (a *app) operate(ctx context.Context, operation string, request, reply any) error {
+	bar := &progressView{app: a}
+	defer bar.close()
+	level, err := a.level()
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: max(level, slog.LevelWarn)}))
+	nc, err := a.connect("command-line", logger)
+	if errors.Is(err, instance.ErrNotRunning) {
+		p, err := openPipeline(ctx, a, logger)
+		if err != nil {
+			return err
+		}
+		return errors.Join(control.Do(ctx, p.operations()[operation], request, reply, bar.show), p.close())
+	}
+	if err != nil {
+		return err
+	}
+	err = control.Call(ctx, nc, control.Timing{}, operation, request, reply, bar.show)
+	return errors.Join(err, closeConn(nc))
+}
+
+// progressView draws how far a piece of work is, a bar for each of its parts.
+type progressView struct {
+	app  *app
+	what string
+	bar  *progressbar.ProgressBar
+}
+
+func (v *progressView) show(p control.Progress) {
+	if !v.app.terminal {
+		return
+	}
+	if v.bar == nil || v.what != p.What {
+		v.close()
+		total := int64(-1) // not known
+		if p.Total > 0 {
+			total = int64(p.Total)
+		}
+		v.what = p.What
+		v.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(v.app.stderr), progressbar.OptionShowCount(),
+			progressbar.OptionSetDescription(p.What), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30),
+			progressbar.OptionClearOnFinish())
+	}
+	_ = v.bar.Set64(int64(p.Done)) // a bar that cannot be drawn is no failure of the work
+}
+
+func (v *progressView) close() {
+	if v.bar != nil {
+		_ = v.bar.Finish()
+		v.bar = nil
+	}
+}
+
+// count writes a number with its noun.
+func count(n uint64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

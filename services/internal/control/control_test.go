@@ -1,0 +1,193 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"backupmonitor/services/internal/control"
+	"backupmonitor/services/internal/natstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+type question struct{ Text string }
+type answer struct{ Text string }
+
+// quick is production's timing, faster.
+func quick() control.Timing {
+	return control.Timing{Alive: 20 * time.Millisecond, Silent: 400 * time.Millisecond}
+}
+
+// serving serves handlers until the returned function is called.
+func serving(t *testing.T, s *natstest.Server, handlers map[string]control.Handler) (stop func()) {
+	t.Helper()
+	nc, _, _ := s.Client(t, "instance")
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := control.Serve(ctx, nc, quick(), slog.New(slog.DiscardHandler), handlers); err != nil {
+			t.Error(err)
+		}
+	})
+	stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+// ask calls until somebody serves.
+func ask(ctx context.Context, t *testing.T, s *natstest.Server, name string, q question, progress func(control.Progress)) (answer, error) {
+	t.Helper()
+	for {
+		var a answer
+		err := control.Call(ctx, s.Conn, quick(), name, q, &a, progress)
+		if !errors.Is(err, control.ErrNobody) || t.Context().Err() != nil {
+			return a, err
+		}
+	}
+}
+
+func TestCall(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	serving(t, s, map[string]control.Handler{
+		"echo": control.Of(func(_ context.Context, q question, progress func(control.Progress)) (answer, error) {
+			for i := range uint64(3) {
+				progress(control.Progress{What: "counting", Done: i + 1, Total: 3})
+			}
+			return answer(q), nil
+		}),
+		"fail": control.Of(func(context.Context, question, func(control.Progress)) (answer, error) {
+			return answer{}, errors.New("the disk is full")
+		}),
+		"slow": control.Of(func(ctx context.Context, q question, _ func(control.Progress)) (answer, error) {
+			select { // longer than either side's patience with silence
+			case <-time.After(2 * quick().Silent):
+			case <-ctx.Done():
+				return answer{}, ctx.Err()
+			}
+			return answer(q), nil
+		}),
+	})
+	var steps []control.Progress
+	long := strings.Repeat("ü", 1_500_000) // more than one message takes
+	for _, text := range []string{"", "hello", long[:len(long)/4]} {
+		a, err := ask(t.Context(), t, s, "echo", question{text}, func(p control.Progress) { steps = append(steps, p) })
+		if err != nil || a.Text != text {
+			t.Fatalf("%d bytes came back as %d, %v", len(text), len(a.Text), err)
+		}
+	}
+	if len(steps) != 9 || steps[8] != (control.Progress{What: "counting", Done: 3, Total: 3}) {
+		t.Errorf("progress %v", steps)
+	}
+	if _, err := ask(t.Context(), t, s, "fail", question{}, nil); err == nil || err.Error() != "the disk is full" {
+		t.Errorf("error %v", err)
+	}
+	if a, err := ask(t.Context(), t, s, "slow", question{"late"}, nil); err != nil || a.Text != "late" {
+		t.Errorf("a slow answer: %v, %v", a, err)
+	}
+	var a answer
+	if err := control.Call(t.Context(), s.Conn, quick(), "unheard-of", question{}, &a, nil); !errors.Is(err, control.ErrNobody) {
+		t.Errorf("error %v, want ErrNobody", err)
+	}
+}
+
+// TestLargeAnswer comes in several messages.
+func TestLargeAnswer(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	long := strings.Repeat("ü", 1_500_000)
+	serving(t, s, map[string]control.Handler{
+		"large": control.Of(func(context.Context, question, func(control.Progress)) (answer, error) { return answer{long}, nil }),
+	})
+	if a, err := ask(t.Context(), t, s, "large", question{}, nil); err != nil || a.Text != long {
+		t.Fatalf("%d of %d bytes, %v", len(a.Text), len(long), err)
+	}
+}
+
+// TestLeaving: work whose caller leaves, in good order or by dying, ends.
+func TestLeaving(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(s *natstest.Server, cancel func()){
+		"cancelled": func(_ *natstest.Server, cancel func()) { cancel() },
+		"dead":      func(s *natstest.Server, _ func()) { s.Conn.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := natstest.Start(t)
+			began, ended := make(chan struct{}), make(chan struct{})
+			serving(t, s, map[string]control.Handler{
+				"endless": control.Of(func(ctx context.Context, _ question, _ func(control.Progress)) (answer, error) {
+					close(began)
+					<-ctx.Done()
+					close(ended)
+					return answer{}, ctx.Err()
+				}),
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if _, err := ask(ctx, t, s, "endless", question{}, nil); err == nil {
+					t.Error("endless work has ended")
+				}
+			})
+			<-began
+			leave(s, cancel)
+			<-ended
+			wg.Wait()
+		})
+	}
+}
+
+// TestInstanceStops: a call at work ends when the instance does, and one whose
+// instance dies is told so.
+func TestInstanceStops(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	began := make(chan struct{})
+	stop := serving(t, s, map[string]control.Handler{
+		"endless": control.Of(func(ctx context.Context, _ question, _ func(control.Progress)) (answer, error) {
+			close(began)
+			<-ctx.Done()
+			return answer{}, errors.New("stopped")
+		}),
+	})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := ask(t.Context(), t, s, "endless", question{}, nil); err == nil || err.Error() != "stopped" {
+			t.Errorf("error %v, want the handler's", err)
+		}
+	})
+	<-began
+	stop()
+	wg.Wait()
+	// Somebody who listens and never answers.
+	sub, err := s.Conn.SubscribeSync("ctl.do.mute")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	var a answer
+	if err := control.Call(t.Context(), s.Conn, quick(), "mute", question{}, &a, nil); !errors.Is(err, control.ErrSilent) {
+		t.Errorf("error %v, want ErrSilent", err)
+	}
+}
+
+func TestDo(t *testing.T) {
+	t.Parallel()
+	h := control.Of(func(_ context.Context, q question, progress func(control.Progress)) (answer, error) {
+		progress(control.Progress{Done: 1})
+		return answer(q), nil
+	})
+	var a answer
+	if err := control.Do(t.Context(), h, question{"x"}, &a, nil); err != nil || a.Text != "x" {
+		t.Errorf("%v, %v", a, err)
+	}
+}
