@@ -24,6 +24,7 @@ import (
 	"backupmonitor/services/gateway/live"
 	"backupmonitor/services/gateway/scans"
 	"backupmonitor/services/gateway/system"
+	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/store"
 )
 
@@ -61,6 +62,8 @@ type Config struct {
 	// BodyTimeout is how long the body of a request may take to come; 0: 30 s.
 	BodyTimeout time.Duration
 	BcryptCost  int // of new passwords; 0: 12
+	// Capacity measures the log; nil: the gateway does, and knows no disk.
+	Capacity *capacity.Meter
 	// Checks are asked by /readyz besides the gateway's own.
 	Checks  []Check
 	Metrics http.Handler     // at /metrics; nil: there is none
@@ -137,6 +140,9 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 	app, err := newApp(ui)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Capacity == nil {
+		cfg.Capacity = capacity.NewMeter(log, nil, cfg.Now)
 	}
 	audit := newAuditor(log, cfg.Now, logger)
 	tracker, watch := scans.New(cfg.Now), system.New(cfg.Now)

@@ -36,6 +36,7 @@ func (g *Gateway) routes() []route {
 		{http.MethodGet, "/scans/{id}", auth.Support, nil, g.getScan},
 		{http.MethodDelete, "/scans/{id}", auth.Admin, nil, g.cancelScan},
 		{http.MethodGet, "/system/state", auth.Support, nil, g.systemState},
+		{http.MethodGet, "/system/capacity", auth.Support, nil, g.capacity},
 		{http.MethodPost, "/system/credentials/retry", auth.Admin, nil, g.retryCredential},
 	}
 	for _, p := range []struct {

@@ -128,6 +128,33 @@ func (in *instanceUnderTest) caughtUp() {
 	}
 }
 
+// knowsItsCapacity: API and metrics know the log and the disk below it.
+func (in *instanceUnderTest) knowsItsCapacity() {
+	in.t.Helper()
+	var c struct {
+		Events       uint64
+		EventsPerDay float64
+		Disk         *struct{ LogBytes, TablesBytes, FreeBytes int64 }
+	}
+	in.call(http.MethodGet, "/api/v1/system/capacity", nil, http.StatusOK, &c)
+	if c.Events == 0 || c.EventsPerDay <= 0 || c.Disk == nil || c.Disk.LogBytes <= 0 || c.Disk.TablesBytes <= 0 || c.Disk.FreeBytes <= 0 {
+		in.t.Errorf("%+v", c)
+	}
+	resp, err := in.request(in.t.Context(), http.MethodGet, "/metrics", nil)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	b, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		in.t.Fatal(err)
+	}
+	for _, name := range []string{"log_bytes_per_day", "disk_free_bytes", "disk_log_bytes", "capacity_alarm 0", `source_up{source="capacity"} 1`} {
+		if !strings.Contains(string(b), "\noutletbackup_"+name) {
+			in.t.Errorf("no %s among the metrics", name)
+		}
+	}
+}
+
 // TestRestoreDrill: a backup is made while the program runs and looks; then
 // everything is wiped, restored, and every row, line of history, outlet and
 // user is as it was. The restored program works on.
@@ -138,6 +165,7 @@ func TestRestoreDrill(t *testing.T) {
 	in.scanned()
 	in.scanned()
 	in.caughtUp()
+	in.knowsItsCapacity()
 	position := in.position()
 	early := backup(t, s)
 	in.scanned()

@@ -156,7 +156,7 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 	return gateway.New(gateway.Config{
 		Addr: c.HTTPAddr, JWTSecret: []byte(secret), TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
 		CORSOrigins: c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
-		ScanDeadline: c.ScanDeadline, Metrics: p.metrics(),
+		ScanDeadline: c.ScanDeadline, Metrics: p.metrics(), Capacity: p.meter,
 		Probing: gateway.Probing{Concurrency: c.ProbeConcurrency, Attempts: c.ProbeAttempts, Timeout: c.ProbeTimeout},
 		Checks: []gateway.Check{
 			{Name: "nats", Run: p.nats.Check},

@@ -83,6 +83,9 @@ func (d *Dir) Path() string { return d.path }
 // Database is the path of the SQLite file.
 func (d *Dir) Database() string { return filepath.Join(d.path, dbName) }
 
+// Log is the directory of the embedded server's files.
+func (d *Dir) Log() string { return filepath.Join(d.path, logName) }
+
 // Close gives the directory free.
 func (d *Dir) Close() error {
 	if err := d.lock.Unlock(); err != nil {
@@ -187,7 +190,7 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 	s, err := run(&server.Options{
 		Host:       host,
 		Port:       port,
-		StoreDir:   filepath.Join(d.path, logName),
+		StoreDir:   d.Log(),
 		SyncAlways: true,
 		Users: []*server.User{
 			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions()},

@@ -61,8 +61,9 @@ func (n *NATS) Load(config jetstream.StreamConfig, c Contents) error {
 
 // writeSnapshot writes what nats-server reads as the snapshot of a stream.
 // Source: stream_backup.go of nats-server 2.15, streamSnapshotV2.
-func writeSnapshot(to io.Writer, c Contents) error {
+func writeSnapshot(to io.Writer, c Contents) (err error) {
 	compressed := s2.NewWriter(to)
+	defer func() { err = errors.Join(err, compressed.Close()) }()
 	w := archive.NewWriter(compressed)
 	state, err := json.Marshal(server.StreamState{FirstSeq: c.First, LastSeq: c.Last, Msgs: c.Records})
 	if err != nil {
@@ -102,7 +103,7 @@ func writeSnapshot(to io.Writer, c Contents) error {
 	if err := put(archive.Header{}); err != nil { // the mark of the end
 		return err
 	}
-	return errors.Join(w.Close(), compressed.Close())
+	return w.Close()
 }
 
 // header writes the header of a message as it is stored.
