@@ -204,6 +204,9 @@ func (a *app) restore(ctx context.Context, path string) error {
 	if a.config.NATSURL != "" {
 		return errors.New("NATS_URL is set: a backup is restored into DATA_DIR, for `backup-monitor up`; remove NATS_URL to go on")
 	}
+	if a.config.DBServer != "" {
+		return errors.New("DB_SERVER is set, but the users of a backup are restored into SQLite, in DATA_DIR: remove DB_SERVER to go on")
+	}
 	level, err := a.level()
 	if err != nil {
 		return err
