@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +33,8 @@ func (a *app) backupCommand() *cobra.Command {
 under DIR, while everything goes on: the copy ends with the event that was the
 last when it began. It is read back and compared with what the log gave before
 it gets its name, backup-<time>. Nothing is ever written over, and a command
-that is interrupted leaves nothing behind.
+that is interrupted leaves nothing behind; one that is killed leaves a directory
+whose name ends in .partial, which may be removed.
 
 The tables are not in it: they are made from the log. What "backup-monitor
 archive" took out of the log is not in it either: keep both. It holds password
@@ -146,7 +148,7 @@ func (p *pipeline) exportUsers(ctx context.Context, _ struct{}, _ func(control.P
 	if err != nil {
 		return "", fmt.Errorf("encode the users: %w", err)
 	}
-	const name = ".users-export.json"
+	name := instance.Passing + rand.Text() // several may ask at once
 	return name, p.dir.Keep(name, string(b))
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -166,6 +167,9 @@ func (a *Archiver) Archive(ctx context.Context, before time.Time) (events.Archiv
 		}
 		return a.purge(ctx)
 	}
+	if err := a.tidy(); err != nil {
+		return events.Archive{}, err
+	}
 	archive := events.Archive{
 		Name:  fmt.Sprintf("archive-%012d-%012d", p.First, p.Last),
 		First: p.First, Last: p.Last, ArchivedAt: a.Now().UTC(),
@@ -180,6 +184,19 @@ func (a *Archiver) Archive(ctx context.Context, before time.Time) (events.Archiv
 		return events.Archive{}, err
 	}
 	return a.purge(ctx)
+}
+
+// tidy removes copies that were left half done by a process that was killed:
+// only one archives at a time.
+func (a *Archiver) tidy() error {
+	left, err := filepath.Glob(filepath.Join(a.Dir, "archive-*"+partial))
+	for _, dir := range left {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	if err != nil {
+		return fmt.Errorf("remove what an earlier try left: %w", err)
+	}
+	return nil
 }
 
 // copy writes the files and fills in what is in them. A copy that an earlier

@@ -188,9 +188,16 @@ func TestNothingIsPurgedUnproved(t *testing.T) {
 		t.Fatalf("%+v", id)
 	}
 	a.Rehearse = rehearse
+	killed := filepath.Join(a.Dir, "archive-1-2"+partial)
+	if err := os.Mkdir(killed, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	done, err := a.Archive(t.Context(), time.Now())
 	if err != nil || done.Purged == 0 {
 		t.Fatalf("%+v %v", done, err)
+	}
+	if _, err := os.Stat(killed); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a killed process left is still there: %v", err)
 	}
 }
 

@@ -52,6 +52,8 @@ func Copy(ctx context.Context, log *events.Log, o Options) (m Manifest, err erro
 		o.Last = id.LastSeq
 	}
 	switch {
+	case id.LastSeq == 0:
+		return Manifest{}, errors.New("the log is empty: there is nothing to copy")
 	case id.Missing > 0:
 		return Manifest{}, fmt.Errorf("%w: %d are missing, its files are damaged", ErrIncomplete, id.Missing)
 	case o.Last > id.LastSeq || o.First > o.Last:

@@ -59,6 +59,9 @@ func Open(path string) (*Dir, error) {
 	if _, err := os.Stat(d.restoring()); err == nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, ErrRestoring), d.Close())
 	}
+	if err := d.tidy(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	return d, nil
 }
 

@@ -26,7 +26,22 @@ const (
 	// ArchiveName is what the archives' directory is called where it lies in
 	// the data directory: a restore leaves it alone.
 	ArchiveName = "archive"
+	// Passing stands before the names of what a command leaves in the data
+	// directory only if it is killed: the next to open it removes it.
+	Passing = ".passing-"
 )
+
+// tidy removes what killed commands have left.
+func (d *Dir) tidy() error {
+	left, err := filepath.Glob(filepath.Join(d.path, Passing+"*"))
+	for _, path := range left {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	if err != nil {
+		return fmt.Errorf("remove what a killed command left in the data directory: %w", err)
+	}
+	return nil
+}
 
 // restoring is the directory in which a restore prepares everything; that it is
 // there marks the data directory as unusable.

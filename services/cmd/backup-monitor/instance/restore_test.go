@@ -91,10 +91,14 @@ func TestOnlyAnEmptyDirectoryIsRestoredInto(t *testing.T) {
 	if _, err := os.Stat(archived); err != nil {
 		t.Error(err)
 	}
+	write(t, filepath.Join(path, instance.Passing+"1", "a"))
 	if d, err = instance.Open(path); err != nil {
 		t.Fatal(err)
 	}
 	closeDir(t, d)
+	if left, err := filepath.Glob(filepath.Join(path, instance.Passing+"*")); err != nil || len(left) > 0 {
+		t.Errorf("what a killed command left is still there: %v %v", left, err)
+	}
 }
 
 // TestLoad: a stream has exactly the records that it was loaded with, gaps at

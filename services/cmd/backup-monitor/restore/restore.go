@@ -202,7 +202,7 @@ func Rehearse(ctx context.Context, copied, under string, logger *slog.Logger, pr
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	dir, err := os.MkdirTemp(under, ".rehearsal-*")
+	dir, err := os.MkdirTemp(under, instance.Passing+"*")
 	if err != nil {
 		return fmt.Errorf("rehearse the restore: %w", err)
 	}
