@@ -146,7 +146,7 @@ func (s *server) call(ctx context.Context, name string, h Handler, m *nats.Msg) 
 	}
 	var watching sync.WaitGroup
 	watching.Go(func() { s.watch(ctx, cancel, heard, m.Reply) })
-	result, err := h(ctx, m.Data, func(p Progress) { s.say(m.Reply, kindProgress, p) })
+	result, err := h(ctx, m.Data, s.progress(m.Reply))
 	cancel()
 	watching.Wait()
 	if uerr := there.Unsubscribe(); uerr != nil && !errors.Is(uerr, nats.ErrConnectionClosed) {
@@ -162,6 +162,22 @@ func (s *server) call(ctx context.Context, name string, h Handler, m *nats.Msg) 
 		return
 	}
 	s.result(m.Reply, result)
+}
+
+// progressEvery bounds how often progress travels.
+const progressEvery = 100 * time.Millisecond
+
+// progress passes on what begins and what ends, and some of what is between.
+func (s *server) progress(to string) func(Progress) {
+	var last Progress
+	var at time.Time
+	return func(p Progress) {
+		if p.What == last.What && p.Done != p.Total && time.Since(at) < progressEvery {
+			return
+		}
+		last, at = p, time.Now()
+		s.say(to, kindProgress, p)
+	}
 }
 
 // watch says that the work goes on, and cancels it when the caller has left.

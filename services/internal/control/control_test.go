@@ -83,7 +83,7 @@ func TestCall(t *testing.T) {
 			t.Fatalf("%d bytes came back as %d, %v", len(text), len(a.Text), err)
 		}
 	}
-	if len(steps) != 9 || steps[8] != (control.Progress{What: "counting", Done: 3, Total: 3}) {
+	if n := len(steps); n < 6 || steps[n-1] != (control.Progress{What: "counting", Done: 3, Total: 3}) {
 		t.Errorf("progress %v", steps)
 	}
 	if _, err := ask(t.Context(), t, s, "fail", question{}, nil); err == nil || err.Error() != "the disk is full" {
