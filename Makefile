@@ -68,7 +68,7 @@ fuzz: ## every fuzz target, each for as long as asked: make fuzz FOR=1m
 
 bench: build ## what the pipeline costs beside a bare loop, at 1,000 and 10,000 outlets; and the parts
 	go test -tags e2e -run '^$$' -bench . -benchtime 1x -timeout 40m ./services/cmd/backup-monitor
-	go test -run '^$$' -bench . -benchtime 1s -timeout 20m ./services/internal/... ./services/prober/... ./services/projector/... ./services/scheduler/... ./services/gateway/...
+	go test -run '^$$' -bench . -benchtime 1s -timeout 20m ./services/cmd/backup-monitor/restore ./services/internal/... ./services/prober/... ./services/projector/... ./services/scheduler/... ./services/gateway/...
 
 lint: $(GOLANGCI) ui/node_modules ## the linters, Go and page
 	$(GOLANGCI) run --build-tags e2e $(addsuffix /...,$(MODULES))

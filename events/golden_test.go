@@ -101,6 +101,18 @@ func samples() map[string]Payload {
 			Prober: "monitor-1", Online: false, Since: at("2026-03-14T00:58:00Z"), ValidUntil: &until, Tried: 42,
 			Detail: "none of 42 outlets could be reached", ChangedAt: at("2026-03-14T01:00:00Z"),
 		},
+		"log.archived.v1": LogArchived{
+			Archives: []Archive{{
+				Name: "archive-1-5000", Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+				First: 1, Last: 5000, Records: 5000, Purged: 4800, Done: true, ArchivedAt: at("2026-03-14T01:00:00Z"),
+			}},
+			Previous: 21, ChangedBy: "command line", ChangedAt: at("2026-03-14T01:00:00Z"),
+		},
+		"log.restored.v1": LogRestored{
+			Incarnations: []Incarnation{{Log: "18a2b3c4d5e6f708", Last: 6000, RestoredAt: at("2026-03-14T01:00:00Z")}},
+			Backup:       "backup-20260313T010000Z-6000", Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+			ChangedBy: "command line", ChangedAt: at("2026-03-14T01:00:00Z"),
+		},
 		"audit.signed_in.v1": Audited{
 			ID: "a1b2", Kind: SignedIn, Actor: "32787", Address: "10.1.1.9", Object: "session", Details: map[string]string{"via": "page"},
 			At: at("2026-03-14T01:00:00Z"),

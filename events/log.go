@@ -137,10 +137,15 @@ func (l *Log) Last(ctx context.Context, subject string) (Record, error) {
 // time tells.
 type Identity struct {
 	Created  time.Time // UTC
-	FirstSeq uint64    // 0 or 1 in an empty log
+	FirstSeq uint64    // 0 or 1 in an empty log; later only after archiving
 	LastSeq  uint64
-	// Missing is how many events between the two are not there. Nothing may
-	// be deleted from the log, so that more than 0 says that it is damaged.
+	Messages uint64 // how many events there are
+	// Archived is the last sequence up to which looks and scans stand in
+	// archives alone; 0 where nothing was archived.
+	Archived uint64
+	// Missing is how many events are not there that no archive excuses.
+	// Nothing may be deleted from the log, so that more than 0 says that it is
+	// damaged.
 	Missing  int
 	Bytes    uint64
 	MaxBytes int64
@@ -158,11 +163,55 @@ func (l *Log) Identity(ctx context.Context) (Identity, error) {
 		return Identity{}, fmt.Errorf("open the log: %w", err)
 	}
 	info := s.CachedInfo()
-	return Identity{
-		Created: info.Created.UTC(), FirstSeq: info.State.FirstSeq, LastSeq: info.State.LastSeq,
-		Missing: info.State.NumDeleted,
-		Bytes:   info.State.Bytes, MaxBytes: info.Config.MaxBytes,
-	}, nil
+	id := Identity{
+		Created: info.Created.UTC(), FirstSeq: info.State.FirstSeq, LastSeq: info.State.LastSeq, Messages: info.State.Msgs,
+		Bytes: info.State.Bytes, MaxBytes: info.Config.MaxBytes,
+	}
+	absent := id.LastSeq - min(id.Messages, id.LastSeq)
+	if absent == 0 {
+		return id, nil
+	}
+	// The log may be archived further between the two questions, which only
+	// excuses what is not missing yet.
+	archived, _, err := l.Archived(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	id.Archived = archived.Last()
+	id.Missing = int(absent - min(absent, archived.Purged()))
+	return id, nil
+}
+
+// Archived is what was taken out of the log, and the sequence of the event
+// that says so; 0 where nothing was.
+func (l *Log) Archived(ctx context.Context) (LogArchived, uint64, error) {
+	return lastState[LogArchived](ctx, l, SubjectArchived)
+}
+
+// Restored is what the log was restored from, and the sequence of the event
+// that says so; 0 where it never was.
+func (l *Log) Restored(ctx context.Context) (LogRestored, uint64, error) {
+	return lastState[LogRestored](ctx, l, SubjectRestored)
+}
+
+// lastState is the last event of a subject, or the zero value.
+func lastState[T Payload](ctx context.Context, l *Log, subject string) (state T, seq uint64, err error) {
+	r, err := l.Last(ctx, subject)
+	if errors.Is(err, ErrNotFound) {
+		return state, 0, nil
+	}
+	if err != nil {
+		return state, 0, err
+	}
+	e, err := r.Decode()
+	if err != nil {
+		return state, 0, err
+	}
+	state, ok := e.Data.(T)
+	if !ok {
+		return state, 0, fmt.Errorf("%w: a %s on %s", ErrMalformed, e.Data.Type(), subject)
+	}
+	return state, r.Seq, nil
 }
 
 // SequenceAt is the last sequence that the log had stored by t, 0 without one.

@@ -22,6 +22,8 @@ const (
 
 	TypeCredentialChanged = "credential.changed.v1"
 	TypeProberChanged     = "prober.changed.v1"
+	TypeLogArchived       = "log.archived.v1"
+	TypeLogRestored       = "log.restored.v1"
 
 	typeAuditPrefix, typeAuditSuffix = "audit.", ".v1"
 )
@@ -159,6 +161,32 @@ func (e ProberChanged) id(data []byte) string {
 }
 
 // Type implements Payload.
+func (LogArchived) Type() string { return TypeLogArchived }
+
+// Subject implements Payload.
+func (LogArchived) Subject() string { return SubjectArchived }
+
+// About implements Payload.
+func (LogArchived) About() string { return "log" }
+
+func (e LogArchived) id(data []byte) string {
+	return fmt.Sprintf("log:archived:%d:%s", e.Previous, digest(data))
+}
+
+// Type implements Payload.
+func (LogRestored) Type() string { return TypeLogRestored }
+
+// Subject implements Payload.
+func (LogRestored) Subject() string { return SubjectRestored }
+
+// About implements Payload.
+func (LogRestored) About() string { return "log" }
+
+func (e LogRestored) id(data []byte) string {
+	return fmt.Sprintf("log:restored:%d:%s", e.ChangedAt.UnixNano(), digest(data))
+}
+
+// Type implements Payload.
 func (e Audited) Type() string { return typeAuditPrefix + string(e.Kind) + typeAuditSuffix }
 
 // Subject implements Payload.
@@ -198,6 +226,10 @@ func decodePayload(ceType string, data []byte) (Payload, error) {
 		return decodeAs[CredentialChanged](data)
 	case TypeProberChanged:
 		return decodeAs[ProberChanged](data)
+	case TypeLogArchived:
+		return decodeAs[LogArchived](data)
+	case TypeLogRestored:
+		return decodeAs[LogRestored](data)
 	}
 	if strings.HasPrefix(ceType, typeAuditPrefix) && strings.HasSuffix(ceType, typeAuditSuffix) {
 		return decodeAs[Audited](data)

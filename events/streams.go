@@ -45,7 +45,7 @@ func Provision(ctx context.Context, js jetstream.JetStream, l Limits) error {
 		return errors.New("the log needs a positive maximum size in bytes")
 	}
 	replicas := max(l.Replicas, 1)
-	for _, c := range []jetstream.StreamConfig{probesConfig(replicas), eventsConfig(replicas, l.EventsMaxBytes)} {
+	for _, c := range []jetstream.StreamConfig{probesConfig(replicas), l.Log()} {
 		if _, err := js.CreateOrUpdateStream(ctx, c); err != nil {
 			return fmt.Errorf("provision stream %s: %w", c.Name, err)
 		}
@@ -94,22 +94,22 @@ func probesConfig(replicas int) jetstream.StreamConfig {
 	}
 }
 
-// eventsConfig: nothing ages out and nothing can be deleted; a full log is an
+// Log is the declaration of the log: nothing ages out and nothing can be deleted; a full log is an
 // error and not a loss. Reads go to the leader (no direct access): the prober
 // decides by the last event of a subject.
-func eventsConfig(replicas int, maxBytes int64) jetstream.StreamConfig {
+func (l Limits) Log() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        StreamEvents,
 		Description: "the log: truth about observations, outlets and settings",
 		Subjects:    []string{AllEvents},
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardNew,
-		MaxBytes:    maxBytes,
+		MaxBytes:    l.EventsMaxBytes,
 		DenyDelete:  true,
 		Compression: jetstream.S2Compression,
 		Duplicates:  DedupWindow,
 		Storage:     jetstream.FileStorage,
-		Replicas:    replicas,
+		Replicas:    max(l.Replicas, 1),
 	}
 }
 

@@ -18,10 +18,16 @@ const (
 	// SubjectSettings holds the one state of schedule and policy.
 	SubjectSettings = "ev.settings"
 
+	// SubjectArchived holds the one state of what was taken out of the log.
+	SubjectArchived = "ev.log.archived"
+	// SubjectRestored holds the one state of what the log was restored from.
+	SubjectRestored = "ev.log.restored"
+
 	// Filters for readers.
 	AllEvents    = "ev.>"
 	AllRequested = subjectRequested + ">"
 	AllScans     = "ev.scan.>"
+	AllBackups   = "ev.backup.>"
 	AllObserved  = subjectObserved + ">"
 	AllOutlets   = subjectOutlet + ">"
 	AllHistory   = subjectHistory + ">"

@@ -29,6 +29,7 @@ import (
 	"backupmonitor/services/gateway/system"
 	"backupmonitor/services/gateway/throttle"
 	"backupmonitor/services/gateway/users"
+	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/store"
 )
 
@@ -85,6 +86,8 @@ type Config struct {
 	// AddressLimit and AccountLimit hold back tries to sign in; zero: 30 at
 	// once and one each 2 s, 10 at once and one each 6 s.
 	AddressLimit, AccountLimit throttle.Limit
+	// Capacity measures the log; nil: the gateway does, and knows no disk.
+	Capacity *capacity.Meter
 	// Checks are asked by /readyz besides the gateway's own.
 	Checks  []Check
 	Metrics http.Handler     // at /metrics; nil: there is none
@@ -181,6 +184,9 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 	app, err := newApp(ui)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Capacity == nil {
+		cfg.Capacity = capacity.NewMeter(log, nil, cfg.Now)
 	}
 	trail := audit.New(log, st, cfg.Now, logger)
 	tracker, watch := scans.New(cfg.Now), system.New(cfg.Now)

@@ -64,6 +64,7 @@ func (g *Gateway) routes() []route {
 
 		{http.MethodPost, "/policy/preview", auth.Admin, usersOnly, byToken, nil, g.previewPolicy},
 		{http.MethodGet, "/system/state", auth.Support, auth.ScopeDisplay, byToken, nil, g.systemState},
+		{http.MethodGet, "/system/capacity", auth.Support, auth.ScopeRead, byToken, nil, g.capacity},
 		{http.MethodPost, "/system/credentials/retry", auth.Admin, usersOnly, byToken, nil, g.retryCredential},
 
 		{http.MethodGet, "/users", auth.Admin, usersOnly, byToken, nil, g.listUsers},

@@ -61,6 +61,7 @@ func operations() map[string]operation {
 
 		"POST /policy/preview":           {least: admin},
 		"GET /system/state":              {support, auth.ScopeDisplay, false},
+		"GET /system/capacity":           {support, auth.ScopeRead, false},
 		"POST /system/credentials/retry": {least: admin},
 
 		"GET /users":               {least: admin},

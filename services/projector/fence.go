@@ -18,14 +18,14 @@ var (
 	// ErrForeignLog says that the tables were made from another log, or from
 	// one that has since been made anew.
 	ErrForeignLog = errors.New("the log is not the one that the tables were made from")
-	// ErrLogTruncated says that the log ends before the checkpoint, as one
-	// restored from an older copy does.
+	// ErrLogTruncated says that the log ends before the checkpoint, or was
+	// restored from a backup that does.
 	ErrLogTruncated = errors.New("the log ends before the checkpoint")
 	// ErrLogPurged says that the log begins after the checkpoint: the events
 	// between are gone.
 	ErrLogPurged = errors.New("the log begins after the checkpoint")
-	// ErrLogDamaged says that events are missing in the midst of the log, from
-	// which nothing may ever be deleted.
+	// ErrLogDamaged says that events are missing in the log, from which nothing
+	// may ever be deleted but what was archived.
 	ErrLogDamaged = errors.New("events are missing in the log: its files are damaged")
 )
 
@@ -34,37 +34,45 @@ func unfit(err error) bool {
 		errors.Is(err, ErrLogDamaged)
 }
 
-// verify tells whether the log is the one of the checkpoint and holds all that
-// follows it.
+// verify tells whether the log is the one of the checkpoint, or was restored
+// from it, and holds all that follows it, if need be in archives.
 func (p *Projector) verify(ctx context.Context, cp store.Checkpoint) (events.Identity, error) {
 	id, err := p.log.Identity(ctx)
 	if err != nil {
 		return id, err
 	}
+	if cp.Stream != "" && cp.Stream != id.ID() {
+		if err := p.restored(ctx, cp, id); err != nil {
+			return id, err
+		}
+	}
 	switch {
-	case cp.Stream != "" && cp.Stream != id.ID():
-		return id, fmt.Errorf("%w: they come from log %s, this is %s, created %s", ErrForeignLog, cp.Stream, id.ID(),
-			id.Created.Format(time.RFC3339))
 	case id.LastSeq < cp.Seq:
 		return id, fmt.Errorf("%w: it ends at %d, the checkpoint is %d", ErrLogTruncated, id.LastSeq, cp.Seq)
-	case id.FirstSeq > cp.Seq+1:
+	case id.FirstSeq > max(cp.Seq, id.Archived)+1:
 		return id, fmt.Errorf("%w: it begins at %d, the checkpoint is %d", ErrLogPurged, id.FirstSeq, cp.Seq)
-	}
-	if id.Missing > 0 {
-		return id, fmt.Errorf("%w: %d of those from %d to %d are not there", ErrLogDamaged, id.Missing, id.FirstSeq, id.LastSeq)
+	case id.Missing > 0:
+		return id, fmt.Errorf("%w: %d of those up to %d are not there", ErrLogDamaged, id.Missing, id.LastSeq)
 	}
 	p.status.set(func(s *Status) { s.LogSeq = id.LastSeq })
 	return id, nil
 }
 
-// seamless tells whether records follow a sequence one after the other. The
-// server hands out what it can read and says nothing of an event between that
-// it cannot.
-func seamless(after uint64, records []events.Record) error {
-	for i, r := range records {
-		if want := after + 1 + uint64(i); r.Seq != want {
-			return fmt.Errorf("%w: event %d is not handed out, the next is %d", ErrLogDamaged, want, r.Seq)
-		}
+// restored tells whether a log of another identity was restored from the one of
+// the checkpoint, with all that the tables have of it.
+func (p *Projector) restored(ctx context.Context, cp store.Checkpoint, id events.Identity) error {
+	state, _, err := p.log.Restored(ctx)
+	if err != nil {
+		return err
+	}
+	holds, known := state.Holds(cp.Stream, cp.Seq)
+	switch {
+	case !known:
+		return fmt.Errorf("%w: they come from log %s, this is %s, created %s", ErrForeignLog, cp.Stream, id.ID(),
+			id.Created.Format(time.RFC3339))
+	case !holds:
+		return fmt.Errorf("%w: it was restored from backup %s, which does not hold event %d of the tables",
+			ErrLogTruncated, state.Backup, cp.Seq)
 	}
 	return nil
 }

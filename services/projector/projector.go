@@ -34,6 +34,7 @@ type Config struct {
 	RetryFirst time.Duration // first pause after an error, doubling to RetryMost; 100 ms
 	RetryMost  time.Duration // 5 s
 	Refused    time.Duration // least pause after the database has refused us, because of the sign-in or a permission; 30 s
+	Archives   string        // directory of the archives, needed by tables that do not reach beyond them; "": the working directory
 	Grace      time.Duration // how long a running transaction may take once Run is to end; 2 s: a feed of a dead log takes 2 s more to stop, and a process ends in under 5
 	// LegacyZone is that of the times in rows from before the log; nil: UTC.
 	LegacyZone *time.Location
@@ -136,7 +137,7 @@ func (p *Projector) session(ctx context.Context) error {
 		return err
 	}
 	p.status.caughtUp(id.LastSeq == cp.Seq)
-	r, err := p.read(ctx, cp.Seq+1)
+	r, err := p.read(ctx, id, cp.Seq+1)
 	if err != nil {
 		return err
 	}
@@ -146,11 +147,9 @@ func (p *Projector) session(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := seamless(cp.Seq, records); err != nil {
-			return err
-		}
 		b := p.batch(records)
 		b.Old, b.New = cp, store.Checkpoint{Stream: id.ID(), Seq: records[len(records)-1].Seq}
+		b.Succeeds = cp.Stream != "" && cp.Stream != id.ID() // as verify has found
 		// Received before this and of the same log still: so it was of it.
 		if _, err := p.verify(ctx, b.New); err != nil {
 			return err

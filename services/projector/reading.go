@@ -2,10 +2,13 @@ package projector
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/store"
 )
 
@@ -17,29 +20,50 @@ type reading struct {
 	stop    func()             // ends the goroutine and waits for it
 }
 
-func (p *Projector) read(ctx context.Context, from uint64) (*reading, error) {
-	feed, err := p.log.Feed(ctx, events.FeedOptions{From: from})
+// feed is where records come from.
+type feed interface {
+	Next(ctx context.Context) (events.Record, error)
+	Stop()
+}
+
+// open opens the log from a sequence on; what was archived is read from the
+// archives. Errors: those of logfile.Read, which pass as soon as an operator
+// puts the archives where they belong.
+func (p *Projector) open(ctx context.Context, id events.Identity, from uint64) (feed, error) {
+	if from <= id.Archived {
+		return logfile.Read(ctx, p.log, p.cfg.Archives, from)
+	}
+	return p.log.Feed(ctx, events.FeedOptions{From: from})
+}
+
+func (p *Projector) read(ctx context.Context, id events.Identity, from uint64) (*reading, error) {
+	feed, err := p.open(ctx, id, from)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	r := &reading{records: make(chan events.Record, p.cfg.BatchSize)}
 	var wg sync.WaitGroup
-	wg.Go(func() { r.run(ctx, feed) })
+	wg.Go(func() { r.run(ctx, feed, from) })
 	r.stop = func() {
 		cancel()
-		feed.Stop()
 		wg.Wait()
+		feed.Stop() // by one goroutine at a time
 	}
 	return r, nil
 }
 
-func (r *reading) run(ctx context.Context, feed *events.Feed) {
+func (r *reading) run(ctx context.Context, feed feed, due uint64) {
 	defer close(r.records)
-	for {
+	for ; ; due++ {
 		rec, err := feed.Next(ctx)
 		if err != nil {
 			r.err = err
+			return
+		}
+		// Archives lie before what the log itself gives: no gap is excused here.
+		if rec.Seq != due {
+			r.err = fmt.Errorf("%w: %d comes where %d is due", ErrLogDamaged, rec.Seq, due)
 			return
 		}
 		select {
@@ -49,6 +73,16 @@ func (r *reading) run(ctx context.Context, feed *events.Feed) {
 			return
 		}
 	}
+}
+
+// ended is why a reading ended: a gap may mean that the log is another by now.
+func (p *Projector) ended(ctx context.Context, err error, cp store.Checkpoint) error {
+	if errors.Is(err, ErrLogDamaged) {
+		if _, verr := p.verify(ctx, cp); verr != nil {
+			return verr
+		}
+	}
+	return err
 }
 
 // collect waits for the next batch: full, or whatever there is when the log
@@ -62,7 +96,7 @@ func (p *Projector) collect(ctx context.Context, r *reading, cp store.Checkpoint
 		select {
 		case rec, ok := <-r.records:
 			if !ok {
-				return nil, r.err
+				return nil, p.ended(ctx, r.err, cp)
 			}
 			batch = append(batch, rec)
 		case <-check.C:

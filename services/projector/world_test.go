@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
@@ -40,11 +41,13 @@ type world struct {
 	path string // of a SQLite file
 	db   store.Backend
 	logs *logBuffer
+	// archives is where what was taken out of the log is.
+	archives string
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{Server: natstest.Start(t), path: filepath.Join(t.TempDir(), "monitor.db"), logs: &logBuffer{}}
+	w := &world{Server: natstest.Start(t), path: filepath.Join(t.TempDir(), "monitor.db"), logs: &logBuffer{}, archives: filepath.Join(t.TempDir(), "archive")}
 	w.db = w.open(t)
 	if err := w.db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -90,7 +93,9 @@ func closing(t testing.TB, db store.Backend, err error) store.Backend {
 }
 
 func (w *world) projector(db Store) *Projector {
-	return New(quick(), w.Log, db, slog.New(slog.NewTextHandler(w.logs, nil)))
+	cfg := quick()
+	cfg.Archives = w.archives
+	return New(cfg, w.Log, db, slog.New(slog.NewTextHandler(w.logs, nil)))
 }
 
 // running runs p until the returned function is called or the test ends; that
@@ -181,7 +186,7 @@ func (w *world) agrees(t testing.TB) {
 	cp := w.checkpoint(t)
 	want := map[events.Mode]map[string]store.Look{events.DDrive: {}, events.IBStorage: {}}
 	past := map[events.Mode][]string{}
-	feed, err := w.Log.Feed(t.Context(), events.FeedOptions{})
+	feed, err := logfile.Read(t.Context(), w.Log, w.archives, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

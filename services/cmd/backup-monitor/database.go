@@ -11,6 +11,7 @@ import (
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/gateway"
+	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
 	"backupmonitor/services/internal/store/sqlserver"
@@ -48,7 +49,7 @@ func (a *app) openSQLServer() (store.Backend, error) {
 }
 
 func (a *app) projectorConfig() projector.Config {
-	return projector.Config{LegacyZone: a.config.LegacyZone()}
+	return projector.Config{LegacyZone: a.config.LegacyZone(), Archives: a.config.Archives()}
 }
 
 // errNoDatabase is why a service that needs the tables does not run on its own
@@ -81,7 +82,8 @@ func (a *app) runGateway(ctx context.Context, log *events.Log, logger *slog.Logg
 }
 
 func (a *app) serve(ctx context.Context, log *events.Log, db store.Backend, logger *slog.Logger) error {
-	g, err := gateway.New(a.gatewayConfig(a.config.JWTSecretKey, metrics(log, db, logger)), log, db, ui.Files(), logger)
+	meter := capacity.NewMeter(log, nil, time.Now)
+	g, err := gateway.New(a.gatewayConfig(a.config.JWTSecretKey, meter, metrics(log, db, meter, logger)), log, db, ui.Files(), logger)
 	if err != nil {
 		return err
 	}

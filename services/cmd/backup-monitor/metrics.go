@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/scan"
 	"backupmonitor/services/internal/store"
 )
@@ -20,11 +21,11 @@ const scrapeTimeout = 5 * time.Second
 
 // metrics is /metrics: read from log and tables at each scrape, so that the
 // figures are those that everybody else sees. It names no outlet.
-func metrics(log *events.Log, tables tables, logger *slog.Logger) http.Handler {
+func metrics(log *events.Log, tables tables, meter *capacity.Meter, logger *slog.Logger) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&figures{log: log, store: tables, logger: logger},
+		&figures{log: log, store: tables, meter: meter, logger: logger},
 	)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
@@ -40,6 +41,7 @@ type tables interface {
 type figures struct {
 	log    *events.Log
 	store  tables
+	meter  *capacity.Meter
 	logger *slog.Logger
 }
 
@@ -51,7 +53,7 @@ func (f *figures) Describe(chan<- *prometheus.Desc) {}
 func (f *figures) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	for source, collect := range map[string]func(context.Context, chan<- prometheus.Metric) error{"log": f.ofLog, "tables": f.ofTables} {
+	for source, collect := range map[string]func(context.Context, chan<- prometheus.Metric) error{"log": f.ofLog, "tables": f.ofTables, "capacity": f.ofCapacity} {
 		up := 1.0
 		if err := collect(ctx, to); err != nil {
 			up = 0
@@ -70,6 +72,31 @@ func (f *figures) ofLog(ctx context.Context, to chan<- prometheus.Metric) error 
 	gauge(to, "log_bytes", "Size of the log before compression.", float64(id.Bytes))
 	gauge(to, "log_fill_ratio", "Part of EVENTS_MAX_BYTES that is used; from 0.95 on no new scan starts.", scan.Fill(id))
 	gauge(to, "log_missing_events", "Events that are missing in the log; more than 0 means damage.", float64(id.Missing))
+	return nil
+}
+
+func (f *figures) ofCapacity(ctx context.Context, to chan<- prometheus.Metric) error {
+	s, err := f.meter.State(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(to, "log_events", "Events in the log.", float64(s.Events))
+	gauge(to, "log_events_per_day", "Events stored a day, in the last week.", s.EventsPerDay)
+	gauge(to, "log_bytes_per_day", "Growth of the log a day, in the last week, before compression.", s.BytesPerDay)
+	if s.FullAt != nil {
+		gauge(to, "full_timestamp_seconds", "When log or disk is full if all goes on like this.", float64(s.FullAt.Unix()), label{"limit", string(s.Limit)})
+	}
+	alarm := 0.0
+	if s.Alarm != "" {
+		alarm = 1
+	}
+	gauge(to, "capacity_alarm", "Whether the log is over 90 % full, or log or disk are full within 30 days.", alarm)
+	if d := s.Disk; d != nil {
+		gauge(to, "disk_log_bytes", "What the log takes of the disk.", float64(d.Log))
+		gauge(to, "disk_tables_bytes", "What the database takes of the disk.", float64(d.Tables))
+		gauge(to, "disk_free_bytes", "What is free on the disk of the log.", float64(d.Free))
+		gauge(to, "disk_bytes_per_day", "What log and database take of the disk a day.", s.DiskBytesPerDay)
+	}
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/control"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/projector/rebuild"
 )
 
@@ -22,6 +23,9 @@ const (
 	opQuarantineList  = "quarantine.list"
 	opQuarantineShow  = "quarantine.show"
 	opQuarantineRetry = "quarantine.retry"
+	opUsers           = "backup.users"
+	opArchive         = "archive"
+	opArchivePlan     = "archive.plan"
 )
 
 // operations are what works on database and log together: who has the data
@@ -33,6 +37,9 @@ func (p *pipeline) operations() map[string]control.Handler {
 		opQuarantineList:  control.Of(p.listQuarantine),
 		opQuarantineShow:  control.Of(p.showQuarantine),
 		opQuarantineRetry: control.Of(p.retryQuarantine),
+		opUsers:           control.Of(p.exportUsers),
+		opArchive:         control.Of(p.archive),
+		opArchivePlan:     control.Of(p.planArchive),
 	}
 }
 
@@ -46,8 +53,11 @@ func (p *pipeline) serveControl(ctx context.Context) error {
 	return errors.Join(err, closeConn(nc))
 }
 
-// wholeLog is the log that tables are made from, from its first event on.
-func wholeLog(log *events.Log) rebuild.Log { return rebuild.Live(log) }
+// wholeLog is the log that tables are made from, with what was archived of it,
+// from its first event on.
+func (a *app) wholeLog(log *events.Log) rebuild.Log {
+	return logfile.Whole{Log: log, Archives: a.config.Archives()}
+}
 
 // rebuilder is the database, if its back end can be rebuilt.
 func (p *pipeline) rebuilder() (rebuild.Quarantine, error) {

@@ -13,6 +13,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/store"
 )
 
@@ -26,6 +27,9 @@ type pipeline struct {
 	store store.Backend
 	conns []*nats.Conn
 	own   *events.Log // the program's, besides those of its services
+	meter *capacity.Meter
+
+	archiving sync.Mutex // held while the log is archived
 
 	cancel   context.CancelCauseFunc
 	services sync.WaitGroup
@@ -61,6 +65,7 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 	if p.own, err = p.log("backup-monitor"); err != nil {
 		return err
 	}
+	p.meter = capacity.NewMeter(p.own, func() (capacity.Disk, error) { return capacity.MeasureDisk(p.dir.Log(), p.dir.Database()) }, time.Now)
 	return events.Provision(ctx, p.own.JetStream(), events.Limits{EventsMaxBytes: int64(c.EventsMaxBytes), Replicas: 1})
 }
 

@@ -24,7 +24,7 @@ func (p *pipeline) rebuild(ctx context.Context, r rebuildRequest, progress func(
 	if err != nil {
 		return rebuild.Report{}, err
 	}
-	return rebuild.Run(ctx, wholeLog(p.own), db, r.DryRun, progressOf(progress))
+	return rebuild.Run(ctx, p.app.wholeLog(p.own), db, r.DryRun, progressOf(progress))
 }
 
 func (p *pipeline) check(ctx context.Context, _ struct{}, progress func(control.Progress)) (rebuild.Checked, error) {
@@ -32,7 +32,7 @@ func (p *pipeline) check(ctx context.Context, _ struct{}, progress func(control.
 	if err != nil {
 		return rebuild.Checked{}, err
 	}
-	return rebuild.Check(ctx, wholeLog(p.own), db, progressOf(progress))
+	return rebuild.Check(ctx, p.app.wholeLog(p.own), db, progressOf(progress))
 }
 
 func (a *app) rebuildCommand() *cobra.Command {

@@ -42,7 +42,7 @@ cannot find those now. "backup-monitor up" refuses to go on with such tables.`,
 			if err != nil {
 				return err
 			}
-			return a.withLog(cmd.Context(), func(ctx context.Context, log *events.Log) error { return a.replay(ctx, wholeLog(log), r) })
+			return a.withLog(cmd.Context(), func(ctx context.Context, log *events.Log) error { return a.replay(ctx, a.wholeLog(log), r) })
 		},
 	}
 	c.Flags().StringVar(&until, "until", "", "a time as 2026-02-20T06:00:00Z, or the sequence of an event (default now)")

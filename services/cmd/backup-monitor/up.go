@@ -15,7 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"backupmonitor/events"
+	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/gateway"
+	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/ops"
 	"backupmonitor/services/prober"
 	"backupmonitor/services/projector"
@@ -147,11 +149,11 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 	}
 	secret := c.JWTSecretKey
 	if secret == "" {
-		if secret, err = p.dir.Secret("jwt-secret"); err != nil {
+		if secret, err = p.dir.Secret(instance.SecretJWT); err != nil {
 			return nil, err
 		}
 	}
-	return gateway.New(p.app.gatewayConfig(secret, metrics(p.own, p.store, p.logger),
+	return gateway.New(p.app.gatewayConfig(secret, p.meter, metrics(p.own, p.store, p.meter, p.logger),
 		gateway.Check{Name: "nats", Run: p.nats.Check},
 		gateway.Check{Name: "scheduler", Run: back.scheduler.Check},
 		gateway.Check{Name: "prober", Run: back.prober.Check},
@@ -160,14 +162,14 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 	), log, p.store, ui.Files(), p.logger)
 }
 
-func (a *app) gatewayConfig(secret string, metrics http.Handler, checks ...gateway.Check) gateway.Config {
+func (a *app) gatewayConfig(secret string, meter *capacity.Meter, metrics http.Handler, checks ...gateway.Check) gateway.Config {
 	c := a.config
 	return gateway.Config{
 		Addr: c.HTTPAddr, JWTSecret: []byte(secret), JWTSecretPrevious: []byte(c.JWTSecretKeyPrevious),
 		TLSCert: c.TLSCert, TLSKey: c.TLSKey, TrustedProxies: c.TrustedProxies, ScanPublic: c.ScanPublic,
 		TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
 		CORSOrigins:   c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
-		ScanDeadline: c.ScanDeadline, Metrics: metrics, Checks: checks,
+		ScanDeadline: c.ScanDeadline, Metrics: metrics, Capacity: meter, Checks: checks,
 		Probing: gateway.Probing{Concurrency: c.ProbeConcurrency, Attempts: c.ProbeAttempts, Timeout: c.ProbeTimeout},
 	}
 }

@@ -128,6 +128,8 @@ func (h *Hub) holds(ctx context.Context, after Position) error {
 		return fmt.Errorf("%w: it is of another log", ErrGone)
 	case after.Seq > id.LastSeq:
 		return fmt.Errorf("%w: the log ends before it", ErrGone)
+	case after.Seq < id.Archived:
+		return fmt.Errorf("%w: what follows it was archived", ErrGone)
 	case after.Seq+1 < id.FirstSeq:
 		return fmt.Errorf("%w: the log begins after it", ErrGone)
 	}

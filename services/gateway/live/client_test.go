@@ -56,6 +56,47 @@ func TestResumeAfterAPurge(t *testing.T) {
 	}
 }
 
+// What was archived cannot be resumed either, though the log begins before it.
+func TestResumeAfterAnArchive(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	h := NewHub(n.Log, &list{from: 1}, slog.New(slog.DiscardHandler))
+	run(t, h)
+	put(t, n, 1)
+	for _, p := range []events.Payload{
+		events.ScanRequested{ScanID: "a"}, events.ScanCompleted{ScanID: "a"},
+		events.LogArchived{Archives: []events.Archive{{Name: "x", First: 1, Last: 3, Records: 3, Purged: 2}}},
+	} {
+		if _, _, err := n.Log.Append(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := n.JS.Stream(t.Context(), events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context(), jetstream.WithPurgeSubject(events.AllScans)); err != nil {
+		t.Fatal(err)
+	}
+	caught, err := h.Join(t.Context(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caught.Close()
+	for seq := caught.Start.Seq; seq < 4; {
+		seq = take(t, caught).Seq
+	}
+	for after, gone := range map[uint64]bool{0: true, 1: true, 2: true, 3: false, 4: false} {
+		c, err := h.Resume(t.Context(), Position{caught.Start.Identity, after}, all, func(*Frame) error { return nil })
+		if err == nil {
+			c.Close()
+		}
+		if errors.Is(err, ErrGone) != gone || err != nil && !gone {
+			t.Errorf("after %d: %v, want gone: %t", after, err, gone)
+		}
+	}
+}
+
 // A client that was ahead of this hub, at another gateway, gets nothing twice.
 func TestResumeAheadOfTheHub(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,7 @@ type Config struct {
 	HTTPAddr    string `env:"HTTP_ADDR" envDefault:":3004"`
 	DataDir     string `env:"DATA_DIR" envDefault:"./data"`
 	LogDir      string `env:"LOG_DIR" envDefault:"./logs"`
+	ArchiveDir  string `env:"ARCHIVE_DIR"` // empty: archive in DATA_DIR
 	NATSURL     string `env:"NATS_URL" secret:"url"`
 	NATSListen  string `env:"NATS_LISTEN"`
 	OutletsFile string `env:"OUTLETS_FILE"`
@@ -94,6 +96,14 @@ func (c *Config) LegacyZone() *time.Location { return c.legacyZone }
 func (c *Config) sameDomainAccount() bool {
 	inDomain := c.SMBDomain != "" || strings.ContainsAny(c.User, `\@`)
 	return inDomain && !strings.HasPrefix(c.User, `.\`) && strings.EqualFold(c.User, c.SMBUser)
+}
+
+// Archives is the directory of what was taken out of the log.
+func (c *Config) Archives() string {
+	if c.ArchiveDir == "" {
+		return filepath.Join(c.DataDir, "archive")
+	}
+	return c.ArchiveDir
 }
 
 // Policy is the first state of what looks are judged by.

@@ -106,12 +106,12 @@ func (u User) Check() error {
 }
 
 // Check tells whether the batch may replace its checkpoint: it names its log,
-// stays in it and never goes back.
+// stays in it or goes on with what was restored from it, and never goes back.
 func (b Batch) Check() error {
 	switch {
 	case b.New.Stream == "":
 		return errors.New("the new checkpoint names no stream")
-	case b.Old.Stream != "" && b.Old.Stream != b.New.Stream:
+	case b.Old.Stream != "" && b.Old.Stream != b.New.Stream && !b.Succeeds:
 		return fmt.Errorf("the new checkpoint is of stream %s and the old of %s", b.New.Stream, b.Old.Stream)
 	case b.New.Seq < b.Old.Seq:
 		return fmt.Errorf("the new checkpoint %d is before the old %d", b.New.Seq, b.Old.Seq)

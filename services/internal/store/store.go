@@ -108,7 +108,10 @@ type Checkpoint struct {
 type Batch struct {
 	// Old must be the checkpoint in the database, else ErrFenced; New
 	// replaces it.
-	Old, New    Checkpoint
+	Old, New Checkpoint
+	// Succeeds says that the log of New was restored from that of Old and has
+	// all that the tables have; without it the log must be the same.
+	Succeeds    bool
 	Looks       []Look
 	Outlets     []Outlet
 	Quarantined []Quarantined

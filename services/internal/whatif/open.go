@@ -21,7 +21,7 @@ func Log(ctx context.Context, log *events.Log, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if id.Missing > 0 || id.FirstSeq > 1 {
+	if id.Missing > 0 || id.FirstSeq > 1 || id.Archived > 0 {
 		return Report{}, fmt.Errorf("%w: it begins at %d and lacks %d", ErrIncomplete, id.FirstSeq, id.Missing)
 	}
 	outlets, err := registry.Load(ctx, log, 0)

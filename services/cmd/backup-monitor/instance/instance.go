@@ -32,6 +32,9 @@ const (
 	addressName = "nats.json"
 	logName     = "nats"
 	dbName      = "backup-monitor.db"
+	secretNATS  = "nats-password"
+	// SecretJWT is the secret that the gateway's tokens are signed with.
+	SecretJWT = "jwt-secret"
 
 	readyTimeout = 60 * time.Second
 	// storeBytes is JetStream's own bound, which must not be the one that is
@@ -47,8 +50,22 @@ type Dir struct {
 }
 
 // Open makes the directory where it does not exist, checks that it can be
-// written, and locks it. Errors: ErrInUse, and the file system's.
+// written, and locks it. Errors: ErrInUse, ErrRestoring, and the file system's.
 func Open(path string) (*Dir, error) {
+	d, err := lock(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(d.restoring()); err == nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, ErrRestoring), d.Close())
+	}
+	if err := d.tidy(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func lock(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("make the data directory (DATA_DIR): %w", err)
 	}
@@ -63,8 +80,14 @@ func Open(path string) (*Dir, error) {
 	return &Dir{path: path, lock: l}, nil
 }
 
+// Path is where the directory is.
+func (d *Dir) Path() string { return d.path }
+
 // Database is the path of the SQLite file.
 func (d *Dir) Database() string { return filepath.Join(d.path, dbName) }
+
+// Log is the directory of the embedded server's files.
+func (d *Dir) Log() string { return filepath.Join(d.path, logName) }
 
 // Close gives the directory free.
 func (d *Dir) Close() error {
@@ -137,7 +160,8 @@ type NATSOptions struct {
 type NATS struct {
 	server *server.Server
 	auth   address
-	file   string
+	keeper address // who may take from the log; known to this process alone
+	file   string  // nats.json; empty: it is found by nobody
 }
 
 // StartNATS runs the server on the directory's log and writes where it is to
@@ -145,7 +169,7 @@ type NATS struct {
 func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 	// Kept, so that the services elsewhere that have it in NATS_URL find the
 	// server again after a restart.
-	password, err := d.Secret("nats-password")
+	password, err := d.Secret(secretNATS)
 	if err != nil {
 		return nil, err
 	}
@@ -165,26 +189,23 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 			port = server.RANDOM_PORT
 		}
 	}
-	s, err := server.NewServer(&server.Options{
-		ServerName:        "backup-monitor",
-		Host:              host,
-		Port:              port,
-		JetStream:         true,
-		StoreDir:          filepath.Join(d.path, logName),
-		SyncAlways:        true,
-		JetStreamMaxStore: storeBytes,
-		NoSigs:            true,
-		Users:             []*server.User{{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions()}},
-	})
+	n.keeper = address{User: "keeper", Password: randomHex(32)}
+	s, err := run(&server.Options{
+		Host:       host,
+		Port:       port,
+		StoreDir:   d.Log(),
+		SyncAlways: true,
+		Users: []*server.User{
+			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions()},
+			{Username: n.keeper.User, Password: n.keeper.Password},
+		},
+	}, o.Log)
 	if err != nil {
-		return nil, fmt.Errorf("make the NATS server: %w", err)
-	}
-	fatal := make(chan string, 1)
-	s.SetLoggerV2(&serverLog{log: o.Log, fatal: fatal}, false, false, false)
-	go s.Start()
-	if err := awaitReady(s, fatal); err != nil {
-		s.Shutdown()
 		return nil, err
+	}
+	if c := s.JetStreamConfig(); c == nil || !c.SyncAlways {
+		s.Shutdown()
+		return nil, errors.New("the NATS server does not sync every write: acknowledged events could be lost")
 	}
 	n.server, n.auth.URL = s, s.ClientURL()
 	data, err := json.MarshalIndent(n.auth, "", "  ")
@@ -196,6 +217,24 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		return nil, fmt.Errorf("write %s: %w", addressName, err)
 	}
 	return n, nil
+}
+
+// run starts a server with JetStream.
+func run(o *server.Options, log *slog.Logger) (*server.Server, error) {
+	o.ServerName, o.NoSigs = "backup-monitor", true
+	o.JetStream, o.JetStreamMaxStore = true, storeBytes
+	s, err := server.NewServer(o)
+	if err != nil {
+		return nil, fmt.Errorf("make the NATS server: %w", err)
+	}
+	fatal := make(chan string, 1)
+	s.SetLoggerV2(&serverLog{log: log, fatal: fatal}, false, false, false)
+	go s.Start()
+	if err := awaitReady(s, fatal); err != nil {
+		s.Shutdown()
+		return nil, err
+	}
+	return s, nil
 }
 
 // permissions forbid what would take from the log.
@@ -216,15 +255,18 @@ func awaitReady(s *server.Server, fatal <-chan string) error {
 			return fmt.Errorf("the NATS server did not become ready in %s", readyTimeout)
 		}
 	}
-	if c := s.JetStreamConfig(); c == nil || !c.SyncAlways {
-		return errors.New("the NATS server does not sync every write: acknowledged events could be lost")
-	}
 	return nil
 }
 
 // Connect returns a client of the embedded server that needs no network.
 func (n *NATS) Connect(name string, more ...nats.Option) (*nats.Conn, error) {
 	return connect("", name, n.auth, append(more, nats.InProcessServer(n.server))...)
+}
+
+// ConnectKeeper returns a client, as Connect does, that may also take from the
+// log what has been archived.
+func (n *NATS) ConnectKeeper(name string, more ...nats.Option) (*nats.Conn, error) {
+	return connect("", name, n.keeper, append(more, nats.InProcessServer(n.server))...)
 }
 
 // URL is where the server listens.
@@ -241,7 +283,10 @@ func (n *NATS) Check(context.Context) (detail string, err error) {
 
 // Close stops the server and withdraws its address.
 func (n *NATS) Close() error {
-	err := os.Remove(n.file)
+	var err error
+	if n.file != "" {
+		err = os.Remove(n.file)
+	}
 	n.server.Shutdown()
 	n.server.WaitForShutdown()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

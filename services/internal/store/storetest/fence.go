@@ -44,6 +44,23 @@ func exerciseFence(t *testing.T, fresh Fresh) {
 			}
 		}
 	})
+	t.Run("but for a log that was restored from its own", func(t *testing.T) {
+		t.Parallel()
+		w := migrated(t, fresh)
+		w.apply(t, good(1, events.DDrive, "OUT001", day1))
+		old, next := store.Checkpoint{Stream: stream, Seq: 1}, store.Checkpoint{Stream: "other", Seq: 2}
+		b := store.Batch{Old: old, New: next, Succeeds: true, Looks: []store.Look{good(2, events.DDrive, "OUT002", day1)}}
+		if err := w.Apply(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if cp, err := w.Checkpoint(t.Context()); err != nil || cp != next {
+			t.Fatalf("checkpoint %+v, %v; want %+v", cp, err, next)
+		}
+		same(t, "outlets", codes(w.rows(t, store.Query{Mode: events.DDrive})), []string{"OUT001", "OUT002"})
+		if err := w.Apply(t.Context(), b); !errors.Is(err, store.ErrFenced) {
+			t.Fatalf("again: error %v, want ErrFenced", err)
+		}
+	})
 	t.Run("before the first batch nothing but the zero value", func(t *testing.T) {
 		t.Parallel()
 		w := migrated(t, fresh)

@@ -54,6 +54,11 @@ func exerciseUsers(t *testing.T, fresh Fresh) {
 		}
 		same(t, "second", got, second)
 		count(2)
+		list, err := w.Users(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "list", list, []store.User{second, u})
 	})
 	t.Run("made by several at once", func(t *testing.T) {
 		t.Parallel()

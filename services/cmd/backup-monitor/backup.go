@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+
+	"backupmonitor/events"
+	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/cmd/backup-monitor/restore"
+	"backupmonitor/services/internal/config"
+	"backupmonitor/services/internal/control"
+	"backupmonitor/services/internal/logfile"
+	"backupmonitor/services/internal/store"
+)
+
+func (a *app) backupCommand() *cobra.Command {
+	var to string
+	c := &cobra.Command{
+		Use:   "backup --to DIR",
+		Short: "Copy the log, the users and the secrets into a directory",
+		Long: `Copies the event log, the users and the secrets of DATA_DIR into a new directory
+under DIR, while everything goes on: the copy ends with the event that was the
+last when it began. It is read back and compared with what the log gave before
+it gets its name, backup-<time>. Nothing is ever written over, and a command
+that is interrupted leaves nothing behind; one that is killed leaves a directory
+whose name ends in .partial, which may be removed.
+
+The tables are not in it: they are made from the log. What "backup-monitor
+archive" took out of the log is not in it either: keep both. It holds password
+hashes and secrets: its files are readable by their owner only.`,
+		Example: `  backup-monitor backup --to /mnt/backup
+  backup-monitor backup verify /mnt/backup/backup-20260314T010000Z`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.backup(cmd.Context(), filepath.Join(to, "backup-"+time.Now().UTC().Format("20060102T150405Z")))
+		},
+	}
+	c.Flags().StringVar(&to, "to", "", "directory for backups, best on another disk")
+	_ = c.MarkFlagRequired("to") // it is a flag of this command: it cannot fail
+	c.AddCommand(&cobra.Command{
+		Use:   "verify PATH",
+		Short: "Read a backup or an archive and compare it with its digests",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return a.verifyBackup(cmd.Context(), args[0]) },
+	})
+	return c
+}
+
+func (a *app) verifyBackup(ctx context.Context, path string) error {
+	bar := &progressView{app: a}
+	m, err := logfile.Verify(ctx, path, func(done, total uint64) {
+		bar.show(control.Progress{What: string(logfile.Verifying), Done: done, Total: total})
+	})
+	bar.close()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s is as it was written %s by version %s.\n%s", path, m.MadeAt.Format(time.RFC3339), m.Product, contents(m))
+	return err
+}
+
+// contents says what is in a copy.
+func contents(m logfile.Manifest) string {
+	text := fmt.Sprintf("Events %d to %d, %s of log %s; %s on disk.\n", m.First, m.Last, count(m.Records, "record", "records"), m.Log, config.Size(m.Size()))
+	if m.Archived > 0 && m.First == 1 {
+		text += fmt.Sprintf("Looks and scans up to event %d are in archives, not in here.\n", m.Archived)
+	}
+	return text
+}
+
+// backup reads the log in this process, whether or not another runs; only the
+// users are asked of who has the database.
+func (a *app) backup(ctx context.Context, dir string) error {
+	level, err := a.level()
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: max(level, slog.LevelWarn)}))
+	nc, err := a.connect("command-line", logger)
+	if errors.Is(err, instance.ErrNotRunning) {
+		p, err := openPipeline(ctx, a, logger)
+		if err != nil {
+			return err
+		}
+		err = func() error {
+			users, err := p.store.Users(ctx)
+			if err != nil {
+				return err
+			}
+			return a.copyLog(ctx, p.own, dir, users)
+		}()
+		return errors.Join(err, p.close())
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.backupRunning(ctx, nc, dir), closeConn(nc))
+}
+
+func (a *app) backupRunning(ctx context.Context, nc *nats.Conn, dir string) error {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("open JetStream: %w", err)
+	}
+	log := events.NewLog(js, "command-line")
+	if a.config.NATSURL != "" {
+		if _, err := fmt.Fprintln(a.stderr, "NATS_URL is set: only the log is copied. Users and secrets are where the gateway runs."); err != nil {
+			return err
+		}
+		return a.copyLog(ctx, log, dir, nil)
+	}
+	var name string
+	if err := control.Call(ctx, nc, control.Timing{}, opUsers, struct{}{}, &name, nil); err != nil {
+		return fmt.Errorf("get the users: %w", err)
+	}
+	path := filepath.Join(a.config.DataDir, filepath.Base(name))
+	b, err := os.ReadFile(path)
+	if err := errors.Join(err, os.Remove(path)); err != nil {
+		return fmt.Errorf("get the users: %w", err)
+	}
+	var users []store.User
+	if err := json.Unmarshal(b, &users); err != nil {
+		return fmt.Errorf("get the users: %w", err)
+	}
+	return a.copyLog(ctx, log, dir, users)
+}
+
+// exportUsers writes the users into a file of the data directory and gives its
+// name: password hashes do not travel over NATS, to which more may connect than
+// may read the directory.
+func (p *pipeline) exportUsers(ctx context.Context, _ struct{}, _ func(control.Progress)) (string, error) {
+	users, err := p.store.Users(ctx)
+	if err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(users)
+	if err != nil {
+		return "", fmt.Errorf("encode the users: %w", err)
+	}
+	name := instance.Passing + rand.Text() // several may ask at once
+	return name, p.dir.Keep(name, string(b))
+}
+
+func (a *app) copyLog(ctx context.Context, log *events.Log, dir string, users []store.User) error {
+	var attach map[string][]byte
+	if a.config.NATSURL == "" {
+		secrets, err := instance.Secrets(a.config.DataDir)
+		if err != nil {
+			return err
+		}
+		if attach, err = restore.Attachments(users, secrets); err != nil {
+			return err
+		}
+	}
+	bar := &progressView{app: a}
+	m, err := logfile.Copy(ctx, log, logfile.Options{Dir: dir, Product: buildVersion(), Attach: attach, Progress: progressOfCopy(bar.show)})
+	bar.close()
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s\n%s", dir, contents(m))
+	if a.config.NATSURL == "" && err == nil {
+		_, err = fmt.Fprintf(a.stdout, "%s, and the secrets of DATA_DIR.\n", count(uint64(len(users)), "user", "users"))
+	}
+	return err
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	var dryRun bool
+	c := &cobra.Command{
+		Use:   "restore PATH",
+		Short: "Restore a backup into an empty data directory",
+		Long: `Reads the whole backup and compares it with its digests, makes log, users and
+secrets from it in DATA_DIR, which must be empty or not there, and compares what
+was restored once more. Nothing is ever written over. The tables are filled from
+the log by the next "backup-monitor up"; where something was archived before the
+backup, put the archives into ARCHIVE_DIR first.
+
+Interrupted, it leaves an empty directory, or one that only a restore accepts.`,
+		Example: `  backup-monitor restore /mnt/backup/backup-20260314T010000Z --dry-run
+  DATA_DIR=/srv/backup-monitor backup-monitor restore /mnt/backup/backup-20260314T010000Z`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if dryRun {
+				return a.verifyBackup(cmd.Context(), args[0])
+			}
+			return a.restore(cmd.Context(), args[0])
+		},
+	}
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "only read the backup and compare it with its digests")
+	return c
+}
+
+func (a *app) restore(ctx context.Context, path string) error {
+	if a.config.NATSURL != "" {
+		return errors.New("NATS_URL is set: a backup is restored into DATA_DIR, for `backup-monitor up`; remove NATS_URL to go on")
+	}
+	if a.config.DBServer != "" {
+		return errors.New("DB_SERVER is set, but the users of a backup are restored into SQLite, in DATA_DIR: remove DB_SERVER to go on")
+	}
+	level, err := a.level()
+	if err != nil {
+		return err
+	}
+	bar := &progressView{app: a}
+	r, err := restore.Into(ctx, restore.Options{
+		Backup: path, DataDir: a.config.DataDir, Limits: events.Limits{EventsMaxBytes: int64(a.config.EventsMaxBytes)}, By: "command line",
+		Logger:   slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: max(level, slog.LevelWarn)})),
+		Progress: progressOfCopy(bar.show),
+	})
+	bar.close()
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	text := fmt.Sprintf("Restored into %s, and compared.\n%s", a.config.DataDir, contents(r.Manifest))
+	if r.HasUsers {
+		text += count(uint64(r.Users), "user", "users") + ", and the secrets.\n"
+	} else {
+		text += "The backup holds no users: the first Admin is made by the next start.\n"
+	}
+	if r.Manifest.Archived > 0 {
+		text += fmt.Sprintf("Put the archives up to event %d into %s: the tables cannot be filled without them.\n", r.Manifest.Archived, a.config.Archives())
+	}
+	_, err = fmt.Fprint(a.stdout, text+"`backup-monitor up` fills the tables.\n")
+	return err
+}

@@ -1,0 +1,173 @@
+package restore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"backupmonitor/events"
+	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/cmd/backup-monitor/restore"
+	"backupmonitor/services/internal/logfile"
+	"backupmonitor/services/internal/natstest"
+	"backupmonitor/services/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// copied is a backup of a log of n events, from a sequence on.
+func copied(t *testing.T, n int, first uint64) string {
+	t.Helper()
+	s := natstest.Start(t)
+	for i := range n {
+		e := events.BackupObserved{Outlet: fmt.Sprint("B", i%50), Mode: events.DDrive, ScanID: fmt.Sprint(i), ScanDate: "2026-03-14"}
+		if _, _, err := s.Log.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	users := []store.User{{ID: "jo", Name: "Jo", Type: "A", Active: true, PasswordHash: "hash"}}
+	attach, err := restore.Attachments(users, map[string]string{instance.SecretJWT: "a secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "backup-1")
+	if _, err := logfile.Copy(t.Context(), s.Log, logfile.Options{Dir: dir, First: first, Attach: attach}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func options(t *testing.T, backup string) restore.Options {
+	t.Helper()
+	return restore.Options{
+		Backup: backup, DataDir: filepath.Join(t.TempDir(), "data"), Limits: events.Limits{EventsMaxBytes: natstest.MaxBytes},
+		By: "a test", Logger: quiet(),
+	}
+}
+
+// left is what stands in a data directory beside its lock.
+func left(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != "lock" {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// TestInterrupted anywhere, a restore leaves nothing, and can be repeated.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	o := options(t, copied(t, 3500, 1))
+	stops := 0
+	for ; ; stops++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		o.Progress = func(logfile.Step, uint64, uint64) {
+			if n == stops {
+				cancel()
+			}
+			n++
+		}
+		r, err := restore.Into(ctx, o)
+		stopped := ctx.Err() != nil
+		cancel()
+		if err == nil {
+			if r.Users != 1 || r.Manifest.Records != 3500 {
+				t.Errorf("%+v", r)
+			}
+			break
+		}
+		if !errors.Is(err, context.Canceled) || !stopped {
+			t.Fatalf("stop %d: %v", stops, err)
+		}
+		if names := left(t, o.DataDir); len(names) > 0 {
+			t.Fatalf("stop %d left %v", stops, names)
+		}
+	}
+	if stops < 8 {
+		t.Errorf("it was stopped at %d places only", stops)
+	}
+	if b, err := os.ReadFile(filepath.Join(o.DataDir, instance.SecretJWT)); err != nil || string(b) != "a secret" {
+		t.Errorf("%q %v", b, err)
+	}
+	if _, err := restore.Into(t.Context(), o); !errors.Is(err, instance.ErrNotEmpty) {
+		t.Errorf("over what was restored: error %v", err)
+	}
+}
+
+// TestRefused: nothing is made from what is no whole backup, and no log that
+// could not be written on.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	refused := func(o restore.Options, want error, text string) {
+		t.Helper()
+		_, err := restore.Into(t.Context(), o)
+		if err == nil || want != nil && !errors.Is(err, want) || !strings.Contains(err.Error(), text) {
+			t.Errorf("error %v, want %v %q", err, want, text)
+		}
+		if names := left(t, o.DataDir); len(names) > 0 {
+			t.Errorf("left %v", names)
+		}
+	}
+	refused(options(t, t.TempDir()), logfile.ErrNoCopy, "")
+	refused(options(t, copied(t, 100, 50)), nil, "is an archive")
+	backup := copied(t, 100, 1)
+	small := options(t, backup)
+	small.Limits.EventsMaxBytes = 20_000
+	refused(small, restore.ErrNoRoom, "EVENTS_MAX_BYTES")
+	users := filepath.Join(backup, restore.UsersName)
+	if err := os.WriteFile(users, []byte("[]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(options(t, backup), logfile.ErrDamaged, "users.json")
+}
+
+// TestRehearsal finds a copy that cannot be restored, and leaves nothing.
+func TestRehearsal(t *testing.T) {
+	t.Parallel()
+	under := t.TempDir()
+	dir := copied(t, 3000, 1000)
+	var done, total uint64
+	err := restore.Rehearse(t.Context(), dir, under, quiet(), func(d, n uint64) { done, total = d, n })
+	if err != nil || done != total || total != 2*2001 {
+		t.Errorf("%d of %d, %v", done, total, err)
+	}
+	segment := filepath.Join(dir, "log-00001.zst")
+	b, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(segment, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := restore.Rehearse(t.Context(), dir, under, quiet(), nil); !errors.Is(err, logfile.ErrDamaged) {
+		t.Errorf("error %v, want ErrDamaged", err)
+	}
+	if names := left(t, under); len(names) > 0 {
+		t.Errorf("left %v", names)
+	}
+}
+
+// TestUsersWhoCouldNotBeRestored are an error of the backup.
+func TestUsersWhoCouldNotBeRestored(t *testing.T) {
+	t.Parallel()
+	if _, err := restore.Attachments([]store.User{{ID: "x", Type: "Z"}}, nil); err == nil || !strings.Contains(err.Error(), `"x"`) {
+		t.Errorf("error %v", err)
+	}
+}
