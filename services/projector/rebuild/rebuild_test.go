@@ -61,6 +61,9 @@ func TestDamageIsPutRight(t *testing.T) {
 			},
 			table: rebuild.TableDDrive, different: true,
 		},
+		"noted under a spelling that no row has": {
+			sql: []string{"UPDATE MonitorStat SET OutletServer = 'out008' WHERE OutletKey = 'OUT008'"}, table: rebuild.TableDDrive, different: true, more: true,
+		},
 		"all evidence is lost": {sql: []string{"UPDATE MonitorStat SET Evidence = 0"}, table: rebuild.TableDDrive, different: true, more: true},
 		"lines are gone":       {sql: []string{"DELETE FROM MonitorHistory WHERE Seq % 3 = 0"}, table: rebuild.TableHistory, missing: true},
 		"all lines are gone":   {sql: []string{"DELETE FROM MonitorHistory"}, table: rebuild.TableHistory, missing: true},
