@@ -53,7 +53,7 @@ func wholeLog(log *events.Log) rebuild.Log { return rebuild.Live(log) }
 func (p *pipeline) rebuilder() (rebuild.Quarantine, error) {
 	db, ok := any(p.store).(rebuild.Quarantine)
 	if !ok {
-		return nil, errors.New("this version cannot rebuild such a database")
+		return nil, errors.New("this version compares and puts right the tables in SQLite alone, not those in SQL Server (DB_SERVER)")
 	}
 	return db, nil
 }
