@@ -108,7 +108,7 @@ func TestSecondProcess(t *testing.T) {
 	if code != exitFailures || !strings.Contains(stdout, "unreachable") || !strings.Contains(stdout, "1 not looked at") {
 		t.Fatalf("scan: %d %s %s", code, stdout, stderr)
 	}
-	if rows := in.rows("backup", ""); len(rows) != 1 || rows[0].Cause != "unreachable" || rows[0].Conclusive {
+	if rows := in.awaitRows("backup", 1); rows[0].Cause != "unreachable" || rows[0].Conclusive {
 		t.Fatalf("rows: %+v", rows)
 	}
 	resp, err := in.request(t.Context(), http.MethodGet, "/metrics", nil)
@@ -152,7 +152,7 @@ func TestCommandsWithoutUp(t *testing.T) {
 		t.Fatalf("scan: %d %s %s", code, stdout, stderr)
 	}
 	in, _ := startUp(t, s)
-	if rows := in.rows("ibstorage", ""); len(rows) != 1 || rows[0].OutletCode != "B0001" {
+	if rows := in.awaitRows("ibstorage", 1); rows[0].OutletCode != "B0001" {
 		t.Fatalf("%+v", rows)
 	}
 }

@@ -94,12 +94,27 @@ func (a *app) serve(ctx context.Context, log *events.Log, db store.Backend, logg
 	if err != nil {
 		return err
 	}
+	return together(ctx, g.Run, later, func(ctx context.Context) error { return g.Users().Serve(ctx, log.JetStream().Conn(), logger) })
+}
+
+// together runs services until ctx ends or one of them fails, and returns when
+// all have ended.
+func together(ctx context.Context, services ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	made := make(chan error, 1)
-	go func() { made <- later(ctx) }()
-	err = g.Run(ctx)
-	cancel()
-	return errors.Join(err, <-made)
+	defer cancel()
+	ended := make(chan error, len(services))
+	for _, run := range services {
+		go func() { ended <- run(ctx) }()
+	}
+	var errs []error
+	for range services {
+		err := <-ended
+		if err != nil {
+			cancel()
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 const (

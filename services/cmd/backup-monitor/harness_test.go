@@ -284,6 +284,21 @@ func (in *instanceUnderTest) rows(path, query string) []record {
 	return append(answer.Data, answer.Advanced...)
 }
 
+// awaitRows is rows once there are n: a scan has ended before its last looks are
+// in the tables.
+func (in *instanceUnderTest) awaitRows(path string, n int) []record {
+	in.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		rows := in.rows(path, "")
+		if len(rows) == n {
+			return rows
+		}
+		if time.Now().After(deadline) {
+			in.t.Fatalf("%d rows, want %d: %+v", len(rows), n, rows)
+		}
+	}
+}
+
 // startScan asks for a scan and returns its id.
 func (in *instanceUnderTest) startScan(body map[string]any) string {
 	in.t.Helper()

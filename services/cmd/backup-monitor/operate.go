@@ -63,7 +63,7 @@ func (a *app) wholeLog(log *events.Log) rebuild.Log {
 func (p *pipeline) rebuilder() (rebuild.Quarantine, error) {
 	db, ok := any(p.store).(rebuild.Quarantine)
 	if !ok {
-		return nil, errors.New("this version cannot rebuild such a database")
+		return nil, errors.New("this version compares and puts right the tables in SQLite alone, not those in SQL Server (DB_SERVER)")
 	}
 	return db, nil
 }

@@ -126,6 +126,9 @@ func openTarget(ctx context.Context, dsn string) (replayTarget, error) {
 	if err != nil {
 		return replayTarget{}, errors.New("--into: it is no address of a database, as sqlite:///path/file.db")
 	}
+	if u.Scheme == "sqlserver" {
+		return replayTarget{}, errors.New("--into: this version makes no whole database in SQL Server; use sqlite:///path/file.db")
+	}
 	if u.Scheme != "sqlite" {
 		return replayTarget{}, fmt.Errorf("--into: this version makes no database of the kind %q; use sqlite:///path/file.db", u.Scheme)
 	}

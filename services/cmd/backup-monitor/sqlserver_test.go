@@ -176,6 +176,20 @@ func TestSQLServerComes(t *testing.T) {
 	if rows := second.rows("backup", ""); len(rows) != 2 {
 		t.Errorf("the other gateway has %d rows, want 2", len(rows))
 	}
+	if code, _, errs := command(t, elsewhere, "sunny-monday-9\n", "users", "add", "32787"); code != 0 {
+		t.Errorf("users add: exit code %d: %s", code, errs)
+	}
+	if code, out, errs := command(t, elsewhere, "", "users", "list"); code != 0 || !strings.Contains(out, "\n32787 ") {
+		t.Errorf("users list: exit code %d: %s %s", code, out, errs)
+	}
+	for _, what := range [][]string{{"rebuild", "--dry-run"}, {"fsck"}, {"quarantine", "retry"}} {
+		if code, _, errs := command(t, s, "", what...); code != 1 || !strings.Contains(errs, "SQL Server") {
+			t.Errorf("%v: exit code %d: %s", what, code, errs)
+		}
+	}
+	if code, out, errs := command(t, s, "", "quarantine", "list"); code != 0 || !strings.Contains(out, "empty") {
+		t.Errorf("quarantine list: exit code %d: %s %s", code, out, errs)
+	}
 	if said := readiness(t, other); said["database"] != "ok" || said["tables"] != "ok" {
 		t.Errorf("the other gateway's readiness %v", said)
 	}

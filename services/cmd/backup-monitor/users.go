@@ -32,8 +32,8 @@ func (a *app) usersCommand() *cobra.Command {
 		Long: `Manages the users who may sign in: Admins (A), who may do everything, and
 Support (S), who may look.
 
-A running "backup-monitor up" does it; without one these commands work on the
-data directory by themselves. A password is asked for, or read as one line from
+A running "backup-monitor up" does it, or with NATS_URL a gateway of its own;
+without one these commands work on the data directory by themselves. A password is asked for, or read as one line from
 standard input, or from --password-file; it is never an argument.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

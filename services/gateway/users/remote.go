@@ -18,6 +18,8 @@ const (
 	// subject is where a running instance is asked. It belongs to no stream:
 	// what is asked is kept nowhere.
 	subject = "ctl.users"
+	// group lets one of several gateways answer.
+	group = "users"
 	// answerTimeout bounds what one command may take.
 	answerTimeout = 10 * time.Second
 )
@@ -91,11 +93,12 @@ func codes() map[string]error {
 	return map[string]error{"invalid": ErrInvalid, "not_found": store.ErrNotFound, "exists": store.ErrExists, "last_admin": store.ErrLastAdmin}
 }
 
-// Serve answers commands that come over NATS until ctx ends. Who may connect
+// Serve answers commands that come over NATS until ctx ends; of several who
+// serve the same users one answers each. Who may connect
 // there may also write the log, so that nobody else is asked who they are.
 func (d *Directory) Serve(ctx context.Context, nc *nats.Conn, logger *slog.Logger) error {
 	waiting := make(chan *nats.Msg, 16)
-	s, err := nc.ChanSubscribe(subject, waiting)
+	s, err := nc.ChanQueueSubscribe(subject, group, waiting)
 	if err != nil {
 		return fmt.Errorf("listen for commands about users: %w", err)
 	}

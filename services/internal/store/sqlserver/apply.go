@@ -19,6 +19,7 @@ const (
 	sqlQuarantine = `INSERT INTO dbo.MonitorQuarantine (Seq, Subject, Type, Stored, Reason, Header, Data)
 		SELECT @seq, @subject, @type, CAST(@stored AS DATETIME2(6)), @reason, @header, @data
 		WHERE NOT EXISTS (SELECT 1 FROM dbo.MonitorQuarantine WHERE Seq = @seq)`
+	sqlRelease = `DELETE FROM dbo.MonitorQuarantine WHERE Seq = @seq`
 )
 
 // Checkpoint is the zero value before the first batch.
@@ -91,6 +92,11 @@ func (w writing) batch(ctx context.Context, b store.Batch) error {
 			sql.Named("data", q.Data))
 		if err != nil {
 			return fmt.Errorf("quarantine event %d: %w", q.Seq, err)
+		}
+	}
+	for _, seq := range b.Released {
+		if _, err := w.exec(ctx, sqlRelease, sql.Named("seq", int64(seq))); err != nil {
+			return fmt.Errorf("release event %d from quarantine: %w", seq, err)
 		}
 	}
 	return ctx.Err()

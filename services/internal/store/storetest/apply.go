@@ -19,6 +19,7 @@ func ExerciseApply(t *testing.T, fresh Fresh) {
 }
 
 func exerciseApply(t *testing.T, fresh Fresh) {
+	t.Run("what left the quarantine is read", func(t *testing.T) { t.Parallel(); exerciseRelease(t, fresh) })
 	t.Run("a look becomes a row and a line of history", func(t *testing.T) {
 		t.Parallel()
 		for _, m := range events.Modes() {
@@ -187,4 +188,19 @@ func exerciseCancel(t *testing.T, fresh Fresh) {
 	if len(got) != 30 || !slices.IsSorted(got) {
 		t.Fatalf("after the batch went through: %v", got)
 	}
+}
+
+func exerciseRelease(t *testing.T, fresh Fresh) {
+	w := migrated(t, fresh)
+	w.batch(t, everything())
+	b := store.Batch{Old: w.cp, New: w.cp, Looks: []store.Look{good(7, events.DDrive, "OUT007", day1)}, Released: []uint64{7}}
+	for range 2 { // releasing what is not there is harmless
+		if err := w.Apply(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if q, err := w.Quarantine(t.Context(), 0); err != nil || len(q) != 0 {
+		t.Fatalf("in quarantine %v, %v", q, err)
+	}
+	same(t, "its row", w.one(t, store.Query{Mode: events.DDrive, Outlet: "OUT007"}).Look, b.Looks[0])
 }

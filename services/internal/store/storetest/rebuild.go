@@ -26,7 +26,6 @@ func exerciseRebuild(t *testing.T, fresh Fresh) {
 		"what is counted by day is right after a repair":      exerciseRepairedDays,
 		"an error puts nothing right":                         exerciseRepairFails,
 		"nothing is applied amid a repair":                    exerciseRepairLocks,
-		"what left the quarantine is read":                    exerciseRelease,
 		"one staging at a time, gone when closed":             exerciseOneStaging,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -324,20 +323,6 @@ func exerciseRepairLocks(t *testing.T, r *rebuilt) {
 	}
 	applied.Wait()
 	same(t, "rows", codes(r.rows(t, store.Query{Mode: events.DDrive, From: day1, To: day1})), []string{"Out001", "OUT080", "OUT090"})
-}
-
-func exerciseRelease(t *testing.T, r *rebuilt) {
-	r.batch(t, everything())
-	b := store.Batch{Old: r.cp, New: r.cp, Looks: []store.Look{good(7, events.DDrive, "OUT007", day1)}, Released: []uint64{7}}
-	for range 2 { // releasing what is not there is harmless
-		if err := r.Apply(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if q, err := r.Quarantine(t.Context(), 0); err != nil || len(q) != 0 {
-		t.Fatalf("in quarantine %v, %v", q, err)
-	}
-	same(t, "its row", r.one(t, store.Query{Mode: events.DDrive, Outlet: "OUT007"}).Look, b.Looks[0])
 }
 
 func exerciseOneStaging(t *testing.T, r *rebuilt) {
