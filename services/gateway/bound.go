@@ -40,18 +40,28 @@ func (p Probing) worst(outlets int) time.Duration {
 }
 
 // bounds tells when scans are over at the latest. Those that run share the
-// probers, so that each may have to wait for all.
+// probers, so that each may have to wait for all, from when the last began. What
+// is not over by then goes as nothing here can tell, up to the deadline.
 func (g *Gateway) bounds(all []scans.State) func(scans.State) *time.Time {
-	now, open, sure := g.cfg.Now(), 0, !g.system.Offline()
+	var last time.Time
+	outlets, sure := 0, !g.system.Offline()
 	for _, s := range all {
-		if s.Phase == scans.Requested {
-			sure = false // how many outlets it will have is not known yet
+		if s.Phase.Ended() {
+			continue
 		}
-		if !s.Phase.Ended() && s.AttachedTo == "" {
-			open += s.Open
+		if s.StartedAt == nil {
+			sure = false // how many outlets it will have is not known yet
+			continue
+		}
+		if s.StartedAt.After(last) {
+			last = *s.StartedAt
+		}
+		if s.AttachedTo == "" {
+			outlets += s.Outlets
 		}
 	}
-	worst := now.Add(g.cfg.Probing.worst(open))
+	worst := last.Add(g.cfg.Probing.worst(outlets))
+	sure = sure && worst.After(g.cfg.Now())
 	return func(s scans.State) *time.Time {
 		if s.Phase.Ended() {
 			return nil

@@ -28,7 +28,6 @@ type State struct {
 	Phase       Phase
 	AttachedTo  string
 	Outlets     int // how many it looks at, 0 before it has started
-	Open        int // of these, how many still have a look to come
 	StartedAt   *time.Time
 	CompletedAt *time.Time
 	CancelledBy string
@@ -65,7 +64,6 @@ func (e *entry) state() State {
 	}
 	if e.progress != nil {
 		s.Counts, s.Last, s.Looked = e.progress.Counts(), e.progress.Last(), e.progress.Done()
-		s.Open = e.progress.OpenCount()
 	}
 	if c := e.completed; c != nil {
 		s.Phase, s.CompletedAt, s.Looked = Completed, &c.CompletedAt, !c.Cancelled

@@ -137,9 +137,6 @@ func (p *Progress) Open() []string {
 	return open
 }
 
-// OpenCount is how many outlets Open lists.
-func (p *Progress) OpenCount() int { return len(p.open) }
-
 // Done tells whether every outlet has its look in every counted mode.
 func (p *Progress) Done() bool { return len(p.open) == 0 }
 
