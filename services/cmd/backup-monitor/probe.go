@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"backupmonitor/events"
+	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/credential"
 	"backupmonitor/services/internal/registry"
 	"backupmonitor/services/prober"
@@ -102,12 +103,16 @@ func (a *app) probe(ctx context.Context, r probeRequest) error {
 // has paused: each look by hand is one more wrong password. Without an instance
 // nobody knows.
 func (a *app) notPaused(ctx context.Context, places []smb.Place, anyway bool) error {
-	if anyway {
+	inDomain := func(p smb.Place) bool { return p.Credential.Domain != "" }
+	if anyway || !slices.ContainsFunc(places, inDomain) {
 		return nil
 	}
 	nc, err := a.connect("command-line", slog.New(slog.DiscardHandler))
+	if errors.Is(err, instance.ErrNotRunning) {
+		return nil
+	}
 	if err != nil {
-		return nil //nolint:nilerr // a look by hand needs no instance
+		return fmt.Errorf("cannot tell whether the account is paused (look --anyway): %w", err)
 	}
 	defer func() { _ = closeConn(nc) }()
 	js, err := jetstream.New(nc)
@@ -115,7 +120,7 @@ func (a *app) notPaused(ctx context.Context, places []smb.Place, anyway bool) er
 		return fmt.Errorf("open JetStream: %w", err)
 	}
 	for _, p := range places {
-		if p.Credential.Domain == "" {
+		if !inDomain(p) {
 			continue
 		}
 		s, err := credential.Read(ctx, events.NewLog(js, "command-line"), p.Credential.String())
