@@ -205,7 +205,8 @@ type Backend interface {
 	// original system's tables alone: Migrate need not have run, and where a
 	// table is missing there is nothing.
 	EarlierOutlets(ctx context.Context) ([]EarlierOutlet, error)
-	// EarlierDays lists the scan dates of a mode, oldest first.
+	// EarlierDays lists the scan dates of a mode, oldest first. Rows that an
+	// event of a log stands behind count neither here nor below.
 	EarlierDays(ctx context.Context, m events.Mode) ([]EarlierDay, error)
 	// EarlierRows lists the rows of a mode from one scan date to another.
 	EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]EarlierRow, error)

@@ -34,7 +34,7 @@ type Checked struct {
 const (
 	doRestore = "Restore the log from a backup. Until then nothing new is projected; what the tables show stays readable."
 	doRebuild = "Run `backup-monitor rebuild`: it puts right what is missing or different, and nothing else."
-	doUnknown = "They stay as they are: they are from before the log, or another program wrote them. If they are to be kept for good, import them into the log; if not, delete them by hand."
+	doUnknown = "They stay as they are: they are from before the log, or another program wrote them. If they are to be kept for good, import them into the log with `backup-monitor import-history --from` this database; if not, delete them by hand."
 	doForeign = "Either the log was replaced, then restore the right one from a backup; or the database was: point DATA_DIR or DB_DATABASE at the one that belongs to this log, or at an empty one, which is then made from this log (its users are not in the log)."
 )
 
