@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -124,9 +123,8 @@ func (a *app) backupRunning(ctx context.Context, nc *nats.Conn, dir string) erro
 	if err := control.Call(ctx, nc, control.Timing{}, opUsers, struct{}{}, &name, nil); err != nil {
 		return fmt.Errorf("get the users: %w", err)
 	}
-	path := filepath.Join(a.config.DataDir, filepath.Base(name))
-	b, err := os.ReadFile(path)
-	if err := errors.Join(err, os.Remove(path)); err != nil {
+	b, err := instance.Take(a.config.DataDir, name)
+	if err != nil {
 		return fmt.Errorf("get the users: %w", err)
 	}
 	var users []store.User
@@ -226,6 +224,9 @@ func (a *app) restore(ctx context.Context, path string) error {
 	text := fmt.Sprintf("Restored into %s, and compared.\n%s", a.config.DataDir, contents(r.Manifest))
 	if r.HasUsers {
 		text += count(uint64(r.Users), "user", "users") + ", and the secrets.\n"
+		for _, sentence := range r.LeftOut {
+			text += plain(sentence) + "\n"
+		}
 	} else {
 		text += "The backup holds no users: the first Admin is made by the next start.\n"
 	}

@@ -42,10 +42,16 @@ const room = 1 << 20
 // Attachments are what a backup keeps beside the log. A user who could not be
 // restored is an error now and not when it is too late.
 func Attachments(users []store.User, secrets map[string]string) (map[string][]byte, error) {
+	known := map[string]string{} // ids by what the database takes them for
 	for _, u := range users {
 		if err := u.Check(); err != nil {
 			return nil, fmt.Errorf("user %q could not be restored; put the row in UserManager right first: %w", u.ID, err)
 		}
+		if other, ok := known[events.Key(u.ID)]; ok {
+			return nil, fmt.Errorf("the users %q and %q are one to this program and could not both be restored: "+
+				"delete one of the two rows in UserManager, or give it another UserID, first", other, u.ID)
+		}
+		known[events.Key(u.ID)] = u.ID
 	}
 	b, err := json.MarshalIndent(users, "", "  ")
 	if err != nil {
@@ -73,6 +79,9 @@ type Result struct {
 	Manifest logfile.Manifest
 	Users    int
 	HasUsers bool // the backup held users at all
+	// LeftOut are users of the backup that the database cannot hold, a sentence
+	// each.
+	LeftOut []string
 }
 
 // Into restores a backup into an empty data directory. It first reads all of
@@ -88,6 +97,9 @@ func Into(ctx context.Context, o Options) (_ Result, err error) {
 	if m.First != 1 {
 		return Result{}, fmt.Errorf("%s is an archive of events %d to %d: restore a backup", o.Backup, m.First, m.Last)
 	}
+	if err := apart(o.Backup, o.DataDir); err != nil {
+		return Result{}, err
+	}
 	dir, err := instance.OpenEmpty(o.DataDir)
 	if err != nil {
 		return Result{}, err
@@ -98,6 +110,27 @@ func Into(ctx context.Context, o Options) (_ Result, err error) {
 		return Result{}, errors.Join(err, dir.Discard())
 	}
 	return result, dir.Finish()
+}
+
+// apart refuses a backup that lies in the directory that is to be filled: what
+// stands there is the restore's to make.
+func apart(backup, dataDir string) error {
+	rel, err := filepath.Rel(real(dataDir), real(backup))
+	if err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("%s lies in the data directory %s: move it to another place, and restore it from there", backup, dataDir)
+	}
+	return nil
+}
+
+// real is where a path leads, as far as it is there.
+func real(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if at, err := filepath.EvalSymlinks(path); err == nil {
+		return at
+	}
+	return path
 }
 
 func (o Options) say(s logfile.Step) func(done, total uint64) {
@@ -120,7 +153,7 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	if err := onLog(dir.Path(), o.Logger, func(log *events.Log) error { return o.finishLog(ctx, log, backup.Manifest) }); err != nil {
 		return err
 	}
-	if result.Users, result.HasUsers, err = users(ctx, dir, backup); err != nil {
+	if err := users(ctx, dir, backup, result); err != nil {
 		return err
 	}
 	for _, a := range backup.Manifest.Attachments {
@@ -164,33 +197,44 @@ func (o Options) finishLog(ctx context.Context, log *events.Log, m logfile.Manif
 }
 
 // users makes the database of the directory with the users of the backup. The
-// other tables are filled from the log when the program runs.
-func users(ctx context.Context, dir *instance.Dir, backup *logfile.Reader) (n int, has bool, err error) {
+// other tables are filled from the log when the program runs. A user who does
+// not fit is left out: everything else is not given up for that.
+func users(ctx context.Context, dir *instance.Dir, backup *logfile.Reader, result *Result) (err error) {
 	b, err := backup.Attachment(UsersName)
 	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, logfile.ErrDamaged) {
-		return 0, false, nil
+		return nil
 	}
 	if err != nil {
-		return 0, false, err
+		return err
 	}
 	var list []store.User
 	if err := json.Unmarshal(b, &list); err != nil {
-		return 0, false, fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, UsersName, err)
+		return fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, UsersName, err)
 	}
+	result.HasUsers = true
 	db, err := sqlite.Open(ctx, dir.Database())
 	if err != nil {
-		return 0, false, err
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := db.Migrate(ctx); err != nil {
-		return 0, false, err
+		return err
 	}
 	for _, u := range list {
-		if err := db.AddUser(ctx, u); err != nil {
-			return 0, false, err
+		err := u.Check()
+		if err == nil {
+			err = db.AddUser(ctx, u)
+			if err != nil && !errors.Is(err, store.ErrExists) {
+				return err
+			}
 		}
+		if err != nil {
+			result.LeftOut = append(result.LeftOut, fmt.Sprintf("User %q was left out: %v.", u.ID, err))
+			continue
+		}
+		result.Users++
 	}
-	return len(list), true, nil
+	return nil
 }
 
 // Rehearse restores the log of a copy into a server of its own, in a directory
