@@ -6,10 +6,8 @@ package restore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,16 +20,10 @@ import (
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/logfile"
-	"backupmonitor/services/internal/store"
-	"backupmonitor/services/internal/store/sqlite"
 )
 
-// Names of what a backup has beside the log.
-const (
-	UsersName = "users.json"
-	// secretPrefix stands before the names of the data directory's secrets.
-	secretPrefix = "secret-"
-)
+// secretPrefix stands before the names of the data directory's secrets.
+const secretPrefix = "secret-"
 
 // ErrNoRoom says that a log does not fit into its maximum size.
 var ErrNoRoom = errors.New("the restored log is larger than EVENTS_MAX_BYTES: set it higher")
@@ -39,31 +31,15 @@ var ErrNoRoom = errors.New("the restored log is larger than EVENTS_MAX_BYTES: se
 // room is what must be left in a restored log, so that it can be written on.
 const room = 1 << 20
 
-// Attachments are what a backup keeps beside the log. A user who could not be
-// restored is an error now and not when it is too late.
-func Attachments(users []store.User, secrets map[string]string) (map[string][]byte, error) {
-	for _, u := range users {
-		if err := u.Check(); err != nil {
-			return nil, fmt.Errorf("user %q could not be restored; put the row in UserManager right first: %w", u.ID, err)
-		}
-	}
-	b, err := json.MarshalIndent(users, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode the users: %w", err)
-	}
-	files := map[string][]byte{UsersName: append(b, '\n')}
-	for name, s := range secrets {
-		files[secretPrefix+name] = []byte(s)
-	}
-	return files, nil
-}
-
 // Options of Into.
 type Options struct {
-	Backup   string // directory of the backup
-	DataDir  string // to be filled; it must be empty or not there
-	Limits   events.Limits
-	By       string // who does it
+	Backup  string // directory of the backup
+	DataDir string // to be filled; it must be empty or not there
+	Limits  events.Limits
+	By      string // who does it
+	// Database gets the users, the API tokens and the outbox; nil: one in
+	// DataDir that is made for them.
+	Database Database
 	Logger   *slog.Logger
 	Progress func(step logfile.Step, done, total uint64)
 }
@@ -72,7 +48,12 @@ type Options struct {
 type Result struct {
 	Manifest logfile.Manifest
 	Users    int
-	HasUsers bool // the backup held users at all
+	Tokens   int
+	Waiting  int  // audit events that were not in the log yet
+	HasUsers bool // the backup holds users, tokens and outbox at all
+	// Kept says that Options.Database has users or tokens of its own: they
+	// stay, and those of the backup were not restored.
+	Kept bool
 }
 
 // Into restores a backup into an empty data directory. It first reads all of
@@ -81,6 +62,11 @@ type Result struct {
 // until the restore was repeated. Errors: logfile's, instance.ErrInUse,
 // instance.ErrNotEmpty, ErrNoRoom.
 func Into(ctx context.Context, o Options) (_ Result, err error) {
+	if o.Database != nil {
+		if err := o.Database.Migrate(ctx); err != nil {
+			return Result{}, err // before the long work
+		}
+	}
 	m, err := logfile.Verify(ctx, o.Backup, o.say(logfile.Verifying))
 	if err != nil {
 		return Result{}, err
@@ -117,12 +103,21 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	if err := load(ctx, dir.Path(), backup, o.Limits, o.Logger, o.say(logfile.Restoring)); err != nil {
 		return err
 	}
-	if err := onLog(dir.Path(), o.Logger, func(log *events.Log) error { return o.finishLog(ctx, log, backup.Manifest) }); err != nil {
+	access, has, err := accessOf(backup)
+	if err != nil {
 		return err
 	}
-	if result.Users, result.HasUsers, err = users(ctx, dir, backup); err != nil {
+	err = onLog(dir.Path(), o.Logger, func(log *events.Log) error {
+		access.Outbox, err = undelivered(ctx, log, access.Outbox)
+		return errors.Join(err, o.finishLog(ctx, log, backup.Manifest))
+	})
+	if err != nil {
 		return err
 	}
+	if result.Kept, err = o.access(ctx, dir.Database(), access, has); err != nil {
+		return err
+	}
+	result.Users, result.Tokens, result.Waiting, result.HasUsers = len(access.Users), len(access.Tokens), len(access.Outbox), has
 	for _, a := range backup.Manifest.Attachments {
 		name, ok := strings.CutPrefix(a.Name, secretPrefix)
 		if !ok {
@@ -161,36 +156,6 @@ func (o Options) finishLog(ctx context.Context, log *events.Log, m logfile.Manif
 	state.Backup, state.Digest, state.ChangedBy, state.ChangedAt = filepath.Base(o.Backup), m.Digest, o.By, now
 	_, _, err = log.Append(ctx, state)
 	return err
-}
-
-// users makes the database of the directory with the users of the backup. The
-// other tables are filled from the log when the program runs.
-func users(ctx context.Context, dir *instance.Dir, backup *logfile.Reader) (n int, has bool, err error) {
-	b, err := backup.Attachment(UsersName)
-	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, logfile.ErrDamaged) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	var list []store.User
-	if err := json.Unmarshal(b, &list); err != nil {
-		return 0, false, fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, UsersName, err)
-	}
-	db, err := sqlite.Open(ctx, dir.Database())
-	if err != nil {
-		return 0, false, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := db.Migrate(ctx); err != nil {
-		return 0, false, err
-	}
-	for _, u := range list {
-		if err := db.AddUser(ctx, u); err != nil {
-			return 0, false, err
-		}
-	}
-	return len(list), true, nil
 }
 
 // Rehearse restores the log of a copy into a server of its own, in a directory
