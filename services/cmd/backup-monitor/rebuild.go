@@ -132,6 +132,8 @@ func differenceWord(kind string) string {
 func writeOutcome(w io.Writer, r rebuild.Report, dryRun bool) error {
 	text := "Nothing is missing or different."
 	switch n := count(r.Wrong(), "row", "rows"); {
+	case r.Checkpoint == 0:
+		text = "No event is in the tables yet: `backup-monitor up` fills the tables."
 	case r.Repaired:
 		text = n + " put right."
 	case r.Wrong() > 0 && dryRun:

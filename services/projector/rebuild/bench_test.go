@@ -23,6 +23,10 @@ func (l made) Identity(context.Context) (events.Identity, error) {
 	return events.Identity{Created: start(), FirstSeq: 1, LastSeq: uint64(l.looks)}, nil
 }
 
+func (made) Restored(context.Context) (events.LogRestored, uint64, error) {
+	return events.LogRestored{}, 0, nil
+}
+
 func (l made) SequenceAt(context.Context, time.Time) (uint64, error) { return uint64(l.looks), nil }
 
 // Read implements rebuild.Log.

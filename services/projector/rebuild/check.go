@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/store"
 )
 
@@ -50,13 +52,15 @@ func Check(ctx context.Context, log Log, db store.Rebuilder, progress Progress) 
 		return Checked{}, err
 	}
 	c := Checked{Log: id.ID(), Created: id.Created, Events: id.LastSeq, Bytes: id.Bytes, Checkpoint: at.Seq, Findings: []Finding{}}
-	c.logAndCheckpoint(id, at)
+	if err := c.logAndCheckpoint(ctx, log, id, at); err != nil {
+		return Checked{}, err
+	}
 	if len(c.Findings) > 0 {
 		return c, nil // no fold of such a log is worth a comparison
 	}
 	r, err := Run(ctx, log, db, true, progress)
 	switch {
-	case errors.Is(err, ErrIncomplete), errors.Is(err, events.ErrStalled):
+	case unreadable(err):
 		c.add(fmt.Sprintf("The log cannot be read to its end: %v.", err), doRestore)
 		return c, nil
 	case err != nil:
@@ -65,7 +69,7 @@ func Check(ctx context.Context, log Log, db store.Rebuilder, progress Progress) 
 	c.Compared, c.Checkpoint = &r, r.Checkpoint
 	c.tables(r)
 	// What lies behind the checkpoint was not folded, but must be there.
-	if err := log.Read(ctx, r.Checkpoint+1, id.LastSeq, func(events.Record) error { return nil }); errors.Is(err, ErrIncomplete) || errors.Is(err, events.ErrStalled) {
+	if err := log.Read(ctx, r.Checkpoint+1, id.LastSeq, func(events.Record) error { return nil }); unreadable(err) {
 		c.add(fmt.Sprintf("The log cannot be read to its end: %v.", err), doRestore)
 	} else if err != nil {
 		return c, err
@@ -75,7 +79,7 @@ func Check(ctx context.Context, log Log, db store.Rebuilder, progress Progress) 
 
 func (c *Checked) add(what, do string) { c.Findings = append(c.Findings, Finding{what, do}) }
 
-func (c *Checked) logAndCheckpoint(id events.Identity, at store.Checkpoint) {
+func (c *Checked) logAndCheckpoint(ctx context.Context, log Log, id events.Identity, at store.Checkpoint) error {
 	if id.FirstSeq > 1 {
 		c.add(fmt.Sprintf("The log begins at event %d: those before are gone.", id.FirstSeq), doRestore)
 	}
@@ -83,12 +87,24 @@ func (c *Checked) logAndCheckpoint(id events.Identity, at store.Checkpoint) {
 		c.add(fmt.Sprintf("%d of the events from %d to %d are missing in the log, from which nothing is ever deleted: its files are damaged.",
 			id.Missing, id.FirstSeq, id.LastSeq), doRestore)
 	}
-	switch {
-	case at.Stream != "" && at.Stream != id.ID():
-		c.add(fmt.Sprintf("The tables come from log %s, and this is log %s, created %s.", at.Stream, id.ID(), id.Created.Format(time.RFC3339)), doForeign)
-	case at.Seq > id.LastSeq:
-		c.add(fmt.Sprintf("The tables know events up to %d, and the log ends at %d: it lost its end, as one restored from an older backup has.", at.Seq, id.LastSeq), doForeign)
+	switch err := belongs(ctx, log, at, id); {
+	case errors.Is(err, ErrForeign):
+		c.add(sentence(err), doForeign)
+	case err != nil:
+		return err
 	}
+	return nil
+}
+
+// sentence is an error as a sentence of its own.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// unreadable tells errors that say that a log cannot be read to its end.
+func unreadable(err error) bool {
+	return errors.Is(err, ErrIncomplete) || errors.Is(err, events.ErrStalled) || errors.Is(err, logfile.ErrIncomplete) || errors.Is(err, logfile.ErrDamaged)
 }
 
 func (c *Checked) tables(r Report) {

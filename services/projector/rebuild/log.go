@@ -19,6 +19,9 @@ var ErrIncomplete = errors.New("the log is not whole")
 // Log is the whole log, from its first event on.
 type Log interface {
 	Identity(ctx context.Context) (events.Identity, error)
+	// Restored is what the log was restored from, and the sequence of the event
+	// that says so.
+	Restored(ctx context.Context) (events.LogRestored, uint64, error)
 	// Read hands the events of the sequences from to to, both included, to
 	// each, in order and without a gap; each's error ends it and is returned.
 	// Errors: ErrIncomplete, events.ErrStalled, the network's.
@@ -55,27 +58,6 @@ func (l live) Read(ctx context.Context, from, to uint64, each func(events.Record
 		}
 	}
 	return nil
-}
-
-// SequenceAt implements Log.
-func (l live) SequenceAt(ctx context.Context, t time.Time) (uint64, error) {
-	id, err := l.Identity(ctx)
-	if err != nil {
-		return 0, err
-	}
-	feed, err := l.Feed(ctx, events.FeedOptions{Since: t.Add(1)})
-	if err != nil {
-		return 0, err
-	}
-	defer feed.Stop()
-	if feed.Initial == 0 {
-		return id.LastSeq, nil
-	}
-	r, err := feed.Next(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return r.Seq - 1, nil
 }
 
 // whole tells why no table can be made from the log.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
@@ -198,6 +199,59 @@ func TestUnfitLogsAreRefused(t *testing.T) {
 	if c, err := rebuild.Check(t.Context(), l, db, quiet); err != nil || len(c.Findings) != 1 || !strings.Contains(c.Findings[0].What, "other") {
 		t.Fatalf("fsck found %s, %v", text(c), err)
 	}
+}
+
+// TestRestored: tables of a log are those of one that was restored from it, as
+// far as that one goes; from there a projector goes on.
+func TestRestored(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	db, l := open(t, path), &memory{}
+	l.add(t, story(60)...)
+	project(t, l, db, 37)
+	old, _ := l.Identity(t.Context())
+	damage(t, path, "DELETE FROM D_Drive_Backup_Stat WHERE OutletServer = 'OUT003'")
+	for name, x := range map[string]struct {
+		restored events.LogRestored
+		foreign  string
+	}{
+		"whole":      {events.LogRestored{Incarnations: []events.Incarnation{{Log: old.ID(), Last: 60}}}, ""},
+		"twice":      {events.LogRestored{Incarnations: []events.Incarnation{{Log: old.ID(), Last: 60}, {Log: "later", Last: 61}}}, ""},
+		"too early":  {events.LogRestored{Backup: "backup-1", Incarnations: []events.Incarnation{{Log: old.ID(), Last: 59}}}, "backup-1"},
+		"of another": {events.LogRestored{Incarnations: []events.Incarnation{{Log: "other", Last: 60}}}, old.ID()},
+	} {
+		next := &memory{records: l.records, made: time.Hour, restored: x.restored}
+		r, err := rebuild.Run(t.Context(), next, db, true, quiet)
+		c, cerr := rebuild.Check(t.Context(), next, db, quiet)
+		if cerr != nil {
+			t.Fatal(cerr)
+		}
+		if x.foreign == "" {
+			if err != nil || r.Wrong() != 1 || len(c.Findings) != 1 || c.Compared == nil {
+				t.Errorf("%s: %s, %v; fsck %s", name, text(r), err, text(c.Findings))
+			}
+			continue
+		}
+		if !errors.Is(err, rebuild.ErrForeign) || !strings.Contains(err.Error(), x.foreign) || len(c.Findings) != 1 || !strings.Contains(c.Findings[0].What, x.foreign) || c.Findings[0].Do == "" {
+			t.Errorf("%s: error %v, fsck found %s", name, err, text(c.Findings))
+		}
+	}
+	next := &memory{records: l.records, made: time.Hour, restored: events.LogRestored{Incarnations: []events.Incarnation{{Log: old.ID(), Last: 60}}}}
+	next.add(t, look(500))
+	if r := run(t, next, db, false); !r.Repaired {
+		t.Fatalf("nothing was repaired: %s", text(r))
+	}
+	if at, err := db.Checkpoint(t.Context()); err != nil || at != (store.Checkpoint{Stream: old.ID(), Seq: 60}) {
+		t.Errorf("the checkpoint is %+v, %v", at, err)
+	}
+	agree(t, next, db)
+	id, _ := next.Identity(t.Context())
+	b := store.Batch{Old: store.Checkpoint{Stream: old.ID(), Seq: 60}, New: store.Checkpoint{Stream: id.ID(), Seq: 61}, Succeeds: true}
+	put(&b, projector.Project(next.records[60]))
+	if err := db.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	agree(t, next, db)
 }
 
 // TestBeforeTheFirstBatch there is nothing to compare, and that is no error.

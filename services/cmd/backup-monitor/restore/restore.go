@@ -6,10 +6,8 @@ package restore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,16 +20,10 @@ import (
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/logfile"
-	"backupmonitor/services/internal/store"
-	"backupmonitor/services/internal/store/sqlite"
 )
 
-// Names of what a backup has beside the log.
-const (
-	UsersName = "users.json"
-	// secretPrefix stands before the names of the data directory's secrets.
-	secretPrefix = "secret-"
-)
+// secretPrefix stands before the names of the data directory's secrets.
+const secretPrefix = "secret-"
 
 // ErrNoRoom says that a log does not fit into its maximum size.
 var ErrNoRoom = errors.New("the restored log is larger than EVENTS_MAX_BYTES: set it higher")
@@ -39,37 +31,15 @@ var ErrNoRoom = errors.New("the restored log is larger than EVENTS_MAX_BYTES: se
 // room is what must be left in a restored log, so that it can be written on.
 const room = 1 << 20
 
-// Attachments are what a backup keeps beside the log. A user who could not be
-// restored is an error now and not when it is too late.
-func Attachments(users []store.User, secrets map[string]string) (map[string][]byte, error) {
-	known := map[string]string{} // ids by what the database takes them for
-	for _, u := range users {
-		if err := u.Check(); err != nil {
-			return nil, fmt.Errorf("user %q could not be restored; put the row in UserManager right first: %w", u.ID, err)
-		}
-		if other, ok := known[events.Key(u.ID)]; ok {
-			return nil, fmt.Errorf("the users %q and %q are one to this program and could not both be restored: "+
-				"delete one of the two rows in UserManager, or give it another UserID, first", other, u.ID)
-		}
-		known[events.Key(u.ID)] = u.ID
-	}
-	b, err := json.MarshalIndent(users, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode the users: %w", err)
-	}
-	files := map[string][]byte{UsersName: append(b, '\n')}
-	for name, s := range secrets {
-		files[secretPrefix+name] = []byte(s)
-	}
-	return files, nil
-}
-
 // Options of Into.
 type Options struct {
-	Backup   string // directory of the backup
-	DataDir  string // to be filled; it must be empty or not there
-	Limits   events.Limits
-	By       string // who does it
+	Backup  string // directory of the backup
+	DataDir string // to be filled; it must be empty or not there
+	Limits  events.Limits
+	By      string // who does it
+	// Database gets the users, the API tokens and the outbox; nil: one in
+	// DataDir that is made for them.
+	Database Database
 	Logger   *slog.Logger
 	Progress func(step logfile.Step, done, total uint64)
 }
@@ -78,9 +48,13 @@ type Options struct {
 type Result struct {
 	Manifest logfile.Manifest
 	Users    int
-	HasUsers bool // the backup held users at all
-	// LeftOut are users of the backup that the database cannot hold, a sentence
-	// each.
+	Tokens   int
+	Waiting  int  // audit events that were not in the log yet
+	HasUsers bool // the backup holds users, tokens and outbox at all
+	// Kept says that Options.Database has users or tokens of its own: they
+	// stay, and those of the backup were not restored.
+	Kept bool
+	// LeftOut says what of the backup no database can hold, a sentence each.
 	LeftOut []string
 }
 
@@ -90,6 +64,11 @@ type Result struct {
 // until the restore was repeated. Errors: logfile's, instance.ErrInUse,
 // instance.ErrNotEmpty, ErrNoRoom.
 func Into(ctx context.Context, o Options) (_ Result, err error) {
+	if o.Database != nil {
+		if err := o.Database.Migrate(ctx); err != nil {
+			return Result{}, err // before the long work
+		}
+	}
 	m, err := logfile.Verify(ctx, o.Backup, o.say(logfile.Verifying))
 	if err != nil {
 		return Result{}, err
@@ -150,12 +129,24 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	if err := load(ctx, dir.Path(), backup, o.Limits, o.Logger, o.say(logfile.Restoring)); err != nil {
 		return err
 	}
-	if err := onLog(dir.Path(), o.Logger, func(log *events.Log) error { return o.finishLog(ctx, log, backup.Manifest) }); err != nil {
+	access, has, err := accessOf(backup)
+	if err != nil {
 		return err
 	}
-	if err := users(ctx, dir, backup, result); err != nil {
+	for _, err := range access.strip() {
+		result.LeftOut = append(result.LeftOut, fmt.Sprintf("Left out: %v.", err))
+	}
+	err = onLog(dir.Path(), o.Logger, func(log *events.Log) error {
+		access.Outbox, err = undelivered(ctx, log, access.Outbox)
+		return errors.Join(err, o.finishLog(ctx, log, backup.Manifest))
+	})
+	if err != nil {
 		return err
 	}
+	if result.Kept, err = o.access(ctx, dir.Database(), access, has); err != nil {
+		return err
+	}
+	result.Users, result.Tokens, result.Waiting, result.HasUsers = len(access.Users), len(access.Tokens), len(access.Outbox), has
 	for _, a := range backup.Manifest.Attachments {
 		name, ok := strings.CutPrefix(a.Name, secretPrefix)
 		if !ok {
@@ -194,47 +185,6 @@ func (o Options) finishLog(ctx context.Context, log *events.Log, m logfile.Manif
 	state.Backup, state.Digest, state.ChangedBy, state.ChangedAt = filepath.Base(o.Backup), m.Digest, o.By, now
 	_, _, err = log.Append(ctx, state)
 	return err
-}
-
-// users makes the database of the directory with the users of the backup. The
-// other tables are filled from the log when the program runs. A user who does
-// not fit is left out: everything else is not given up for that.
-func users(ctx context.Context, dir *instance.Dir, backup *logfile.Reader, result *Result) (err error) {
-	b, err := backup.Attachment(UsersName)
-	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, logfile.ErrDamaged) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var list []store.User
-	if err := json.Unmarshal(b, &list); err != nil {
-		return fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, UsersName, err)
-	}
-	result.HasUsers = true
-	db, err := sqlite.Open(ctx, dir.Database())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := db.Migrate(ctx); err != nil {
-		return err
-	}
-	for _, u := range list {
-		err := u.Check()
-		if err == nil {
-			err = db.AddUser(ctx, u)
-			if err != nil && !errors.Is(err, store.ErrExists) {
-				return err
-			}
-		}
-		if err != nil {
-			result.LeftOut = append(result.LeftOut, fmt.Sprintf("User %q was left out: %v.", u.ID, err))
-			continue
-		}
-		result.Users++
-	}
-	return nil
 }
 
 // Rehearse restores the log of a copy into a server of its own, in a directory
