@@ -90,6 +90,40 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// TestArchivedWhileItIsRead: a reader that lags behind goes on in the archive;
+// without that it says which is missing, and nothing of damage.
+func TestArchivedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	a := archiver(t, n)
+	story(t, n.Log, 0, 100) // more than a feed fetches ahead
+	want := ofLog(t, n.Log, identity(t, n.Log).LastSeq)
+	var readers []*Sequence
+	for range 2 {
+		s, err := Read(t.Context(), n.Log, a.Dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Stop()
+		same(t, readAll(t, s.Next, 10), want[:10])
+		readers = append(readers, s)
+	}
+	if _, err := a.Archive(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	same(t, readAll(t, readers[0].Next, want[len(want)-1].Seq), want[10:])
+	if err := os.Rename(a.Dir, a.Dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for err == nil {
+		_, err = readers[1].Next(t.Context())
+	}
+	if !errors.Is(err, ErrNoArchive) || errors.Is(err, ErrIncomplete) {
+		t.Errorf("error %v, want ErrNoArchive", err)
+	}
+}
+
 func unique(records []events.Record) []events.Record {
 	slices.SortStableFunc(records, func(a, b events.Record) int { return int(a.Seq) - int(b.Seq) })
 	return slices.CompactFunc(records, func(a, b events.Record) bool { return a.Seq == b.Seq })
