@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -403,6 +404,7 @@ func TestArchiveDrill(t *testing.T) {
 	if n := len(in.rows("backup", "")); n != 0 {
 		t.Errorf("%d rows without the archive", n)
 	}
+	says(t, s, 1, "fsck", "1. An archive of the log is missing: events 1 to", "Put a good copy of that archive into ARCHIVE_DIR")
 	if err := os.Rename(elsewhere, archives); err != nil {
 		t.Fatal(err)
 	}
@@ -412,6 +414,7 @@ func TestArchiveDrill(t *testing.T) {
 	}
 	sameLines(t, database(t, s), want)
 	foldedWhole(t, s, first, between.Add(-30*24*time.Hour))
+	damagedArchive(t, s)
 	outlivesArchive(t, s)
 	sameLines(t, database(t, s), want)
 }
@@ -428,6 +431,29 @@ func foldedWhole(t *testing.T, s settings, first string, between time.Time) {
 		t.Errorf("the database of then has looks up to %s, want %s", got, first)
 	}
 	says(t, s, 0, "judge --policy max_age=1s", "60 looks judged again")
+}
+
+// damagedArchive: a byte that is another in an archive is found.
+func damagedArchive(t *testing.T, s settings) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(s["DATA_DIR"], instance.ArchiveName, "archive-*", "log-00001.zst"))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	good, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := slices.Clone(good)
+	bad[len(bad)/2] ^= 1
+	if err := os.WriteFile(found[0], bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	says(t, s, 1, "fsck", "the copy of the log is damaged", "Put a good copy of that archive into ARCHIVE_DIR")
+	says(t, s, 1, "rebuild", "damaged")
+	if err := os.WriteFile(found[0], good, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // outlivesArchive: tables that were kept while the log was lost and restored are

@@ -26,8 +26,11 @@ func openEarlier(ctx context.Context, dsn string, password func(user string) (st
 	switch scheme, _, ok := strings.Cut(dsn, "://"); {
 	case ok && strings.EqualFold(scheme, "sqlserver"):
 		o, err := earlierOptions(dsn, password)
+		if err == nil {
+			_, err = o.DSN()
+		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--from: %w", err)
 		}
 		return sqlserver.Open(o)
 	case ok && !strings.EqualFold(scheme, "sqlite"):
@@ -44,7 +47,7 @@ func openEarlier(ctx context.Context, dsn string, password func(user string) (st
 func earlierOptions(dsn string, password func(user string) (string, error)) (o sqlserver.Options, err error) {
 	u, err := url.Parse(dsn)
 	if err != nil || u.Hostname() == "" || u.User.Username() == "" {
-		return o, errors.New("--from: it is not sqlserver://user@host?database=DBBAK; what is no letter or digit in user and password is written as %40") // err has the password
+		return o, errors.New("it is not sqlserver://user@host?database=DBBAK; what is no letter or digit in user and password is written as %40") // err has the password
 	}
 	o = sqlserver.Options{Server: u.Host, Database: "DBBAK", Username: u.User.Username()}
 	if instance := strings.Trim(u.Path, "/"); instance != "" {
@@ -61,13 +64,13 @@ func earlierOptions(dsn string, password func(user string) (string, error)) (o s
 		case "hostnameincertificate":
 			o.HostNameInCertificate = value
 		default:
-			return o, fmt.Errorf("--from: there is no parameter %q: use database, encrypt, certificate, hostNameInCertificate", name)
+			return o, fmt.Errorf("there is no parameter %q: use database, encrypt, certificate, hostNameInCertificate", name)
 		}
 	}
 	switch o.Encrypt {
 	case "", "disable", "true", "strict":
 	default:
-		return o, errors.New("--from: encrypt is disable, true or strict")
+		return o, errors.New("encrypt is disable, true or strict")
 	}
 	var has bool
 	if o.Password, has = u.User.Password(); !has {

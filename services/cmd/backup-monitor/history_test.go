@@ -141,6 +141,7 @@ func TestImportHistoryRefuses(t *testing.T) {
 		"sqlserver://h?password=s3cret":                               "--from",
 		"sqlserver://sa:s3cret@h?TrustServerCertificate=true":         `no parameter "TrustServerCertificate"`,
 		"sqlserver://sa:s3cret@h?encrypt=s3cret":                      "encrypt is",
+		"sqlserver://sa:s3cret@h:1433/inst":                           "--from: ",
 		"mysql://sa:s3cret@h/x":                                       "--from",
 		"server=h;user id=sa;password=s3cret;database=DBBAK":          "connection string",
 		filepath.Join(filepath.Dir(text), "nothing-here.db"):          "no such file",

@@ -52,6 +52,9 @@ type Options struct {
 
 const (
 	writers = 64 // at once: each append waits for its fsync
+	// appendTimeout bounds the writing of one event: a log that has gone away is
+	// not waited for.
+	appendTimeout = 30 * time.Second
 	// chunkRows is about how many rows are read at a time.
 	chunkRows = 20_000
 	// tellRows is how many rows pass between two words about the progress.
@@ -171,6 +174,8 @@ func (e *entering) outlet(ctx context.Context, o store.EarlierOutlet) error {
 		Code: code, Address: strings.TrimSpace(store.ReadText(o.Address)), Name: strings.TrimSpace(store.ReadText(o.Name)), Active: o.Active,
 		Source: events.SourceDB, ChangedBy: "database", ChangedAt: e.at,
 	}
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
 	_, err = e.log.Write(ctx, changed, 0)
 	switch {
 	case err == nil:
@@ -209,6 +214,8 @@ func (e *entering) row(ctx context.Context, m events.Mode, r store.EarlierRow, k
 		return nil
 	}
 	if !e.options.DryRun {
+		ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+		defer cancel()
 		event.ImportedAt = e.at
 		if _, _, err := e.log.Append(ctx, event); err != nil {
 			return fmt.Errorf("enter the row of outlet %s on %s: %w", event.Outlet, event.ScanDate, err)

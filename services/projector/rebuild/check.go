@@ -35,8 +35,7 @@ type Checked struct {
 // What an operator can do.
 const (
 	doRestore = "Restore the log from a backup. Until then nothing new is projected; what the tables show stays readable."
-	doFetch   = "Copy it to where ARCHIVE_DIR points, from wherever the archives are kept, and run this again. The log itself needs nothing; tables that are made anew need the archive."
-	doReplace = "Replace it with another copy of the same archive (`backup-monitor backup verify` tells whether one is good), and run this again. The log itself needs nothing; tables that are made anew need the archive."
+	doArchive = "Put a good copy of that archive into ARCHIVE_DIR (`backup-monitor backup verify` tells whether one is good). Until then the tables can be neither compared nor made anew; what they show stays readable."
 	doRebuild = "Run `backup-monitor rebuild`: it puts right what is missing or different, and nothing else."
 	doUnknown = "They stay as they are: they are from before the log, or another program wrote them. If they are to be kept for good, import them into the log with `backup-monitor import-history --from` this database; if not, delete them by hand."
 	doForeign = "Either the log was replaced, then restore the right one from a backup; or the database was: point DATA_DIR or DB_DATABASE at the one that belongs to this log, or at an empty one, which is then made from this log (its users are not in the log)."
@@ -107,9 +106,9 @@ func sentence(err error) string {
 func (c *Checked) unreadable(err error) bool {
 	switch {
 	case errors.Is(err, logfile.ErrNoArchive):
-		c.add(sentence(err), doFetch)
+		c.add(sentence(err), doArchive)
 	case errors.Is(err, logfile.ErrDamaged):
-		c.add(fmt.Sprintf("An archive of the log cannot be used: %v.", err), doReplace)
+		c.add(fmt.Sprintf("An archive of the log cannot be used: %v.", err), doArchive)
 	case errors.Is(err, logfile.ErrIncomplete), errors.Is(err, events.ErrStalled):
 		c.add(fmt.Sprintf("The log cannot be read to its end: %v.", err), doRestore)
 	default:
