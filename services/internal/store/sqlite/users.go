@@ -33,8 +33,11 @@ const (
 )
 
 // User finds a user, ignoring the case of the id. Errors: store.ErrNotFound.
-func (s *Store) User(ctx context.Context, id string) (store.User, error) {
-	u, err := readUser(s.reader.QueryRowContext(ctx, sqlUser, events.Key(id), strings.TrimSpace(id)).Scan)
+func (s *Store) User(ctx context.Context, id string) (u store.User, err error) {
+	err = s.hot.row(ctx, func(scan func(...any) error) (err error) {
+		u, err = readUser(scan)
+		return err
+	}, sqlUser, events.Key(id), strings.TrimSpace(id))
 	if err != nil {
 		return store.User{}, fmt.Errorf("read user %q: %w", id, explain(err))
 	}
