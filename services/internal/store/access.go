@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,7 +30,9 @@ type Access interface {
 	// for the id, which stays. From the reading on nobody else can write the
 	// user: two changes happen one after the other, and a failed sign-in is
 	// counted before or after. change may be called again when the transaction
-	// has to be repeated; its error ends it and is returned. Errors:
+	// has to be repeated; its error ends it and is returned. A change after which
+	// no session of before may count gives the user another SessionEpoch (see
+	// User.After). Errors:
 	// ErrNotFound; ErrLastAdmin when no active Admin would be left (of two that
 	// would each remove the other, one fails).
 	ChangeUser(ctx context.Context, id string, change func(*User) ([]Note, error)) (User, error)
@@ -138,6 +141,19 @@ func (t APIToken) Normal() APIToken {
 	t.LastUsedAt = utc(t.LastUsedAt, time.Microsecond)
 	t.LastUsedFrom = Fit(t.LastUsedFrom, widthTokenAddress)
 	return t
+}
+
+// After is the user as a change has left it, of what it was: the id stays, and a
+// change of the password, of what the user may do, or of whether they may do
+// anything, ends every session that there is, also for the time when the change
+// is taken back. An epoch is never used twice, so that no restored database
+// brings back sessions either.
+func (u User) After(was User) User {
+	u.ID, u.SessionEpoch = was.ID, was.SessionEpoch
+	if u.Active != was.Active || u.Type != was.Type || u.PasswordHash != was.PasswordHash {
+		u.SessionEpoch = rand.Text()
+	}
+	return u
 }
 
 // ActiveAdmin tells whether the user counts as one who may manage users.
