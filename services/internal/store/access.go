@@ -62,18 +62,30 @@ type Access interface {
 	// PutNote puts a note into the outbox, in place of one with its id.
 	PutNote(ctx context.Context, n Note) error
 	// Outbox lists notes that are due at now, in the order in which they were
-	// first put there.
+	// first put there, also those that cannot be read (see Note.Unreadable).
 	Outbox(ctx context.Context, now time.Time, limit int) ([]Note, error)
 	// DropNotes takes notes out of the outbox; that one is not there is no
 	// error: another process may have delivered it too.
 	DropNotes(ctx context.Context, ids ...string) error
+	// PostponeNote changes when a note is due and nothing else; that it is not
+	// there is no error.
+	PostponeNote(ctx context.Context, id string, due time.Time) error
+	// ParkedNotes lists the ids of the notes that are due at Parked, in their
+	// order.
+	ParkedNotes(ctx context.Context) ([]string, error)
 }
+
+// Parked is when a note is due that is kept and not delivered.
+func Parked() time.Time { return time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC) }
 
 // Note is an audit event that waits in the outbox for its delivery to the log,
 // under its own id however often it is delivered.
 type Note struct {
 	events.Audited
 	Due time.Time // the zero time: at once
+	// Unreadable tells why what the outbox holds is no event; then nothing but
+	// ID and Due is known.
+	Unreadable error
 }
 
 // Encode is the event as the outbox keeps it.
@@ -85,13 +97,17 @@ func (n Note) Encode() (string, error) {
 	return string(b), nil
 }
 
-// DecodeNote reads what Encode wrote.
-func DecodeNote(data string, due time.Time) (Note, error) {
+// DecodeNote reads what Encode wrote of the note with an id.
+func DecodeNote(id, data string, due time.Time) Note {
 	n := Note{Due: due}
-	if err := json.Unmarshal([]byte(data), &n.Audited); err != nil {
-		return Note{}, fmt.Errorf("decode an audit event of the outbox: %w", err)
+	err := json.Unmarshal([]byte(data), &n.Audited)
+	if err == nil && (n.ID != id || n.Kind == "") {
+		err = errors.New("it names another id, or no kind")
 	}
-	return n, nil
+	if err != nil {
+		return Note{Audited: events.Audited{ID: id}, Due: due, Unreadable: fmt.Errorf("decode audit event %s of the outbox: %w", id, err)}
+	}
+	return n
 }
 
 // APIToken is what is kept of a token for programs. The token itself is not.

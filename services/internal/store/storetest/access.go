@@ -23,6 +23,7 @@ func exerciseAccess(t *testing.T, fresh Fresh) {
 		"of Admins that remove each other":      exerciseMutualRemoval,
 		"a change and its notes are one":        exerciseNotesOfChanges,
 		"the outbox keeps its order":            exerciseOutbox,
+		"what cannot be read is parked":         exerciseParking,
 		"API tokens":                            exerciseAPITokens,
 		"API tokens are revoked once":           exerciseRevocation,
 		"the last use of a token is the latest": exerciseTokenUse,
