@@ -24,7 +24,7 @@ const (
 			ORDER BY t.Evidence DESC, t.Seq DESC) END AS Seq) k
 		JOIN dbo.MonitorHistory h ON h.Seq = k.Seq{joins}
 		WHERE m.Mode = @mode{where}`
-	sqlThenColumns = `h.OutletServer, CONVERT(NVARCHAR(10), h.ScanDate, 23), h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
+	sqlThenColumns = `h.OutletServer, h.ScanDate, h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
 		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive,
 		COALESCE(NULLIF(h.Server, ''), o.IPAddress), h.SizeBytes, h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes,
 		h.TotalBytes, h.ScanID, o.OutletName`
@@ -33,12 +33,12 @@ const (
 		LEFT JOIN dbo.Outlets o ON o.OutletCode = r.OutletCode COLLATE {codes}`
 	sqlThenPage = `
 		ORDER BY m.ScanDate DESC, m.OutletKey OFFSET @skip ROWS FETCH NEXT @rows ROWS ONLY`
-	sqlThenCounts = `{top} CONVERT(NVARCHAR(10), m.ScanDate, 23), COUNT(*),
+	sqlThenCounts = `{top} m.ScanDate, COUNT(*),
 		SUM(CASE WHEN UPPER(h.Status) = 'SUCCESSFUL' THEN 1 ELSE 0 END), SUM(CASE WHEN h.Evidence = 0 THEN 1 ELSE 0 END)`
 	sqlThenDays = `
 		GROUP BY m.ScanDate ORDER BY m.ScanDate DESC`
 
-	sqlLatestThen = `SELECT TOP (1) CONVERT(NVARCHAR(10), ScanDate, 23) FROM dbo.MonitorHistory
+	sqlLatestThen = `SELECT TOP (1) ScanDate FROM dbo.MonitorHistory
 		WHERE Mode = @mode AND ScanDate <= CAST(@last AS DATE) AND Seq <= @asof ORDER BY ScanDate DESC`
 	sqlLastStored = `SELECT COALESCE(MAX(Seq), 0) FROM dbo.MonitorHistory`
 	sqlNextStored = `SELECT TOP (1) Seq, Stored FROM dbo.MonitorHistory WHERE Seq >= @from ORDER BY Seq`
@@ -127,12 +127,12 @@ func (s *Store) LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint6
 	if err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
 	}
-	var d string
-	err = db.QueryRowContext(ctx, sqlLatestThen, sql.Named("mode", string(m)), sql.Named("last", string(last)), sql.Named("asof", int64(seq))).Scan(&d)
+	var d events.Date
+	err = db.QueryRowContext(ctx, sqlLatestThen, sql.Named("mode", string(m)), sql.Named("last", string(last)), sql.Named("asof", int64(seq))).Scan(day{&d})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
 	}
-	return events.Date(d), nil
+	return d, nil
 }
 
 // SequenceAt is the last sequence of the history that was stored by t.

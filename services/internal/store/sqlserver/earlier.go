@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,8 +13,8 @@ import (
 const (
 	sqlThere          = `SELECT CASE WHEN OBJECT_ID(@table) IS NULL THEN 0 ELSE 1 END, CASE WHEN COL_LENGTH(@table, @column) IS NULL THEN 0 ELSE 1 END`
 	sqlEarlierOutlets = `SELECT OutletCode, IPAddress, OutletName, ActiveDepot FROM dbo.Outlets ORDER BY OutletCode`
-	sqlEarlierDays    = `SELECT CONVERT(NVARCHAR(10), ScanDate, 23), COUNT(*) FROM {table} GROUP BY ScanDate ORDER BY ScanDate`
-	sqlEarlierRows    = `SELECT OutletServer, CONVERT(NVARCHAR(10), ScanDate, 23), Status, TRY_CONVERT(DATETIME2(3), LastBackupTaken), BackupFile,
+	sqlEarlierDays    = `SELECT ScanDate, COUNT(*) FROM {table} GROUP BY ScanDate ORDER BY ScanDate`
+	sqlEarlierRows    = `SELECT OutletServer, ScanDate, Status, TRY_CONVERT(DATETIME2(3), LastBackupTaken), BackupFile,
 		BackupFileSize, Duration, ErrorDetails, {drive} FROM {table}
 		WHERE ScanDate >= CAST(@from AS DATE) AND ScanDate <= CAST(@to AS DATE) ORDER BY ScanDate, OutletServer`
 )
@@ -26,32 +25,15 @@ func (s *Store) has(ctx context.Context, table, column string) (there, complete 
 	return there, complete, err
 }
 
-// earlier reads all rows of a query.
-func earlier[T any](ctx context.Context, s *Store, query string, args []any, scan func(*sql.Rows) (T, error)) (found []T, err error) {
-	rows, err := s.writer.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, one)
-	}
-	return found, rows.Err()
-}
-
 // EarlierOutlets lists the table Outlets.
 func (s *Store) EarlierOutlets(ctx context.Context) (found []store.EarlierOutlet, err error) {
 	there, _, err := s.has(ctx, "dbo.Outlets", "OutletCode")
 	if err == nil && there {
-		found, err = earlier(ctx, s, sqlEarlierOutlets, nil, func(rows *sql.Rows) (store.EarlierOutlet, error) {
+		found, err = collect(ctx, s.writer, func(rows *sql.Rows) (store.EarlierOutlet, error) {
 			var code, address, name, active sql.NullString
 			err := rows.Scan(&code, &address, &name, &active)
 			return store.EarlierOutlet{Code: code.String, Address: address.String, Name: name.String, Active: isFlag(active)}, err
-		})
+		}, sqlEarlierOutlets)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the earlier outlets: %w", explain(err))
@@ -67,10 +49,10 @@ func (s *Store) EarlierDays(ctx context.Context, m events.Mode) (found []store.E
 	}
 	there, _, err := s.has(ctx, name, "OutletServer")
 	if err == nil && there {
-		found, err = earlier(ctx, s, fill(sqlEarlierDays, "table", name), nil, func(rows *sql.Rows) (store.EarlierDay, error) {
+		found, err = collect(ctx, s.writer, func(rows *sql.Rows) (store.EarlierDay, error) {
 			var d store.EarlierDay
-			return d, rows.Scan(&d.ScanDate, &d.Rows)
-		})
+			return d, rows.Scan(day{&d.ScanDate}, &d.Rows)
+		}, fill(sqlEarlierDays, "table", name))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the earlier scan dates: %w", explain(err))
@@ -91,7 +73,7 @@ func (s *Store) EarlierRows(ctx context.Context, m events.Mode, from, to events.
 			drive = "DriveLetter"
 		}
 		args := []any{sql.Named("from", string(from)), sql.Named("to", string(to))}
-		found, err = earlier(ctx, s, fill(sqlEarlierRows, "table", name, "drive", drive), args, scanEarlier)
+		found, err = collect(ctx, s.writer, scanEarlier, fill(sqlEarlierRows, "table", name, "drive", drive), args...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the earlier rows: %w", explain(err))
@@ -103,7 +85,7 @@ func scanEarlier(rows *sql.Rows) (store.EarlierRow, error) {
 	var outlet, status, file, size, duration, details, drive sql.NullString
 	var taken sql.NullTime
 	var r store.EarlierRow
-	err := rows.Scan(&outlet, &r.ScanDate, &status, &taken, &file, &size, &duration, &details, &drive)
+	err := rows.Scan(&outlet, day{&r.ScanDate}, &status, &taken, &file, &size, &duration, &details, &drive)
 	r.Outlet, r.Status, r.LastBackupTaken = outlet.String, status.String, readTime(taken, time.Second)
 	r.BackupFile, r.BackupFileSize, r.Duration = file.String, size.String, duration.String
 	r.ErrorDetails, r.DriveLetter = details.String, drive.String

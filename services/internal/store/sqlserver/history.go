@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 )
 
 const (
-	sqlPast = `SELECT TOP (@rows) h.OutletServer, CONVERT(NVARCHAR(10), h.ScanDate, 23), h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
+	sqlPast = `SELECT TOP (@rows) h.OutletServer, h.ScanDate, h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
 		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive, h.Server, h.SizeBytes,
 		h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes, h.TotalBytes, h.ScanID, NULL
 		FROM dbo.MonitorHistory h WHERE h.Mode = @mode AND h.Seq > @after{where} ORDER BY h.Seq`
@@ -76,21 +75,14 @@ func (s *Store) Quarantine(ctx context.Context, limit int) (found []store.Quaran
 	if limit > 0 {
 		top, args = "TOP (@limit)", append(args, sql.Named("limit", limit))
 	}
-	rows, err := s.writer.QueryContext(ctx, fill(sqlSetAside, "top", top), args...)
-	if err != nil {
-		return nil, err
+	return collect(ctx, s.writer, scanQuarantined, fill(sqlSetAside, "top", top), args...)
+}
+
+func scanQuarantined(rows *sql.Rows) (q store.Quarantined, err error) {
+	var stored sql.NullTime
+	err = rows.Scan(&q.Seq, &q.Subject, &q.Type, &stored, &q.Reason, &q.Header, &q.Data)
+	if t := readTime(stored, time.Microsecond); t != nil {
+		q.Stored = *t
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var q store.Quarantined
-		var stored sql.NullTime
-		if err := rows.Scan(&q.Seq, &q.Subject, &q.Type, &stored, &q.Reason, &q.Header, &q.Data); err != nil {
-			return nil, err
-		}
-		if t := readTime(stored, time.Microsecond); t != nil {
-			q.Stored = *t
-		}
-		found = append(found, q)
-	}
-	return found, rows.Err()
+	return q, err
 }
