@@ -45,14 +45,14 @@ func (s *Store) Summary(ctx context.Context, q store.Query) (days []store.DaySum
 		}
 	}()
 	q.Status, q.Cause = "", ""
+	if q.AsOf != nil {
+		return s.daysThen(ctx, q)
+	}
 	l, err := s.tables(ctx)
 	if err != nil {
 		return nil, err
 	}
 	text, args, err := summaryQuery(l, q)
-	if q.AsOf != nil {
-		text, args, err = daysThenQuery(q)
-	}
 	if err != nil {
 		return nil, err
 	}
