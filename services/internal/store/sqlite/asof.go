@@ -44,8 +44,8 @@ const (
 	sqlLastStored = `SELECT COALESCE(MAX(Seq), 0) FROM MonitorHistory`
 )
 
-// past implements store.Past.
-type past struct{ s *Store }
+// then implements store.Past.
+type then struct{ s *Store }
 
 // thenQuery folds the history as of *q.AsOf: columns, and what follows.
 func thenQuery(q store.Query, columns, tail string) (string, []any, error) {
@@ -80,7 +80,7 @@ func rowsThenQuery(q store.Query) (string, []any, error) {
 }
 
 // KeptDays implements store.Past.
-func (p past) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, error) {
+func (p then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, error) {
 	where, args := conditions(store.Query{From: q.From, To: q.To})
 	return collect(ctx, p.s.reader, func(rows *sql.Rows) (d store.KeptDay, err error) {
 		var last sql.NullInt64
@@ -91,7 +91,7 @@ func (p past) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, err
 }
 
 // DaysThen implements store.Past.
-func (p past) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
+func (p then) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
 	text, args, err := thenQuery(q, sqlThenCounts, sqlThenDays)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (p past) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, 
 }
 
 // RowsThen implements store.Past.
-func (p past) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error) {
+func (p then) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error) {
 	text, args, err := rowsThenQuery(q)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func (p past) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error) 
 // LatestScanDateAsOf is the latest scan date until last that was known at a
 // sequence.
 func (s *Store) LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint64, last events.Date) (events.Date, error) {
-	d, err := store.LatestAsOf(ctx, past{s}, m, seq, last)
+	d, err := store.LatestAsOf(ctx, then{s}, m, seq, last)
 	if err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", err)
 	}

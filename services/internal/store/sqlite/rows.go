@@ -33,7 +33,7 @@ func (s *Store) LatestScanDate(ctx context.Context, m events.Mode) (events.Date,
 // outlet ignoring case.
 func (s *Store) Rows(ctx context.Context, q store.Query, each func(store.Row) error) error {
 	if q.AsOf != nil {
-		return store.RowsAsOf(ctx, past{s}, q, each)
+		return store.RowsAsOf(ctx, then{s}, q, each)
 	}
 	left, offset := q.Limit, q.Offset
 	var after *store.Row

@@ -36,7 +36,7 @@ func (s *Store) Summary(ctx context.Context, q store.Query) (days []store.DaySum
 		}
 	}()
 	if q.AsOf != nil {
-		return store.DaysAsOf(ctx, past{s}, q)
+		return store.DaysAsOf(ctx, then{s}, q)
 	}
 	query, args, err := summaryQuery(q)
 	if err != nil {

@@ -3,6 +3,7 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +25,7 @@ const (
 			GROUP BY t.ScanDate, t.OutletKey
 		) k
 		JOIN dbo.MonitorHistory h ON h.Seq = k.Seq{joins}{where}`
-	sqlThenColumns = `h.OutletServer, CONVERT(NVARCHAR(10), h.ScanDate, 23), h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
+	sqlThenColumns = `h.OutletServer, h.ScanDate, h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
 		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive,
 		COALESCE(NULLIF(h.Server, ''), o.IPAddress), h.SizeBytes, h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes,
 		h.TotalBytes, h.ScanID, o.OutletName`
@@ -33,12 +34,11 @@ const (
 		LEFT JOIN dbo.Outlets o ON o.OutletCode = r.OutletCode COLLATE {codes}`
 	sqlThenOrder = `
 		ORDER BY h.ScanDate DESC, h.OutletKey`
-	sqlThenCounts = `CONVERT(NVARCHAR(10), h.ScanDate, 23), COUNT(*),
-		SUM(CASE WHEN UPPER(h.Status) = 'SUCCESSFUL' THEN 1 ELSE 0 END), SUM(CASE WHEN h.Evidence = 0 THEN 1 ELSE 0 END)`
-	sqlThenDays = `
+	sqlThenCounts = `h.ScanDate, COUNT(*), SUM(CASE WHEN UPPER(h.Status) = 'SUCCESSFUL' THEN 1 ELSE 0 END), SUM(CASE WHEN h.Evidence = 0 THEN 1 ELSE 0 END)`
+	sqlThenDays   = `
 		GROUP BY h.ScanDate ORDER BY h.ScanDate DESC`
 
-	sqlKeptDays = `SELECT CONVERT(NVARCHAR(10), d.ScanDate, 23), d.Total, d.Successful, d.NotObserved,
+	sqlKeptDays = `SELECT d.ScanDate, d.Total, d.Successful, d.NotObserved,
 		CASE WHEN d.Counted = 1 THEN d.LastSeq END
 		FROM dbo.MonitorDay d WHERE d.Mode = @mode{dates} ORDER BY d.ScanDate DESC`
 
@@ -46,13 +46,13 @@ const (
 	sqlNextStored = `SELECT TOP (1) Seq, Stored FROM dbo.MonitorHistory WHERE Seq >= @from ORDER BY Seq`
 )
 
-// past implements store.Past.
-type past struct {
+// then implements store.Past.
+type then struct {
 	db    *sql.DB
 	codes string // the collation of Outlets.OutletCode
 }
 
-func (s *Store) past(ctx context.Context) (*past, error) {
+func (s *Store) then(ctx context.Context) (*then, error) {
 	l, err := s.tables(ctx)
 	if err != nil {
 		return nil, explain(err)
@@ -61,7 +61,7 @@ func (s *Store) past(ctx context.Context) (*past, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	return &past{db: db, codes: l.collation("dbo.Outlets", "OutletCode")}, nil
+	return &then{db: db, codes: l.collation("dbo.Outlets", "OutletCode")}, nil
 }
 
 // dated are the mode and the conditions on the scan date, of d.
@@ -88,28 +88,28 @@ func thenQuery(q store.Query, columns, joins, where string) (string, []any) {
 }
 
 // KeptDays implements store.Past.
-func (p *past) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, error) {
+func (p *then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, error) {
 	dates, args := dated(q)
-	return collect(ctx, p.db, func(rows *sql.Rows) (d store.KeptDay, err error) {
+	return list(ctx, p.db, func(rows *sql.Rows) (d store.KeptDay, err error) {
 		var last sql.NullInt64
-		err = rows.Scan(&d.ScanDate, &d.Total, &d.Successful, &d.NotObserved, &last)
+		err = rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved, &last)
 		d.Failed, d.LastSeq = d.Total-d.Successful, uint64(last.Int64)
 		return d, err
 	}, fill(sqlKeptDays, "dates", dates), args...)
 }
 
 // DaysThen implements store.Past.
-func (p *past) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
+func (p *then) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
 	text, args := thenQuery(q, sqlThenCounts, "", "")
-	return collect(ctx, p.db, func(rows *sql.Rows) (d store.DaySummary, err error) {
-		err = rows.Scan(&d.ScanDate, &d.Total, &d.Successful, &d.NotObserved)
+	return list(ctx, p.db, func(rows *sql.Rows) (d store.DaySummary, err error) {
+		err = rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved)
 		d.Failed = d.Total - d.Successful
 		return d, err
 	}, text+sqlThenDays, args...)
 }
 
 // RowsThen implements store.Past.
-func (p *past) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error) {
+func (p *then) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error) {
 	var where []string
 	switch q.Status {
 	case "":
@@ -132,12 +132,29 @@ func (p *past) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error)
 	return page, nil
 }
 
+// list reads all that a query gives.
+func list[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), text string, args ...any) (found []T, err error) {
+	rows, err := db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		x, err := scan(rows)
+		if err != nil {
+			return nil, explain(err)
+		}
+		found = append(found, x)
+	}
+	return found, explain(rows.Err())
+}
+
 // rowsThen hands on what was known at *q.AsOf.
 func (s *Store) rowsThen(ctx context.Context, q store.Query, each func(store.Row) error) error {
 	if _, err := table(q.Mode); err != nil {
 		return fmt.Errorf("read rows: %w", err)
 	}
-	p, err := s.past(ctx)
+	p, err := s.then(ctx)
 	if err != nil {
 		return fmt.Errorf("read rows: %w", err)
 	}
@@ -149,7 +166,7 @@ func (s *Store) daysThen(ctx context.Context, q store.Query) ([]store.DaySummary
 	if _, err := table(q.Mode); err != nil {
 		return nil, err
 	}
-	p, err := s.past(ctx)
+	p, err := s.then(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +176,7 @@ func (s *Store) daysThen(ctx context.Context, q store.Query) ([]store.DaySummary
 // LatestScanDateAsOf is the latest scan date until last that was known at a
 // sequence.
 func (s *Store) LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint64, last events.Date) (events.Date, error) {
-	p, err := s.past(ctx)
+	p, err := s.then(ctx)
 	if err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", err)
 	}

@@ -14,8 +14,8 @@ import (
 const (
 	sqlThere          = `SELECT CASE WHEN OBJECT_ID(@table) IS NULL THEN 0 ELSE 1 END, CASE WHEN COL_LENGTH(@table, @column) IS NULL THEN 0 ELSE 1 END`
 	sqlEarlierOutlets = `SELECT OutletCode, IPAddress, OutletName, ActiveDepot FROM dbo.Outlets ORDER BY OutletCode`
-	sqlEarlierDays    = `SELECT CONVERT(NVARCHAR(10), ScanDate, 23), COUNT(*) FROM {table} GROUP BY ScanDate ORDER BY ScanDate`
-	sqlEarlierRows    = `SELECT OutletServer, CONVERT(NVARCHAR(10), ScanDate, 23), Status, TRY_CONVERT(DATETIME2(3), LastBackupTaken), BackupFile,
+	sqlEarlierDays    = `SELECT ScanDate, COUNT(*) FROM {table} GROUP BY ScanDate ORDER BY ScanDate`
+	sqlEarlierRows    = `SELECT OutletServer, ScanDate, Status, TRY_CONVERT(DATETIME2(3), LastBackupTaken), BackupFile,
 		BackupFileSize, Duration, ErrorDetails, {drive} FROM {table}
 		WHERE ScanDate >= CAST(@from AS DATE) AND ScanDate <= CAST(@to AS DATE) ORDER BY ScanDate, OutletServer`
 )
@@ -69,7 +69,7 @@ func (s *Store) EarlierDays(ctx context.Context, m events.Mode) (found []store.E
 	if err == nil && there {
 		found, err = earlier(ctx, s, fill(sqlEarlierDays, "table", name), nil, func(rows *sql.Rows) (store.EarlierDay, error) {
 			var d store.EarlierDay
-			return d, rows.Scan(&d.ScanDate, &d.Rows)
+			return d, rows.Scan(day{&d.ScanDate}, &d.Rows)
 		})
 	}
 	if err != nil {
@@ -103,7 +103,7 @@ func scanEarlier(rows *sql.Rows) (store.EarlierRow, error) {
 	var outlet, status, file, size, duration, details, drive sql.NullString
 	var taken sql.NullTime
 	var r store.EarlierRow
-	err := rows.Scan(&outlet, &r.ScanDate, &status, &taken, &file, &size, &duration, &details, &drive)
+	err := rows.Scan(&outlet, day{&r.ScanDate}, &status, &taken, &file, &size, &duration, &details, &drive)
 	r.Outlet, r.Status, r.LastBackupTaken = outlet.String, status.String, readTime(taken, time.Second)
 	r.BackupFile, r.BackupFileSize, r.Duration = file.String, size.String, duration.String
 	r.ErrorDetails, r.DriveLetter = details.String, drive.String

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	sqlPast = `SELECT TOP (@rows) h.OutletServer, CONVERT(NVARCHAR(10), h.ScanDate, 23), h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
+	sqlPast = `SELECT TOP (@rows) h.OutletServer, h.ScanDate, h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
 		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive, h.Server, h.SizeBytes,
 		h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes, h.TotalBytes, h.ScanID, NULL
 		FROM dbo.MonitorHistory h WHERE h.Mode = @mode AND h.Seq > @after{where} ORDER BY h.Seq`

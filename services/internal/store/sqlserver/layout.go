@@ -21,9 +21,11 @@ const exact = "Latin1_General_100_BIN2"
 type layout struct {
 	columns map[string]column // by table.column, in lower case
 	json    bool              // the database reads JSON
+	escapes bool              // and what is escaped in it
 }
 
 type column struct {
+	kind      string // of SQL Server, in lower case
 	collation string
 	width     int // in characters; 0: unbounded
 }
@@ -44,7 +46,7 @@ func (s *Store) tables(ctx context.Context) (*layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read how the tables are made: %w", err)
 	}
-	if l.json, err = readsJSON(ctx, s.writer); err != nil {
+	if l.json, l.escapes, err = readsJSON(ctx, s.writer); err != nil {
 		return nil, fmt.Errorf("ask what the database can do: %w", err)
 	}
 	s.layout = l
@@ -64,8 +66,8 @@ func readLayout(ctx context.Context, db *sql.DB) (l *layout, err error) {
 		if err := rows.Scan(&table, &name, &collation, &bytes, &kind); err != nil {
 			return nil, err
 		}
-		c := column{collation: collation, width: max(bytes, 0)}
-		if strings.HasPrefix(strings.ToLower(kind), "n") {
+		c := column{kind: strings.ToLower(kind), collation: collation, width: max(bytes, 0)}
+		if strings.HasPrefix(c.kind, "n") {
 			c.width /= 2
 		}
 		l.columns[strings.ToLower("dbo."+table+"."+name)] = c
@@ -80,14 +82,15 @@ func readLayout(ctx context.Context, db *sql.DB) (l *layout, err error) {
 }
 
 // readsJSON tries, because the compatibility level, that of the version that a
-// database once came from, says it for SQL Server alone.
-func readsJSON(ctx context.Context, db *sql.DB) (bool, error) {
-	var n int
-	err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM OPENJSON(@json) WITH (n INT)`, sql.Named("json", `[{"n":1}]`)).Scan(&n)
+// database once came from, says it for SQL Server alone. There are servers of
+// the dialect that give an escaped character back with its escape.
+func readsJSON(ctx context.Context, db *sql.DB) (reads, escapes bool, err error) {
+	var text string
+	err = db.QueryRowContext(ctx, `SELECT x FROM OPENJSON(@json) WITH (x NVARCHAR(MAX) '$.x')`, sql.Named("json", `[{"x":"\"\\"}]`)).Scan(&text)
 	if _, refused := errors.AsType[mssql.Error](err); refused {
-		return false, nil
+		return false, false, nil
 	}
-	return n == 1, err
+	return true, text == `"\`, err
 }
 
 // collation is that of a key column, for comparing it with one of ours on its
@@ -106,6 +109,16 @@ func (l *layout) cut(table, name, expr string) string {
 		return fmt.Sprintf("LEFT(%s, %d)", expr, c.width)
 	}
 	return expr
+}
+
+// time reads a column of times: {name} of {table}, which the statement calls
+// alias. Where it holds texts, those that are none are NULL.
+func (l *layout) time(table, alias, name string) string {
+	expr := alias + name
+	if strings.HasPrefix(l.columns[strings.ToLower(table+"."+name)].kind, "datetime") {
+		return expr
+	}
+	return "TRY_CONVERT(DATETIME2(3), " + expr + ")"
 }
 
 // has tells whether a table has a column.

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"backupmonitor/events"
@@ -26,33 +25,25 @@ func (s *Store) LatestScanDate(ctx context.Context, m events.Mode) (events.Date,
 	if err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", err)
 	}
-	var d sql.NullString
-	if err := s.writer.QueryRowContext(ctx, fill(sqlLatest, "table", name)).Scan(&d); err != nil {
+	var d events.Date
+	if err := s.writer.QueryRowContext(ctx, fill(sqlLatest, "table", name)).Scan(day{&d}); err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
 	}
-	return events.Date(d.String), nil
+	return d, nil
 }
 
 // Rows hands the selected rows to each, newest scan date first, then by
 // outlet ignoring case. It goes through the table in windows of whole days: in
 // them the server sorts a few thousand rows, and never the table.
 func (s *Store) Rows(ctx context.Context, q store.Query, each func(store.Row) error) error {
-	name, err := table(q.Mode)
-	if err != nil {
-		return fmt.Errorf("read rows: %w", err)
-	}
-	db, err := s.reading(ctx)
-	if err != nil {
-		return fmt.Errorf("read rows: %w", explain(err))
-	}
-	l, err := s.tables(ctx)
-	if err != nil {
-		return fmt.Errorf("read rows: %w", explain(err))
-	}
 	if q.AsOf != nil {
 		return s.rowsThen(ctx, q, each)
 	}
-	w := window{db: db, layout: l, table: name, query: q, left: q.Limit, offset: q.Offset, to: q.To}
+	sel, err := s.selected(ctx, q)
+	if err != nil {
+		return fmt.Errorf("read rows: %w", explain(err))
+	}
+	w := window{selection: sel, left: q.Limit, offset: q.Offset}
 	for {
 		page, more, err := w.next(ctx)
 		if err != nil {
@@ -71,29 +62,24 @@ func (s *Store) Rows(ctx context.Context, q store.Query, each func(store.Row) er
 
 // window is a walk through a stat table, back in time.
 type window struct {
-	db     *sql.DB
-	layout *layout
-	table  string
-	query  store.Query
-	left   int // rows still wanted; 0: all
-	offset int // rows still to be passed over
-	to     events.Date
+	selection     // To moves back
+	left      int // rows still wanted; 0: all
+	offset    int // rows still to be passed over
 }
 
 // next reads the rows of the next days, and tells whether there may be more.
 func (w *window) next(ctx context.Context) (page []store.Row, more bool, err error) {
-	q := w.query
-	q.To = w.to
-	from := ""
-	if q.Outlet == "" { // one outlet's rows are few
-		if from, err = w.begin(ctx, q); err != nil {
+	days := w.selection
+	var from events.Date
+	if w.Outlet == "" { // one outlet's rows are few
+		if from, err = w.begin(ctx); err != nil {
 			return nil, false, err
 		}
 	}
 	if from != "" {
-		q.From = events.Date(from)
+		days.From = from
 	}
-	page, err = w.read(ctx, q)
+	page, err = w.read(ctx, days)
 	if err != nil {
 		return nil, false, err
 	}
@@ -104,41 +90,40 @@ func (w *window) next(ctx context.Context) (page []store.Row, more bool, err err
 	if done || from == "" {
 		return page, false, nil
 	}
-	if err := w.pass(ctx, q, len(page)); err != nil {
+	if err := w.pass(ctx, days, len(page)); err != nil {
 		return nil, false, err
 	}
-	w.to, err = dayBefore(q.From)
-	return page, err == nil && w.to >= w.query.From, err
+	w.To, err = dayBefore(from)
+	return page, err == nil && w.To >= w.From, err
 }
 
-// begin is the first day of the window that ends with q.To: "" where the rest
+// begin is the first day of the window that ends with w.To: "" where the rest
 // of the table is within it.
-func (w *window) begin(ctx context.Context, q store.Query) (string, error) {
+func (w *window) begin(ctx context.Context) (from events.Date, err error) {
 	size := max(pageRows, w.offset+w.left)
-	if q.Status != "" || q.Cause != "" {
+	if w.Status != "" || w.Cause != "" {
 		size = max(pageFiltered, size)
 	}
-	where, args := conditions(q)
+	where, args := w.dates()
 	args = append(args, sql.Named("skip", size-1))
-	var from sql.NullString
-	err := w.db.QueryRowContext(ctx, fill(sqlBeginning, "table", w.table, "where", whereText(where)), args...).Scan(&from)
+	err = w.db.QueryRowContext(ctx, fill(sqlBeginning, "table", w.table, "where", whereText(where)), args...).Scan(day{&from})
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
-	return from.String, err
+	return from, err
 }
 
-func (w *window) read(ctx context.Context, q store.Query) (page []store.Row, err error) {
-	text, args := rowsQuery(w.layout, w.table, q)
+func (w *window) read(ctx context.Context, days selection) (page []store.Row, err error) {
+	text, args := days.rows()
 	text, args = text+" OFFSET @offset ROWS", append(args, sql.Named("offset", w.offset))
 	if w.left > 0 {
 		text, args = text+" FETCH NEXT @left ROWS ONLY", append(args, sql.Named("left", w.left))
 	}
-	return readRows(ctx, w.db, q.Mode, text, args...)
+	return readRows(ctx, w.db, w.Mode, text, args...)
 }
 
-// pass notes how much of the offset the window has used up.
-func (w *window) pass(ctx context.Context, q store.Query, got int) error {
+// pass notes how much of the offset the days have used up.
+func (w *window) pass(ctx context.Context, days selection, got int) error {
 	if w.offset == 0 {
 		return nil
 	}
@@ -146,7 +131,7 @@ func (w *window) pass(ctx context.Context, q store.Query, got int) error {
 		w.offset = 0
 		return nil
 	}
-	where, args := filters(w.layout, w.table, q)
+	where, args := days.filters()
 	var n int
 	err := w.db.QueryRowContext(ctx, fill(sqlCount, "table", w.table, "where", whereText(where)), args...).Scan(&n)
 	w.offset -= min(n, w.offset)
@@ -180,75 +165,21 @@ func readRows(ctx context.Context, db *sql.DB, m events.Mode, text string, args 
 
 // The texts of what reads.
 const (
-	sqlLatest    = `SELECT CONVERT(NVARCHAR(10), MAX(ScanDate), 23) FROM {table}`
-	sqlBeginning = `SELECT CONVERT(NVARCHAR(10), s.ScanDate, 23) FROM {table} s{where} ORDER BY s.ScanDate DESC
+	sqlLatest    = `SELECT MAX(ScanDate) FROM {table}`
+	sqlBeginning = `SELECT s.ScanDate FROM {table} s{where} ORDER BY s.ScanDate DESC
 		OFFSET @skip ROWS FETCH NEXT 1 ROWS ONLY`
-	sqlRows = `SELECT s.OutletServer, CONVERT(NVARCHAR(10), s.ScanDate, 23), s.Status, TRY_CONVERT(DATETIME2(3), s.LastBackupTaken), s.BackupFile,
+	sqlRows = `SELECT s.OutletServer, s.ScanDate, s.Status, {taken}, s.BackupFile,
 		s.BackupFileSize, s.Duration, s.ErrorDetails, {drive},
 		m.EventID, m.Seq, m.Stored, m.Evidence, m.Cause, m.Conclusive, COALESCE(NULLIF(m.Server, ''), o.IPAddress),
 		m.SizeBytes, m.ObservedAt, m.DurationMS, m.ClockSkewMS, m.FreeBytes, m.TotalBytes, m.ScanID, o.OutletName
 		FROM {table} s
-		LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = s.ScanDate AND m.OutletServer = s.OutletServer COLLATE {bin}
+		LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = s.ScanDate{days} AND m.OutletServer = s.OutletServer COLLATE {bin}
 		LEFT JOIN dbo.MonitorOutlet r ON r.OutletKey = COALESCE(m.OutletKey, UPPER(s.OutletServer) COLLATE {bin})
 		LEFT JOIN dbo.Outlets o ON o.OutletCode = r.OutletCode COLLATE {codes}{where}
 		ORDER BY s.ScanDate DESC, COALESCE(m.OutletKey, UPPER(s.OutletServer) COLLATE {bin}), s.OutletServer COLLATE {bin}`
 	sqlCount = `SELECT COUNT(*) FROM {table} s
 		LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = s.ScanDate AND m.OutletServer = s.OutletServer COLLATE {bin}{where}`
-
-	// An outlet's rows may have several spellings over the days, and one of
-	// another program's no key of ours. The table's collation may take more for
-	// the same than the key does.
-	sqlSpellings = `s.OutletServer IN (SELECT k.OutletServer COLLATE {coll} FROM dbo.MonitorStat k WHERE k.Mode = @mode AND k.OutletKey = @key
-		UNION ALL SELECT @code COLLATE {coll}) AND (m.OutletKey IS NULL OR m.OutletKey = @key)`
 )
-
-func rowsQuery(l *layout, table string, q store.Query) (string, []any) {
-	where, args := filters(l, table, q)
-	drive := "NULL"
-	if q.Mode == events.IBStorage {
-		drive = "s.DriveLetter"
-	}
-	return fill(sqlRows, "table", table, "drive", drive, "where", whereText(where), "codes", l.collation("dbo.Outlets", "OutletCode")), args
-}
-
-// filters are all conditions of q.
-func filters(l *layout, table string, q store.Query) (where []string, args []any) {
-	where, args = conditions(q)
-	args = append(args, sql.Named("mode", string(q.Mode)))
-	if q.Outlet != "" {
-		where = append(where, fill(sqlSpellings, "coll", l.collation(table, "OutletServer")))
-		args = append(args, sql.Named("key", events.Key(q.Outlet)), sql.Named("code", strings.TrimSpace(q.Outlet)))
-	}
-	switch q.Status {
-	case "":
-	case events.Successful:
-		where = append(where, "UPPER(s.Status) = 'SUCCESSFUL'")
-	default:
-		where = append(where, "COALESCE(UPPER(s.Status), '') <> 'SUCCESSFUL'")
-	}
-	if q.Cause != "" {
-		where, args = append(where, "COALESCE(m.Cause, '') = @cause"), append(args, sql.Named("cause", string(q.Cause)))
-	}
-	return where, args
-}
-
-// conditions are those on the scan date.
-func conditions(q store.Query) (where []string, args []any) {
-	if q.From != "" {
-		where, args = append(where, "s.ScanDate >= CAST(@from AS DATE)"), append(args, sql.Named("from", string(q.From)))
-	}
-	if q.To != "" {
-		where, args = append(where, "s.ScanDate <= CAST(@to AS DATE)"), append(args, sql.Named("to", string(q.To)))
-	}
-	return where, args
-}
-
-func whereText(where []string) string {
-	if len(where) == 0 {
-		return ""
-	}
-	return "\n\t\tWHERE " + strings.Join(where, " AND ")
-}
 
 // columns are those of a look as they come from the database.
 type columns struct {
@@ -264,7 +195,7 @@ func scanRow(rows *sql.Rows, m events.Mode) (store.Row, error) {
 	var r store.Row
 	var c columns
 	var name sql.NullString
-	err := rows.Scan(&r.Outlet, &r.ScanDate, &c.status, &c.taken, &c.file, &c.size, &c.duration, &c.details, &c.drive,
+	err := rows.Scan(&r.Outlet, day{&r.ScanDate}, &c.status, &c.taken, &c.file, &c.size, &c.duration, &c.details, &c.drive,
 		&c.eventID, &c.seq, &c.stored, &c.evidence, &c.cause, &c.conclusive, &c.server,
 		&c.sizeBytes, &c.observed, &c.durationMS, &c.skew, &c.free, &c.total, &c.scan, &name)
 	if err != nil {

@@ -74,7 +74,8 @@ func (t staging) read(source string) string {
 	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM OPENJSON(@json) WITH (%s)", source, list, list, strings.Join(kinds, ", "))
 }
 
-// json is the rows as an array of objects.
+// json is the rows as an array of objects. It has a backslash where a character
+// is escaped, and nowhere else.
 func (t staging) json(rows [][]any) (string, error) {
 	objects := make([]map[string]any, len(rows))
 	for i, row := range rows {
@@ -92,8 +93,11 @@ func (t staging) json(rows [][]any) (string, error) {
 			objects[i][t.columns[j].name] = value
 		}
 	}
-	text, err := json.Marshal(objects)
-	return string(text), err
+	var text strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	err := e.Encode(objects)
+	return text.String(), err
 }
 
 // use runs text, in which {rows} is the table with the rows in it.
@@ -103,10 +107,12 @@ func (w writing) use(ctx context.Context, t staging, rows [][]any, text string, 
 		if err != nil {
 			return err
 		}
-		source := "@" + t.name
-		text = "SET NOCOUNT ON; DECLARE " + source + " TABLE " + t.definition() + "; " + t.read(source) + ";\n" + fill(text, "rows", source)
-		_, err = w.exec(ctx, text, append(args, sql.Named("json", rows))...)
-		return err
+		if w.layout.escapes || !strings.Contains(rows, `\`) {
+			source := "@" + t.name
+			text = "SET NOCOUNT ON; DECLARE " + source + " TABLE " + t.definition() + "; " + t.read(source) + ";\n" + fill(text, "rows", source)
+			_, err = w.exec(ctx, text, append(args, sql.Named("json", rows))...)
+			return err
+		}
 	}
 	if len(rows) <= inlineRows {
 		insert, values := t.insert("@"+t.name, rows)

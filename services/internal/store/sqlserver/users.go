@@ -22,9 +22,9 @@ const (
 	sqlSorted    = sqlList + ` ORDER BY UPPER(UserID) COLLATE {bin}, UserID COLLATE {bin}`
 	sqlUsers     = `SELECT COUNT(*) FROM dbo.UserManager`
 	sqlUserThere = `SELECT COUNT(*) FROM dbo.UserManager` + whoseRow
-	sqlFailed    = `DECLARE @new TABLE (Attempts INT);
-		UPDATE dbo.UserManager SET LoginFalseAttempt = COALESCE(LoginFalseAttempt, 0) + 1 OUTPUT inserted.LoginFalseAttempt INTO @new` + whoseRow + `;
-		SELECT Attempts FROM @new`
+	// The transaction has the row's lock, so that what it reads is what it wrote.
+	sqlFailed = `UPDATE dbo.UserManager SET LoginFalseAttempt = COALESCE(LoginFalseAttempt, 0) + 1` + whoseRow + `;
+		SELECT LoginFalseAttempt FROM dbo.UserManager` + whoseRow
 	sqlSigned = `UPDATE dbo.UserManager SET LoginFalseAttempt = 0, LoginActiveTime = CAST(@at AS DATETIME)` + whoseRow + ` AND COALESCE(LoginFalseAttempt, 0) < @lockAt`
 
 	sqlAddUser = `INSERT INTO dbo.UserManager (UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, LoginActiveTime)
