@@ -31,6 +31,9 @@ type KeptDay struct {
 	LastSeq uint64
 }
 
+// keeps tells whether the counts are those as of seq.
+func (d KeptDay) keeps(seq uint64) bool { return d.LastSeq > 0 && d.LastSeq <= seq }
+
 // spanRows is about how many rows of the past are read before the first is
 // handed on. Days are not split.
 const spanRows = 5000
@@ -43,42 +46,33 @@ func RowsAsOf(ctx context.Context, p Past, q Query, each func(Row) error) error 
 	}
 	s := span{past: p, query: q, offset: q.Offset, left: q.Limit, each: each}
 	if q.Outlet != "" { // its rows are few
-		s.from, s.to, s.open = q.From, q.To, true
+		s.from, s.to = q.From, q.To
 		return s.read(ctx)
 	}
-	every := q
-	every.Limit = 0
-	err := daysAsOf(ctx, p, every, func(d DaySummary) (bool, error) {
-		n := q.rowsOf(d)
+	days, err := p.KeptDays(ctx, q)
+	if err != nil {
+		return err
+	}
+	for _, d := range days {
+		n, err := s.counted(ctx, d)
+		if err != nil {
+			return err
+		}
 		if n == 0 {
-			return true, nil
+			continue
 		}
-		if q.Cause == "" && !s.open && n <= s.offset {
-			s.offset -= n
-			return true, nil
+		s.add(d.ScanDate, n)
+		if s.rows < spanRows && (q.Limit == 0 || s.rows < s.offset+s.left) {
+			continue
 		}
-		if s.add(d.ScanDate, n); s.rows < spanRows && (q.Limit == 0 || s.rows < s.offset+s.left) {
-			return true, nil
+		if err := s.read(ctx); err != nil || q.Limit > 0 && s.left == 0 {
+			return err
 		}
-		err := s.read(ctx)
-		return q.Limit == 0 || s.left > 0, err
-	})
-	if err == nil && s.open {
-		err = s.read(ctx)
 	}
-	return err
-}
-
-// rowsOf is how many rows of a day q selects, or more than that where it asks
-// for a cause.
-func (q *Query) rowsOf(d DaySummary) int {
-	switch q.Status {
-	case "":
-		return d.Total
-	case events.Successful:
-		return d.Successful
+	if s.rows > 0 {
+		return s.read(ctx)
 	}
-	return d.Failed
+	return nil
 }
 
 // span is a walk through the past, some days at a time.
@@ -88,14 +82,43 @@ type span struct {
 	offset, left int // rows still to pass over, and to hand on where query.Limit says so
 	each         func(Row) error
 
-	from, to events.Date // read next, where open
-	open     bool
+	from, to events.Date // read next, if there are rows
 	rows     int
 }
 
+// counted is how many rows of a day to read, at the most; 0 where the page
+// begins after it. Nothing is folded only to be counted, but for that.
+func (s *span) counted(ctx context.Context, d KeptDay) (int, error) {
+	passing := s.rows == 0 && s.offset > 0 && s.query.Cause == ""
+	then := []DaySummary{d.DaySummary}
+	if !d.keeps(*s.query.AsOf) {
+		if !passing {
+			return spanRows, nil
+		}
+		q := s.query
+		q.From, q.To = d.ScanDate, d.ScanDate
+		var err error
+		if then, err = s.past.DaysThen(ctx, q); err != nil || len(then) == 0 {
+			return 0, err
+		}
+	}
+	n := then[0].Failed
+	switch s.query.Status {
+	case "":
+		n = then[0].Total
+	case events.Successful:
+		n = then[0].Successful
+	}
+	if passing && n <= s.offset {
+		s.offset -= n
+		return 0, nil
+	}
+	return n, nil
+}
+
 func (s *span) add(d events.Date, rows int) {
-	if !s.open {
-		s.open, s.to, s.rows = true, d, 0
+	if s.rows == 0 {
+		s.to = d
 	}
 	s.from = d
 	s.rows += rows
@@ -105,7 +128,7 @@ func (s *span) add(d events.Date, rows int) {
 func (s *span) read(ctx context.Context) error {
 	q := s.query
 	q.From, q.To = s.from, s.to
-	s.open = false
+	s.rows = 0
 	rows, err := s.past.RowsThen(ctx, q)
 	if err != nil {
 		return err
@@ -124,7 +147,8 @@ func (s *span) read(ctx context.Context) error {
 	return nil
 }
 
-// DaysAsOf counts the rows as of *q.AsOf by scan date, newest first.
+// DaysAsOf counts the rows as of *q.AsOf by scan date, newest first. Only the
+// days on which a row rests on a later look are folded.
 func DaysAsOf(ctx context.Context, p Past, q Query) (days []DaySummary, err error) {
 	if *q.AsOf == 0 {
 		return nil, nil
@@ -136,36 +160,26 @@ func DaysAsOf(ctx context.Context, p Past, q Query) (days []DaySummary, err erro
 		}
 		return days, err
 	}
-	err = daysAsOf(ctx, p, q, func(d DaySummary) (bool, error) {
-		days = append(days, d)
-		return len(days) != q.Limit, nil
-	})
-	return days, err
-}
-
-// daysAsOf hands on the days that had rows as of *q.AsOf, until each wants no
-// more. Only the days on which a row rests on a later look are folded.
-func daysAsOf(ctx context.Context, p Past, q Query, each func(DaySummary) (more bool, err error)) error {
 	kept, err := p.KeptDays(ctx, q)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, k := range kept {
-		then := []DaySummary{k.DaySummary}
-		if k.LastSeq == 0 || k.LastSeq > *q.AsOf {
-			day := q
-			day.From, day.To = k.ScanDate, k.ScanDate
-			if then, err = p.DaysThen(ctx, day); err != nil {
-				return err
-			}
+		if q.Limit > 0 && len(days) == q.Limit {
+			break
 		}
-		for _, d := range then {
-			if more, err := each(d); err != nil || !more {
-				return err
-			}
+		if k.keeps(*q.AsOf) {
+			days = append(days, k.DaySummary)
+			continue
 		}
+		q.From, q.To = k.ScanDate, k.ScanDate
+		then, err := p.DaysThen(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		days = append(days, then...)
 	}
-	return nil
+	return days, nil
 }
 
 // LatestAsOf is the latest scan date until last that was known at seq, "" for

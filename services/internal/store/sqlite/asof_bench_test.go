@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"cmp"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,54 +85,75 @@ func pastOf(b *testing.B, days int) *sqlite.Store {
 	return s
 }
 
-// BenchmarkAsOf asks what was known at a moment of the last day but one, and
-// the same questions about now.
+// BenchmarkAsOf asks what was known at a moment of the last day but one, and in
+// the middle, as the gateway does: of no day after the moment's. Beside it are the
+// same questions about now.
 func BenchmarkAsOf(b *testing.B) {
 	days := asOfDays()
 	s := pastOf(b, days)
 	begin := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-	day := func(n int) events.Date { return events.DateOf(begin.AddDate(0, 0, n), time.UTC) }
-	moment := begin.AddDate(0, 0, days-2).Add(12 * time.Hour)
 	b.Run("which sequence", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := s.SequenceAt(b.Context(), moment); err != nil {
+			if _, err := s.SequenceAt(b.Context(), begin.AddDate(0, 0, days-2)); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	seq, err := s.SequenceAt(b.Context(), moment)
-	if err != nil || seq == 0 {
-		b.Fatal(seq, err)
-	}
-	early := seq / 2
-	for _, q := range []struct {
+	for _, at := range []struct {
 		name string
-		store.Query
-	}{
-		{"one day", store.Query{From: day(days - 2), To: day(days - 2)}},
-		{"a month", store.Query{From: day(max(0, days-32)), To: day(days - 2)}},
-		{"every day", store.Query{To: day(days - 2)}},
-	} {
-		q.Mode = events.DDrive
-		for _, at := range []struct {
-			name string
-			seq  *uint64
-		}{{"now", nil}, {"then", &seq}, {"half way back", &early}} {
-			q.AsOf = at.seq
-			if q.name != "every day" {
-				b.Run("rows/"+q.name+"/"+at.name, func(b *testing.B) {
-					for b.Loop() {
-						rowsOf(b, s, q.Query)
-					}
-				})
+		day  int
+		now  bool
+	}{{"now", days - 2, true}, {"then", days - 2, false}, {"half way back", days / 2, false}} {
+		day := func(back int) events.Date { return events.DateOf(begin.AddDate(0, 0, max(0, at.day-back)), time.UTC) }
+		whole := store.Query{Mode: events.DDrive, To: day(0)}
+		if !at.now {
+			seq, err := s.SequenceAt(b.Context(), begin.AddDate(0, 0, at.day).Add(12*time.Hour))
+			if err != nil || seq == 0 {
+				b.Fatal(seq, err)
 			}
-			b.Run("summary/"+q.name+"/"+at.name, func(b *testing.B) {
+			whole.AsOf = &seq
+		}
+		one, month := whole, whole
+		one.From, month.From = day(0), day(30)
+		page, last := month, whole
+		page.Limit, page.Offset = 1000, 1000*max(0, min(30, at.day)-1)
+		last.Limit, last.Offset = 1000, 1000*(at.day-1)
+		b.Run("rows/one day/"+at.name, rowsAsOf(s, one, 0))
+		b.Run("rows/a month/"+at.name, rowsAsOf(s, month, 0))
+		b.Run("rows/a month's last page/"+at.name, rowsAsOf(s, page, 0))
+		b.Run("rows/every day, the last page/"+at.name, rowsAsOf(s, last, 0))
+		b.Run("rows/every day, the first row/"+at.name, rowsAsOf(s, whole, 1))
+		b.Run("rows/every day/"+at.name, rowsAsOf(s, whole, 0))
+		for name, q := range map[string]store.Query{"one day": one, "a month": month, "every day": whole, "one outlet": {Mode: whole.Mode, To: whole.To, AsOf: whole.AsOf, Outlet: "OUT0500"}} {
+			b.Run("summary/"+name+"/"+at.name, func(b *testing.B) {
 				for b.Loop() {
-					if _, err := s.Summary(b.Context(), q.Query); err != nil {
-						b.Fatal(err)
+					if d, err := s.Summary(b.Context(), q); err != nil || len(d) == 0 {
+						b.Fatal(d, err)
 					}
 				}
 			})
 		}
+	}
+}
+
+var errEnough = errors.New("enough")
+
+// rowsAsOf reads rows, up to most where that is not 0.
+func rowsAsOf(s *sqlite.Store, q store.Query, most int) func(*testing.B) {
+	return func(b *testing.B) {
+		n := 0
+		for b.Loop() {
+			n = 0
+			err := s.Rows(b.Context(), q, func(store.Row) error {
+				if n++; n == most {
+					return errEnough
+				}
+				return nil
+			})
+			if err != nil && !errors.Is(err, errEnough) || n == 0 {
+				b.Fatal(n, err)
+			}
+		}
+		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 	}
 }
