@@ -79,10 +79,11 @@ func exerciseAnyMoment(t *testing.T, fresh Fresh) {
 	begin := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
-		now := late
+		looks := slices.Concat(late, anyLooks(rt, uint64(1000*run), begin.AddDate(0, 0, 2*run)))
+		var now []store.Look
 		late = nil
-		for _, l := range anyLooks(rt, uint64(1000*run), begin.AddDate(0, 0, 2*run)) {
-			if rapid.IntRange(0, 5).Draw(rt, "late") == 0 {
+		for _, l := range looks {
+			if rapid.IntRange(0, 4).Draw(rt, "late") == 0 {
 				late = append(late, l)
 			} else {
 				now = append(now, l)
@@ -114,9 +115,12 @@ func exerciseAnyMoment(t *testing.T, fresh Fresh) {
 	})
 }
 
-// anyLooks are looks at two days, in the order of the log.
+// anyLooks are looks, in the order of the log, at two days and some before.
 func anyLooks(rt *rapid.T, base uint64, first time.Time) []store.Look {
-	days := []events.Date{events.DateOf(first, time.UTC), events.DateOf(first.AddDate(0, 0, 1), time.UTC)}
+	var days []events.Date
+	for back := range 6 {
+		days = append(days, events.DateOf(first.AddDate(0, 0, 1-back), time.UTC))
+	}
 	looks := make([]store.Look, rapid.IntRange(1, 20).Draw(rt, "looks"))
 	for i := range looks {
 		mode := rapid.SampledFrom(events.Modes()).Draw(rt, "mode")
