@@ -65,4 +65,3 @@ func pastOf(b *testing.B, days int) *sqlite.Store {
 	storetest.CountAsOf(b, s, days)
 	return s
 }
-
