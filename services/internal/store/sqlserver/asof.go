@@ -12,16 +12,16 @@ import (
 )
 
 // The texts that fold the history as of a sequence: each outlet's best look of a
-// day has the highest number of evidence, then sequence. {dates} are conditions
-// on the scan date, of d; {outlet} is one on the outlet, {joins} and {where} are
-// what the columns need beside and more conditions, on h.
+// day has the highest number of evidence, then sequence. {days} are conditions on
+// outlet and scan date, said of the history itself, so that one of its indexes
+// serves them; {joins} and {where} are what the columns need beside and more
+// conditions, on h.
 const (
 	sqlThen = `SELECT {columns}
 		FROM (
 			SELECT MAX(CAST(t.Evidence AS BIGINT) * CAST(1152921504606846976 AS BIGINT) + t.Seq) % CAST(1152921504606846976 AS BIGINT) AS Seq
-			FROM dbo.MonitorDay d
-			JOIN dbo.MonitorHistory t ON t.Mode = d.Mode AND t.ScanDate = d.ScanDate AND t.Seq <= @asof{outlet}
-			WHERE d.Mode = @mode{dates}
+			FROM dbo.MonitorHistory t
+			WHERE t.Mode = @mode{days} AND t.Seq <= @asof
 			GROUP BY t.ScanDate, t.OutletKey
 		) k
 		JOIN dbo.MonitorHistory h ON h.Seq = k.Seq{joins}{where}`
@@ -40,7 +40,7 @@ const (
 
 	sqlKeptDays = `SELECT d.ScanDate, d.Total, d.Successful, d.NotObserved,
 		CASE WHEN d.Counted = 1 THEN d.LastSeq END
-		FROM dbo.MonitorDay d WHERE d.Mode = @mode{dates} ORDER BY d.ScanDate DESC`
+		FROM dbo.MonitorDay d WHERE d.Mode = @mode{days} ORDER BY d.ScanDate DESC`
 
 	sqlLastStored = `SELECT COALESCE(MAX(Seq), 0) FROM dbo.MonitorHistory`
 	sqlNextStored = `SELECT TOP (1) Seq, Stored FROM dbo.MonitorHistory WHERE Seq >= @from ORDER BY Seq`
@@ -64,38 +64,40 @@ func (s *Store) then(ctx context.Context) (*then, error) {
 	return &then{db: db, codes: l.collation("dbo.Outlets", "OutletCode")}, nil
 }
 
-// dated are the mode and the conditions on the scan date, of d.
-func dated(q store.Query) (where string, args []any) {
+// dated are the mode and the conditions on the scan date, of a table.
+func dated(q store.Query, of string) (where string, args []any) {
 	args = []any{sql.Named("mode", string(q.Mode))}
+	if q.From != "" && q.From == q.To {
+		return " AND " + of + ".ScanDate = CAST(@day AS DATE)", append(args, sql.Named("day", string(q.From)))
+	}
 	if q.From != "" {
-		where, args = where+" AND d.ScanDate >= CAST(@from AS DATE)", append(args, sql.Named("from", string(q.From)))
+		where, args = " AND "+of+".ScanDate >= CAST(@from AS DATE)", append(args, sql.Named("from", string(q.From)))
 	}
 	if q.To != "" {
-		where, args = where+" AND d.ScanDate <= CAST(@to AS DATE)", append(args, sql.Named("to", string(q.To)))
+		where, args = where+" AND "+of+".ScanDate <= CAST(@to AS DATE)", append(args, sql.Named("to", string(q.To)))
 	}
 	return where, args
 }
 
 // thenQuery folds the history as of *q.AsOf: columns, and what they need beside.
 func thenQuery(q store.Query, columns, joins, where string) (string, []any) {
-	dates, args := dated(q)
+	days, args := dated(q, "t")
 	args = append(args, sql.Named("asof", int64(*q.AsOf)))
-	outlet := ""
 	if q.Outlet != "" {
-		outlet, args = " AND t.OutletKey = @key", append(args, sql.Named("key", events.Key(q.Outlet)))
+		days, args = days+" AND t.OutletKey = @key", append(args, sql.Named("key", events.Key(q.Outlet)))
 	}
-	return fill(sqlThen, "columns", columns, "outlet", outlet, "dates", dates, "joins", joins, "where", where), args
+	return fill(sqlThen, "columns", columns, "days", days, "joins", joins, "where", where), args
 }
 
 // KeptDays implements store.Past.
 func (p *then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, error) {
-	dates, args := dated(q)
+	days, args := dated(q, "d")
 	return list(ctx, p.db, func(rows *sql.Rows) (d store.KeptDay, err error) {
 		var last sql.NullInt64
 		err = rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved, &last)
 		d.Failed, d.LastSeq = d.Total-d.Successful, uint64(last.Int64)
 		return d, err
-	}, fill(sqlKeptDays, "dates", dates), args...)
+	}, fill(sqlKeptDays, "days", days), args...)
 }
 
 // DaysThen implements store.Past.
