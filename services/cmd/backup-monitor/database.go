@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/gateway"
 	"backupmonitor/services/internal/capacity"
+	"backupmonitor/services/internal/control"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
 	"backupmonitor/services/internal/store/sqlserver"
@@ -22,9 +24,13 @@ import (
 // openStore opens the database of DB_SERVER, or that of the data directory. A
 // server that is away is waited for: its tables are the projector's work. A
 // file that is damaged is not.
-func (a *app) openStore(ctx context.Context, dir *instance.Dir) (store.Backend, error) {
+func (a *app) openStore(ctx context.Context, dir *instance.Dir) (rebuildable, error) {
 	if a.config.DBServer != "" {
-		return a.openSQLServer()
+		db, err := a.openSQLServer()
+		if err != nil {
+			return nil, err
+		}
+		return rebuilder(ctx, db, dir)
 	}
 	db, err := sqlite.Open(ctx, dir.Database())
 	if err != nil {
@@ -40,7 +46,16 @@ func (a *app) openStore(ctx context.Context, dir *instance.Dir) (store.Backend, 
 	return db, nil
 }
 
-func (a *app) openSQLServer() (store.Backend, error) {
+// rebuilder folds the log anew in the directory, which must be locked.
+func rebuilder(ctx context.Context, db *sqlserver.Store, dir *instance.Dir) (*sqlserver.Rebuilder, error) {
+	r := db.Rebuilder(sqlite.NewStager(dir.Staging()))
+	if err := r.Unstage(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return r, nil
+}
+
+func (a *app) openSQLServer() (*sqlserver.Store, error) {
 	c := a.config
 	return sqlserver.Open(sqlserver.Options{
 		Server: c.DBServer, Database: c.DBDatabase, Username: c.DBUsername, Password: c.DBPassword, Encrypt: c.DBEncrypt,
@@ -64,7 +79,29 @@ func (a *app) runProjector(ctx context.Context, log *events.Log, logger *slog.Lo
 	if err != nil {
 		return err
 	}
-	return errors.Join(projector.New(a.projectorConfig(), log, db, logger).Run(ctx), db.Close())
+	p := projector.New(a.projectorConfig(), log, db, logger)
+	err = together(ctx, p.Run, func(ctx context.Context) error { return a.mendFor(ctx, log, db, logger) })
+	return errors.Join(err, db.Close())
+}
+
+// mendFor does for commands what works on the tables and the log together,
+// until ctx ends. Of several projectors any may do it; those that share a data
+// directory leave it to the first.
+func (a *app) mendFor(ctx context.Context, log *events.Log, db *sqlserver.Store, logger *slog.Logger) error {
+	dir, err := instance.Open(filepath.Join(a.config.DataDir, "projector"))
+	if errors.Is(err, instance.ErrInUse) {
+		logger.Info("another projector here takes rebuild, fsck and quarantine", slog.String("data_dir", a.config.DataDir))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r, err := rebuilder(ctx, db, dir)
+	if err == nil {
+		m := mending{app: a, store: r, log: log}
+		err = control.Serve(ctx, log.JetStream().Conn(), control.Timing{}, logger, m.operations())
+	}
+	return errors.Join(err, dir.Close())
 }
 
 func (a *app) runGateway(ctx context.Context, log *events.Log, logger *slog.Logger) error {

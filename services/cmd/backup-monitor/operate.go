@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -13,6 +14,7 @@ import (
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/control"
 	"backupmonitor/services/internal/logfile"
+	"backupmonitor/services/internal/store"
 	"backupmonitor/services/projector/rebuild"
 )
 
@@ -28,19 +30,39 @@ const (
 	opArchivePlan     = "archive.plan"
 )
 
-// operations are what works on database and log together: who has the data
-// directory does them, for itself or for a command.
-func (p *pipeline) operations() map[string]control.Handler {
+// rebuildable is what the commands need of a back end.
+type rebuildable interface {
+	store.Backend
+	store.Rebuilder
+}
+
+// mending is what works on the tables and the log together: whoever projects
+// does it, for itself or for a command.
+type mending struct {
+	app   *app
+	store rebuildable
+	log   *events.Log
+}
+
+func (m *mending) operations() map[string]control.Handler {
 	return map[string]control.Handler{
-		opRebuild:         control.Of(p.rebuild),
-		opCheck:           control.Of(p.check),
-		opQuarantineList:  control.Of(p.listQuarantine),
-		opQuarantineShow:  control.Of(p.showQuarantine),
-		opQuarantineRetry: control.Of(p.retryQuarantine),
-		opUsers:           control.Of(p.exportUsers),
-		opArchive:         control.Of(p.archive),
-		opArchivePlan:     control.Of(p.planArchive),
+		opRebuild:         control.Of(m.rebuild),
+		opCheck:           control.Of(m.check),
+		opQuarantineList:  control.Of(m.listQuarantine),
+		opQuarantineShow:  control.Of(m.showQuarantine),
+		opQuarantineRetry: control.Of(m.retryQuarantine),
 	}
+}
+
+// operations are mending, and what only who has the data directory can do.
+func (p *pipeline) operations() map[string]control.Handler {
+	all := (&mending{app: p.app, store: p.store, log: p.own}).operations()
+	maps.Copy(all, map[string]control.Handler{
+		opUsers:       control.Of(p.exportUsers),
+		opArchive:     control.Of(p.archive),
+		opArchivePlan: control.Of(p.planArchive),
+	})
+	return all
 }
 
 // serveControl does operations for commands until ctx ends.
@@ -57,15 +79,6 @@ func (p *pipeline) serveControl(ctx context.Context) error {
 // from its first event on.
 func (a *app) wholeLog(log *events.Log) rebuild.Log {
 	return logfile.Whole{Log: log, Archives: a.config.Archives()}
-}
-
-// rebuilder is the database, if its back end can be rebuilt.
-func (p *pipeline) rebuilder() (rebuild.Quarantine, error) {
-	db, ok := any(p.store).(rebuild.Quarantine)
-	if !ok {
-		return nil, errors.New("this version compares and puts right the tables in SQLite alone, not those in SQL Server (DB_SERVER)")
-	}
-	return db, nil
 }
 
 // operate has the running instance do an operation, or does it on the data

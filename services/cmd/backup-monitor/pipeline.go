@@ -14,7 +14,6 @@ import (
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/capacity"
-	"backupmonitor/services/internal/store"
 )
 
 // pipeline is everything that runs on one data directory.
@@ -24,7 +23,7 @@ type pipeline struct {
 
 	dir   *instance.Dir
 	nats  *instance.NATS
-	store store.Backend
+	store rebuildable
 	conns []*nats.Conn
 	own   *events.Log // the program's, besides those of its services
 	meter *capacity.Meter

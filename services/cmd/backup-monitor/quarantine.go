@@ -34,32 +34,24 @@ type seqRequest struct {
 // quarantineListed is the most that `quarantine list` names.
 const quarantineListed = 500
 
-func (p *pipeline) listQuarantine(ctx context.Context, _ struct{}, _ func(control.Progress)) ([]quarantineEntry, error) {
+func (m *mending) listQuarantine(ctx context.Context, _ struct{}, _ func(control.Progress)) ([]quarantineEntry, error) {
 	found := []quarantineEntry{}
-	events, err := p.store.Quarantine(ctx, quarantineListed)
+	events, err := m.store.Quarantine(ctx, quarantineListed)
 	for _, q := range events {
 		found = append(found, quarantineEntry{Seq: q.Seq, Stored: q.Stored, Type: q.Type, Bytes: len(q.Data), Reason: q.Reason})
 	}
 	return found, err
 }
 
-func (p *pipeline) showQuarantine(ctx context.Context, r seqRequest, _ func(control.Progress)) (q store.Quarantined, err error) {
-	db, err := p.rebuilder()
-	if err != nil {
-		return q, err
-	}
-	if q, err = rebuild.Quarantined(ctx, db, r.Seqs[0]); errors.Is(err, store.ErrNotFound) {
+func (m *mending) showQuarantine(ctx context.Context, r seqRequest, _ func(control.Progress)) (q store.Quarantined, err error) {
+	if q, err = rebuild.Quarantined(ctx, m.store, r.Seqs[0]); errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("event %d is not in quarantine (`backup-monitor quarantine list` names those that are)", r.Seqs[0])
 	}
 	return q, err
 }
 
-func (p *pipeline) retryQuarantine(ctx context.Context, r seqRequest, progress func(control.Progress)) ([]rebuild.Retried, error) {
-	db, err := p.rebuilder()
-	if err != nil {
-		return nil, err
-	}
-	done, err := rebuild.Retry(ctx, db, r.Seqs, progressOf(progress))
+func (m *mending) retryQuarantine(ctx context.Context, r seqRequest, progress func(control.Progress)) ([]rebuild.Retried, error) {
+	done, err := rebuild.Retry(ctx, m.store, r.Seqs, progressOf(progress))
 	return slices.Concat([]rebuild.Retried{}, done), err
 }
 

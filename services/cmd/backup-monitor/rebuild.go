@@ -19,20 +19,12 @@ type rebuildRequest struct {
 	DryRun bool `json:"dryRun"`
 }
 
-func (p *pipeline) rebuild(ctx context.Context, r rebuildRequest, progress func(control.Progress)) (rebuild.Report, error) {
-	db, err := p.rebuilder()
-	if err != nil {
-		return rebuild.Report{}, err
-	}
-	return rebuild.Run(ctx, p.app.wholeLog(p.own), db, r.DryRun, progressOf(progress))
+func (m *mending) rebuild(ctx context.Context, r rebuildRequest, progress func(control.Progress)) (rebuild.Report, error) {
+	return rebuild.Run(ctx, m.app.wholeLog(m.log), m.store, r.DryRun, progressOf(progress))
 }
 
-func (p *pipeline) check(ctx context.Context, _ struct{}, progress func(control.Progress)) (rebuild.Checked, error) {
-	db, err := p.rebuilder()
-	if err != nil {
-		return rebuild.Checked{}, err
-	}
-	return rebuild.Check(ctx, p.app.wholeLog(p.own), db, progressOf(progress))
+func (m *mending) check(ctx context.Context, _ struct{}, progress func(control.Progress)) (rebuild.Checked, error) {
+	return rebuild.Check(ctx, m.app.wholeLog(m.log), m.store, progressOf(progress))
 }
 
 func (a *app) rebuildCommand() *cobra.Command {

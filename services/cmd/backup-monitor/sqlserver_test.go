@@ -182,17 +182,33 @@ func TestSQLServerComes(t *testing.T) {
 	if code, out, errs := command(t, elsewhere, "", "users", "list"); code != 0 || !strings.Contains(out, "\n32787 ") {
 		t.Errorf("users list: exit code %d: %s %s", code, out, errs)
 	}
-	for _, what := range [][]string{{"rebuild", "--dry-run"}, {"fsck"}, {"quarantine", "retry"}} {
-		if code, _, errs := command(t, s, "", what...); code != 1 || !strings.Contains(errs, "SQL Server") {
-			t.Errorf("%v: exit code %d: %s", what, code, errs)
-		}
-	}
+	mended(t, s, dsn)
+	mended(t, elsewhere, dsn)
 	if code, out, errs := command(t, s, "", "quarantine", "list"); code != 0 || !strings.Contains(out, "empty") {
 		t.Errorf("quarantine list: exit code %d: %s %s", code, out, errs)
 	}
 	if said := readiness(t, other); said["database"] != "ok" || said["tables"] != "ok" {
 		t.Errorf("the other gateway's readiness %v", said)
 	}
+}
+
+// mended damages the tables, and has them put right.
+func mended(t *testing.T, s settings, dsn string) {
+	t.Helper()
+	check := func(want int, says string, what ...string) {
+		t.Helper()
+		if code, out, errs := command(t, s, "", what...); code != want || !strings.Contains(out, says) {
+			t.Errorf("%v: exit code %d, want %d and %q: %s %s", what, code, want, says, out, errs)
+		}
+	}
+	check(0, "Everything is as it must be.", "fsck")
+	sqlservertest.Exec(t, dsn, "UPDATE D_Drive_Backup_Stat SET Status = 'Failed' WHERE OutletServer = 'A0001'",
+		"DELETE FROM IB_Storage_Backup_Stat WHERE OutletServer = 'A0002'")
+	check(1, "A0001", "fsck")
+	check(0, "2 rows would be put right", "rebuild", "--dry-run")
+	check(0, "2 rows put right", "rebuild")
+	check(0, "Everything is as it must be.", "fsck")
+	check(0, "0 events read", "quarantine", "retry")
 }
 
 // TestServicesOfTheirOwnNeed: what projector and gateway need is asked for.

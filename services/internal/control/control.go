@@ -27,7 +27,7 @@ import (
 // Errors of Call.
 var (
 	// ErrNobody says that whoever runs there does not take this command.
-	ErrNobody = errors.New("what runs there does not take this command: it is another version, or a command at work; wait for that one, or restart with this version")
+	ErrNobody = errors.New("what runs there does not take this command: it is another version, or a command at work, or there is no projector; wait for that one, or restart with this version")
 	// ErrSilent says that the instance stopped answering amid a call. What
 	// became of the work is not known; every command may be repeated.
 	ErrSilent = errors.New("the running backup-monitor stopped answering: it was ended or is stuck")

@@ -55,15 +55,20 @@ type Repairs struct {
 	Released    []uint64 // sequences that leave the quarantine
 }
 
-// Rebuilder is a back end whose tables can be compared with a fold of the log,
-// and put right.
-type Rebuilder interface {
-	Checkpoint(ctx context.Context) (Checkpoint, error)
+// Stager makes places to fold the log in.
+type Stager interface {
 	// Stage makes a staging. Errors: ErrStaged.
 	Stage(ctx context.Context) (Staging, error)
 	// Unstage removes what a process that was killed has left of a staging.
 	// Only who knows that none is at work may call it.
 	Unstage(ctx context.Context) error
+}
+
+// Rebuilder is a back end whose tables can be compared with a fold of the log,
+// and put right.
+type Rebuilder interface {
+	Stager
+	Checkpoint(ctx context.Context) (Checkpoint, error)
 	// View runs f on the tables as they are at one moment. The projector may go
 	// on meanwhile.
 	View(ctx context.Context, f func(context.Context, Tables) error) error
@@ -71,6 +76,15 @@ type Rebuilder interface {
 	// asks plan for the repairs that are right as of it, any number of them; all
 	// happen in that one transaction, or none. The checkpoint stays.
 	Repair(ctx context.Context, plan func(ctx context.Context, at Checkpoint, put func(Repairs) error) error) error
+}
+
+// Alone is the look as the original system's table has it, without what stands
+// beside the row.
+func (l *Look) Alone() Look {
+	return Look{
+		Mode: l.Mode, Outlet: l.Outlet, ScanDate: l.ScanDate, Status: l.Status, LastBackupTaken: l.LastBackupTaken, BackupFile: l.BackupFile,
+		BackupFileSize: l.BackupFileSize, Duration: l.Duration, ErrorDetails: l.ErrorDetails, DriveLetter: l.DriveLetter,
+	}
 }
 
 // Encode appends all that the look says in a form that is the same for equal

@@ -162,7 +162,7 @@ func open(t testing.TB, path string) *sqlite.Store {
 }
 
 // project does what a projector does, without one.
-func project(t testing.TB, l *memory, db *sqlite.Store, size int) {
+func project(t testing.TB, l *memory, db rebuild.Quarantine, size int) {
 	t.Helper()
 	id, _ := l.Identity(t.Context())
 	cp, err := db.Checkpoint(t.Context())

@@ -32,6 +32,7 @@ const (
 	addressName = "nats.json"
 	logName     = "nats"
 	dbName      = "backup-monitor.db"
+	stagingName = "staging.db"
 	secretNATS  = "nats-password"
 	// SecretJWT is the secret that the gateway's tokens are signed with.
 	SecretJWT = "jwt-secret"
@@ -85,6 +86,10 @@ func (d *Dir) Path() string { return d.path }
 
 // Database is the path of the SQLite file.
 func (d *Dir) Database() string { return filepath.Join(d.path, dbName) }
+
+// Staging is the path of the file in which a rebuild folds the log, for tables
+// that are not in SQLite.
+func (d *Dir) Staging() string { return filepath.Join(d.path, stagingName) }
 
 // Log is the directory of the embedded server's files.
 func (d *Dir) Log() string { return filepath.Join(d.path, logName) }

@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	driver "modernc.org/sqlite"
@@ -49,7 +48,7 @@ type Store struct {
 
 	alone chan struct{} // taken by whoever is in Exclusive
 
-	staged atomic.Bool // a staging is open
+	*Stager // beside the file
 }
 
 var _ store.Backend = (*Store)(nil)
@@ -71,7 +70,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", abs, err)
 	}
-	s := &Store{path: abs, writer: writer, alone: make(chan struct{}, 1)}
+	s := &Store{path: abs, writer: writer, alone: make(chan struct{}, 1), Stager: NewStager(abs + stagingSuffix)}
 	if err := s.firstContact(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", abs, explain(err)), writer.Close())
 	}

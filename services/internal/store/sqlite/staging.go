@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"sync/atomic"
 
 	"backupmonitor/services/internal/store"
 )
@@ -16,9 +17,18 @@ const stagingSuffix = ".rebuild"
 
 var _ store.Rebuilder = (*Store)(nil)
 
-// Stage makes a staging: a file of its own, which is not made to survive
-// anything. Errors: store.ErrStaged.
-func (s *Store) Stage(ctx context.Context) (store.Staging, error) {
+// Stager makes stagings for the tables of any back end: a file each, which is
+// not made to survive anything. It is safe for concurrent use.
+type Stager struct {
+	path   string
+	staged atomic.Bool // one is open
+}
+
+// NewStager makes its stagings at path. No other process may use that.
+func NewStager(path string) *Stager { return &Stager{path: path} }
+
+// Stage makes a staging. Errors: store.ErrStaged.
+func (s *Stager) Stage(ctx context.Context) (store.Staging, error) {
 	if !s.staged.CompareAndSwap(false, true) {
 		return nil, store.ErrStaged
 	}
@@ -30,8 +40,8 @@ func (s *Store) Stage(ctx context.Context) (store.Staging, error) {
 	return st, nil
 }
 
-func (s *Store) stage(ctx context.Context) (*staging, error) {
-	path := s.path + stagingSuffix
+func (s *Stager) stage(ctx context.Context) (*staging, error) {
+	path := s.path
 	if err := Remove(path); err != nil {
 		return nil, err
 	}
@@ -58,11 +68,11 @@ func (s *Store) stage(ctx context.Context) (*staging, error) {
 }
 
 // Unstage removes what a process that was killed has left of a staging.
-func (s *Store) Unstage(context.Context) error {
+func (s *Stager) Unstage(context.Context) error {
 	if s.staged.Load() {
 		return store.ErrStaged
 	}
-	if err := Remove(s.path + stagingSuffix); err != nil {
+	if err := Remove(s.path); err != nil {
 		return fmt.Errorf("remove what a rebuild has left: %w", err)
 	}
 	return nil
@@ -72,7 +82,7 @@ func (s *Store) Unstage(context.Context) error {
 type staging struct {
 	tables
 	*Store
-	of *Store
+	of *Stager
 }
 
 // Checkpoint implements store.Tables.
@@ -82,7 +92,7 @@ func (s *staging) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
 
 // Close removes the staging.
 func (s *staging) Close() error {
-	err := errors.Join(s.Store.Close(), Remove(s.path))
+	err := errors.Join(s.Store.Close(), Remove(s.of.path))
 	s.of.staged.Store(false)
 	return err
 }

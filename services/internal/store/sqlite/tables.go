@@ -106,10 +106,8 @@ func (t tables) DayRows(ctx context.Context, m events.Mode, d events.Date) ([]st
 	_, err = collect(ctx, t.db, func(rows *sql.Rows) (struct{}, error) {
 		l, key, err := scanRaw(rows)
 		l.Mode = m
-		if key != events.Key(l.Outlet) { // another outlet's stands beside: as good as nothing
-			l = store.Look{Mode: m, Outlet: l.Outlet, ScanDate: l.ScanDate, Status: l.Status, LastBackupTaken: l.LastBackupTaken,
-				BackupFile: l.BackupFile, BackupFileSize: l.BackupFileSize, Duration: l.Duration, ErrorDetails: l.ErrorDetails,
-				DriveLetter: l.DriveLetter}
+		if key != events.Key(l.Outlet) {
+			l = l.Alone() // another outlet's stands beside it: as good as nothing
 		}
 		switch i, again := at[l.Outlet]; {
 		case !again:

@@ -41,16 +41,9 @@ func (s *Store) Apply(ctx context.Context, b store.Batch) error {
 	if err != nil {
 		return fmt.Errorf("apply a batch: %w", explain(err))
 	}
-	tx, err := s.writer.BeginTx(ctx, nil)
+	err = s.transactOnce(ctx, func(tx *sql.Tx) error { return writing{tx: tx, layout: l}.batch(ctx, b) })
 	if err != nil {
 		return fmt.Errorf("apply a batch: %w", explain(err))
-	}
-	w := writing{tx: tx, layout: l}
-	if err := w.batch(ctx, b); err != nil {
-		return fmt.Errorf("apply a batch: %w", errors.Join(explain(err), rollback(tx)))
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("apply a batch: %w", errors.Join(explain(err), rollback(tx)))
 	}
 	return nil
 }
@@ -77,7 +70,7 @@ func (w writing) batch(ctx context.Context, b store.Batch) error {
 	if err := w.fence(ctx, b.Old, b.New); err != nil {
 		return err
 	}
-	if err := w.outlets(ctx, b.Outlets); err != nil {
+	if err := w.outlets(ctx, b.Outlets, sqlUnlessNewer); err != nil {
 		return fmt.Errorf("outlets: %w", err)
 	}
 	for _, m := range events.Modes() {
@@ -85,7 +78,14 @@ func (w writing) batch(ctx context.Context, b store.Batch) error {
 			return fmt.Errorf("looks of %s: %w", m, err)
 		}
 	}
-	for _, q := range b.Quarantined {
+	if err := errors.Join(w.quarantine(ctx, b.Quarantined), w.release(ctx, b.Released)); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (w writing) quarantine(ctx context.Context, set []store.Quarantined) error {
+	for _, q := range set {
 		stored := q.Stored.Truncate(time.Microsecond)
 		_, err := w.exec(ctx, sqlQuarantine, sql.Named("seq", int64(q.Seq)), sql.Named("subject", q.Subject), sql.Named("type", q.Type),
 			sql.Named("stored", formatTime(&stored, ourTime)), sql.Named("reason", q.Reason), sql.Named("header", q.Header),
@@ -94,12 +94,16 @@ func (w writing) batch(ctx context.Context, b store.Batch) error {
 			return fmt.Errorf("quarantine event %d: %w", q.Seq, err)
 		}
 	}
-	for _, seq := range b.Released {
+	return nil
+}
+
+func (w writing) release(ctx context.Context, seqs []uint64) error {
+	for _, seq := range seqs {
 		if _, err := w.exec(ctx, sqlRelease, sql.Named("seq", int64(seq))); err != nil {
 			return fmt.Errorf("release event %d from quarantine: %w", seq, err)
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
 // fence moves the checkpoint from old to next, and refuses where it is not at

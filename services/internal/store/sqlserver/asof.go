@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,7 +14,8 @@ import (
 // day has the highest number of evidence, then sequence. {days} are conditions on
 // outlet and scan date, said of the history itself, so that one of its indexes
 // serves them; {joins} and {where} are what the columns need beside and more
-// conditions, on h.
+// conditions, on h. TOP keeps a server that takes the days for many from reading
+// the whole history for them.
 const (
 	sqlThen = `SELECT {columns}
 		FROM (
@@ -24,7 +24,7 @@ const (
 			WHERE t.Mode = @mode{days} AND t.Seq <= @asof
 			GROUP BY t.ScanDate, t.OutletKey
 		) k
-		JOIN dbo.MonitorHistory h ON h.Seq = k.Seq{joins}{where}`
+		CROSS APPLY (SELECT TOP (1) * FROM dbo.MonitorHistory l WHERE l.Seq = k.Seq) h{joins}{where}`
 	sqlThenColumns = `h.OutletServer, h.ScanDate, h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
 		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive,
 		COALESCE(NULLIF(h.Server, ''), o.IPAddress), h.SizeBytes, h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes,
@@ -92,22 +92,24 @@ func thenQuery(q store.Query, columns, joins, where string) (string, []any) {
 // KeptDays implements store.Past.
 func (p *then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, error) {
 	days, args := dated(q, "d")
-	return list(ctx, p.db, func(rows *sql.Rows) (d store.KeptDay, err error) {
+	found, err := collect(ctx, p.db, func(rows *sql.Rows) (d store.KeptDay, err error) {
 		var last sql.NullInt64
 		err = rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved, &last)
 		d.Failed, d.LastSeq = d.Total-d.Successful, uint64(last.Int64)
 		return d, err
 	}, fill(sqlKeptDays, "days", days), args...)
+	return found, explain(err)
 }
 
 // DaysThen implements store.Past.
 func (p *then) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
 	text, args := thenQuery(q, sqlThenCounts, "", "")
-	return list(ctx, p.db, func(rows *sql.Rows) (d store.DaySummary, err error) {
+	found, err := collect(ctx, p.db, func(rows *sql.Rows) (d store.DaySummary, err error) {
 		err = rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved)
 		d.Failed = d.Total - d.Successful
 		return d, err
 	}, text+sqlThenDays, args...)
+	return found, explain(err)
 }
 
 // RowsThen implements store.Past.
@@ -132,23 +134,6 @@ func (p *then) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error)
 		return nil, fmt.Errorf("read rows: %w", explain(err))
 	}
 	return page, nil
-}
-
-// list reads all that a query gives.
-func list[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), text string, args ...any) (found []T, err error) {
-	rows, err := db.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, explain(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		x, err := scan(rows)
-		if err != nil {
-			return nil, explain(err)
-		}
-		found = append(found, x)
-	}
-	return found, explain(rows.Err())
 }
 
 // rowsThen hands on what was known at *q.AsOf.

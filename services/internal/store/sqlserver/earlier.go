@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -26,32 +25,15 @@ func (s *Store) has(ctx context.Context, table, column string) (there, complete 
 	return there, complete, err
 }
 
-// earlier reads all rows of a query.
-func earlier[T any](ctx context.Context, s *Store, query string, args []any, scan func(*sql.Rows) (T, error)) (found []T, err error) {
-	rows, err := s.writer.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, one)
-	}
-	return found, rows.Err()
-}
-
 // EarlierOutlets lists the table Outlets.
 func (s *Store) EarlierOutlets(ctx context.Context) (found []store.EarlierOutlet, err error) {
 	there, _, err := s.has(ctx, "dbo.Outlets", "OutletCode")
 	if err == nil && there {
-		found, err = earlier(ctx, s, sqlEarlierOutlets, nil, func(rows *sql.Rows) (store.EarlierOutlet, error) {
+		found, err = collect(ctx, s.writer, func(rows *sql.Rows) (store.EarlierOutlet, error) {
 			var code, address, name, active sql.NullString
 			err := rows.Scan(&code, &address, &name, &active)
 			return store.EarlierOutlet{Code: code.String, Address: address.String, Name: name.String, Active: isFlag(active)}, err
-		})
+		}, sqlEarlierOutlets)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the earlier outlets: %w", explain(err))
@@ -67,10 +49,10 @@ func (s *Store) EarlierDays(ctx context.Context, m events.Mode) (found []store.E
 	}
 	there, _, err := s.has(ctx, name, "OutletServer")
 	if err == nil && there {
-		found, err = earlier(ctx, s, fill(sqlEarlierDays, "table", name), nil, func(rows *sql.Rows) (store.EarlierDay, error) {
+		found, err = collect(ctx, s.writer, func(rows *sql.Rows) (store.EarlierDay, error) {
 			var d store.EarlierDay
 			return d, rows.Scan(day{&d.ScanDate}, &d.Rows)
-		})
+		}, fill(sqlEarlierDays, "table", name))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the earlier scan dates: %w", explain(err))
@@ -91,7 +73,7 @@ func (s *Store) EarlierRows(ctx context.Context, m events.Mode, from, to events.
 			drive = "DriveLetter"
 		}
 		args := []any{sql.Named("from", string(from)), sql.Named("to", string(to))}
-		found, err = earlier(ctx, s, fill(sqlEarlierRows, "table", name, "drive", drive), args, scanEarlier)
+		found, err = collect(ctx, s.writer, scanEarlier, fill(sqlEarlierRows, "table", name, "drive", drive), args...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the earlier rows: %w", explain(err))

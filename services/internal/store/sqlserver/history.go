@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -76,21 +75,14 @@ func (s *Store) Quarantine(ctx context.Context, limit int) (found []store.Quaran
 	if limit > 0 {
 		top, args = "TOP (@limit)", append(args, sql.Named("limit", limit))
 	}
-	rows, err := s.writer.QueryContext(ctx, fill(sqlSetAside, "top", top), args...)
-	if err != nil {
-		return nil, err
+	return collect(ctx, s.writer, scanQuarantined, fill(sqlSetAside, "top", top), args...)
+}
+
+func scanQuarantined(rows *sql.Rows) (q store.Quarantined, err error) {
+	var stored sql.NullTime
+	err = rows.Scan(&q.Seq, &q.Subject, &q.Type, &stored, &q.Reason, &q.Header, &q.Data)
+	if t := readTime(stored, time.Microsecond); t != nil {
+		q.Stored = *t
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var q store.Quarantined
-		var stored sql.NullTime
-		if err := rows.Scan(&q.Seq, &q.Subject, &q.Type, &stored, &q.Reason, &q.Header, &q.Data); err != nil {
-			return nil, err
-		}
-		if t := readTime(stored, time.Microsecond); t != nil {
-			q.Stored = *t
-		}
-		found = append(found, q)
-	}
-	return found, rows.Err()
+	return q, err
 }

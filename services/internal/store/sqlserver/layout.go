@@ -105,10 +105,15 @@ func (l *layout) collation(table, name string) string {
 // cut is expr as it fits a text column of a table: one that is narrower than
 // the original system's would refuse the row, and all behind it would wait.
 func (l *layout) cut(table, name, expr string) string {
-	if c := l.columns[strings.ToLower(table+"."+name)]; c.width > 0 {
-		return fmt.Sprintf("LEFT(%s, %d)", expr, c.width)
+	if n := l.width(table, name); n > 0 {
+		return fmt.Sprintf("LEFT(%s, %d)", expr, n)
 	}
 	return expr
+}
+
+// width is that of a text column in characters, 0 where it has no end.
+func (l *layout) width(table, name string) int {
+	return l.columns[strings.ToLower(table+"."+name)].width
 }
 
 // time reads a column of times: {name} of {table}, which the statement calls

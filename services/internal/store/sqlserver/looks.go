@@ -59,20 +59,25 @@ func (w writing) looks(ctx context.Context, m events.Mode, looks []store.Look) e
 	if len(rows) == 0 {
 		return nil
 	}
-	name, err := table(m)
-	if err != nil {
-		return err
-	}
-	t := lookTable()
-	t.name += "_" + string(m)
-	err = w.use(ctx, t, rows, w.layout.fold(name), sql.Named("mode", string(m)))
+	err := w.staged(ctx, m, rows, sqlFold)
 	if is(err, numberForeignSequence) {
 		return fmt.Errorf("a sequence belongs to another event: %w", err)
 	}
 	return err
 }
 
-// The text that folds the looks at one mode, which are in {rows}. {table} is the
+// staged runs a text with looks at one mode.
+func (w writing) staged(ctx context.Context, m events.Mode, rows [][]any, text string) error {
+	name, err := table(m)
+	if err != nil {
+		return err
+	}
+	t := lookTable()
+	t.name += "_" + string(m)
+	return w.use(ctx, t, rows, w.layout.filled(name, text), sql.Named("mode", string(m)))
+}
+
+// The texts that fold the looks at one mode, which are in {rows}. {table} is the
 // stat table, {coll} its key's collation; {set}, {names} and {values} are its
 // columns, and {respell} is sqlRespell or nothing.
 //
@@ -80,25 +85,33 @@ func (w writing) looks(ctx context.Context, m events.Mode, looks []store.Look) e
 // stands: Spelled is how that row is spelled, NULL where there is none. A row
 // that somebody else wrote weighs as an imported one. Only new events count: a
 // known one has another sequence, or is in the row already.
-const sqlFold = `IF EXISTS (SELECT 1 FROM {rows} l JOIN dbo.MonitorHistory h ON h.Seq = l.Seq WHERE h.EventHash <> l.EventHash
+const (
+	sqlFold = sqlNewLines + sqlBest + sqlBestOfBatch + sqlPut + sqlDays
+
+	sqlNewLines = `IF EXISTS (SELECT 1 FROM {rows} l JOIN dbo.MonitorHistory h ON h.Seq = l.Seq WHERE h.EventHash <> l.EventHash
 	AND NOT EXISTS (SELECT 1 FROM dbo.MonitorHistory k WHERE k.EventHash = l.EventHash))
 	THROW 50001, 'a sequence belongs to another event', 1;
 
-INSERT INTO dbo.MonitorHistory (Seq, EventHash, EventID, Stored, Mode, OutletKey, OutletServer, ScanDate, Status, Cause, Conclusive,
+` + sqlInsertLines + `
+WHERE NOT EXISTS (SELECT 1 FROM dbo.MonitorHistory h WHERE h.EventHash = l.EventHash);
+`
+	sqlInsertLines = `INSERT INTO dbo.MonitorHistory (Seq, EventHash, EventID, Stored, Mode, OutletKey, OutletServer, ScanDate, Status, Cause, Conclusive,
 	Evidence, LastBackupTaken, BackupFile, BackupFileSize, Duration, ErrorDetails, DriveLetter, Server, SizeBytes, ObservedAt,
 	DurationMS, ClockSkewMS, FreeBytes, TotalBytes, ScanID)
 SELECT l.Seq, l.EventHash, l.EventID, l.Stored, @mode, l.OutletKey, l.OutletServer, l.ScanDate,
 	l.Status, l.Cause, l.Conclusive, l.Evidence, l.LastBackupTaken, l.BackupFile, l.BackupFileSize, l.Duration,
 	l.ErrorDetails, l.DriveLetter, l.Server, l.SizeBytes, l.ObservedAt, l.DurationMS, l.ClockSkewMS,
 	l.FreeBytes, l.TotalBytes, l.ScanID
-FROM {rows} l WHERE NOT EXISTS (SELECT 1 FROM dbo.MonitorHistory h WHERE h.EventHash = l.EventHash);
+FROM {rows} l`
 
+	sqlBest = `
 DECLARE @best TABLE (
 	OutletKey NVARCHAR(100) COLLATE {bin} NOT NULL, ScanDate DATE NOT NULL, Seq BIGINT NOT NULL,
 	OutletServer NVARCHAR(50) COLLATE {coll} NOT NULL, Spelled NVARCHAR(50) COLLATE {coll} NULL,
 	PRIMARY KEY (OutletKey, ScanDate));
 INSERT INTO @best (OutletKey, ScanDate, Seq, OutletServer, Spelled)
-SELECT x.OutletKey, x.ScanDate, x.Seq, x.OutletServer, COALESCE(m.OutletServer COLLATE {coll}, s.OutletServer)
+`
+	sqlBestOfBatch = `SELECT x.OutletKey, x.ScanDate, x.Seq, x.OutletServer, COALESCE(m.OutletServer COLLATE {coll}, s.OutletServer)
 FROM (
 	SELECT h.OutletKey, h.ScanDate, h.Seq, h.OutletServer, h.Evidence,
 		ROW_NUMBER() OVER (PARTITION BY h.OutletKey, h.ScanDate ORDER BY h.Evidence DESC, h.Seq DESC) AS Place
@@ -108,7 +121,8 @@ LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = x.ScanDate AND m.
 LEFT JOIN {table} s ON s.OutletServer = x.OutletServer COLLATE {coll} AND s.ScanDate = x.ScanDate AND m.OutletKey IS NULL
 WHERE x.Place = 1 AND (m.Evidence < x.Evidence OR m.Evidence = x.Evidence AND m.Seq < x.Seq
 	OR m.OutletKey IS NULL AND (s.OutletServer IS NULL OR x.Evidence >= 2));
--- A collation may take for one what the program takes for two.
+`
+	sqlPut = `-- A collation may take for one what the program takes for two.
 IF EXISTS (SELECT 1 FROM @best GROUP BY OutletServer, ScanDate HAVING COUNT(*) > 1)
 	DELETE b FROM @best b WHERE EXISTS (SELECT 1 FROM @best o WHERE o.OutletServer = b.OutletServer AND o.ScanDate = b.ScanDate AND o.Seq > b.Seq);
 
@@ -132,7 +146,8 @@ INSERT INTO dbo.MonitorStat (Mode, ScanDate, OutletKey, OutletServer, EventID, S
 SELECT @mode, b.ScanDate, b.OutletKey, l.OutletServer, l.EventID, l.Seq, l.Stored, l.Evidence, l.Cause,
 	l.Conclusive, l.Server, l.SizeBytes, l.ObservedAt, l.DurationMS, l.ClockSkewMS, l.FreeBytes, l.TotalBytes, l.ScanID
 FROM @best b JOIN {rows} l ON l.Seq = b.Seq;
-` + sqlDays
+`
+)
 
 // The end of the text: the days of the batch are to be counted anew, and some
 // earlier ones, which this batch left alone, are counted here. The newest never
@@ -159,7 +174,8 @@ IF EXISTS (SELECT 1 FROM @old)
 			CASE WHEN COUNT(s.ScanDate) = COUNT(h.Seq) THEN MAX(h.Seq) END AS LastSeq
 		FROM @old o LEFT JOIN {table} s ON s.ScanDate = o.ScanDate
 		LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = s.ScanDate AND m.OutletServer = s.OutletServer COLLATE {bin}
-		LEFT JOIN dbo.MonitorHistory h ON h.Seq = m.Seq AND h.Evidence = m.Evidence AND UPPER(h.Status) = UPPER(s.Status) COLLATE {bin}
+		OUTER APPLY (SELECT TOP (1) y.Seq FROM dbo.MonitorHistory y
+			WHERE y.Seq = m.Seq AND y.Evidence = m.Evidence AND UPPER(y.Status) = UPPER(s.Status) COLLATE {bin}) h
 		GROUP BY o.ScanDate
 	) c ON d.Mode = @mode AND d.ScanDate = c.ScanDate;`
 
@@ -169,8 +185,8 @@ const sqlRespell = `UPDATE s SET OutletServer = b.OutletServer FROM {table} s JO
 WHERE s.OutletServer COLLATE {bin} <> b.OutletServer COLLATE {bin};
 `
 
-// fold is the text for one stat table.
-func (l *layout) fold(table string) string {
+// filled is a text of those above for one stat table.
+func (l *layout) filled(table, text string) string {
 	columns := []struct{ name, value string }{
 		{"Status", "l.Status"}, {"LastBackupTaken", "CAST(l.LastBackupTaken AS DATETIME)"}, {"BackupFile", "l.BackupFile"},
 		{"BackupFileSize", "l.BackupFileSize"}, {"Duration", "l.Duration"}, {"ErrorDetails", "l.ErrorDetails"}, {"DriveLetter", "l.DriveLetter"},
@@ -193,5 +209,5 @@ func (l *layout) fold(table string) string {
 	if strings.HasSuffix(strings.ToLower(collation), "_bin2") {
 		respell = ""
 	}
-	return fill(strings.Replace(sqlFold, "{respell}", respell, 1), "table", table, "coll", collation, "set", set, "names", names, "values", values)
+	return fill(strings.Replace(text, "{respell}", respell, 1), "table", table, "coll", collation, "set", set, "names", names, "values", values)
 }

@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,15 +19,14 @@ func outletTable() staging {
 	}}
 }
 
-// The text that writes registrations unless newer ones are there; see sqlFold.
+// The text that writes registrations, {unless} newer ones are there; see sqlFold.
 const sqlRegister = `DECLARE @best TABLE (
 	OutletKey NVARCHAR(100) COLLATE {bin} NOT NULL PRIMARY KEY, OutletCode NVARCHAR(50) COLLATE {coll} NOT NULL,
 	Spelled NVARCHAR(50) COLLATE {coll} NULL, Seq BIGINT NOT NULL);
 INSERT INTO @best (OutletKey, OutletCode, Spelled, Seq)
 SELECT x.OutletKey, x.OutletCode, COALESCE(m.OutletCode COLLATE {coll}, o.OutletCode), x.Seq FROM {rows} x
 LEFT JOIN dbo.MonitorOutlet m ON m.OutletKey = x.OutletKey
-LEFT JOIN dbo.Outlets o ON o.OutletCode = x.OutletCode COLLATE {coll} AND m.OutletKey IS NULL
-WHERE m.OutletKey IS NULL OR m.Seq < x.Seq;
+LEFT JOIN dbo.Outlets o ON o.OutletCode = x.OutletCode COLLATE {coll} AND m.OutletKey IS NULL{unless};
 IF EXISTS (SELECT 1 FROM @best GROUP BY OutletCode HAVING COUNT(*) > 1)
 	DELETE b FROM @best b WHERE EXISTS (SELECT 1 FROM @best o WHERE o.OutletCode = b.OutletCode AND o.Seq > b.Seq);
 
@@ -50,8 +48,10 @@ INSERT INTO dbo.MonitorOutlet (OutletKey, OutletCode, OutletGroup, PausedUntil, 
 SELECT x.OutletKey, x.OutletCode, x.OutletGroup, x.PausedUntil, x.MaxAgeSeconds, x.Source, x.Seq
 FROM @best b JOIN {rows} x ON x.OutletKey = b.OutletKey;`
 
+const sqlUnlessNewer = "\nWHERE m.OutletKey IS NULL OR m.Seq < x.Seq"
+
 // outlets writes the newest registration of each outlet.
-func (w writing) outlets(ctx context.Context, outlets []store.Outlet) error {
+func (w writing) outlets(ctx context.Context, outlets []store.Outlet, unless string) error {
 	newest := map[string]store.Outlet{}
 	for _, o := range outlets {
 		o = o.Normal()
@@ -70,7 +70,7 @@ func (w writing) outlets(ctx context.Context, outlets []store.Outlet) error {
 		})
 	}
 	const name = "dbo.Outlets"
-	text := fill(sqlRegister, "coll", w.layout.collation(name, "OutletCode"),
+	text := fill(sqlRegister, "unless", unless, "coll", w.layout.collation(name, "OutletCode"),
 		"address", w.layout.cut(name, "IPAddress", "x.IPAddress"), "name", w.layout.cut(name, "OutletName", "x.OutletName"))
 	return w.use(ctx, outletTable(), rows, text)
 }
@@ -91,22 +91,15 @@ func (s *Store) ActiveOutlets(ctx context.Context) (found []store.Outlet, err er
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.QueryContext(ctx, fill(sqlActive))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var o store.Outlet
-		var address, name, active, group, source sql.NullString
-		var paused sql.NullTime
-		var age sql.NullInt64
-		if err := rows.Scan(&o.Code, &address, &name, &active, &group, &paused, &age, &source, &o.Seq); err != nil {
-			return nil, err
-		}
-		o.Address, o.Name, o.Group, o.Source = address.String, name.String, group.String, source.String
-		o.Active, o.PausedUntil, o.MaxAgeSeconds = isFlag(active), readTime(paused, time.Microsecond), readInt(age)
-		found = append(found, o)
-	}
-	return found, rows.Err()
+	return collect(ctx, db, scanOutlet, fill(sqlActive))
+}
+
+func scanOutlet(rows *sql.Rows) (o store.Outlet, err error) {
+	var address, name, active, group, source sql.NullString
+	var paused sql.NullTime
+	var age sql.NullInt64
+	err = rows.Scan(&o.Code, &address, &name, &active, &group, &paused, &age, &source, &o.Seq)
+	o.Address, o.Name, o.Group, o.Source = address.String, name.String, group.String, source.String
+	o.Active, o.PausedUntil, o.MaxAgeSeconds = isFlag(active), readTime(paused, time.Microsecond), readInt(age)
+	return o, err
 }

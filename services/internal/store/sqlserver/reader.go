@@ -21,15 +21,21 @@ func (s *Store) reading(ctx context.Context) (*sql.DB, error) {
 	if s.reader != nil {
 		return s.reader, nil
 	}
-	var committed bool
-	var snapshots int
-	err := s.writer.QueryRowContext(ctx, sqlViews).Scan(&committed, &snapshots)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("read how the database isolates: %w", err)
+	committed, snapshots, err := s.isolation(ctx)
+	if err != nil {
+		return nil, err
 	}
 	s.reader = s.writer
-	if !committed && snapshots == 1 {
+	if !committed && snapshots {
 		s.reader = s.snap
 	}
 	return s.reader, nil
+}
+
+func (s *Store) isolation(ctx context.Context) (committed, snapshots bool, err error) {
+	err = s.writer.QueryRowContext(ctx, sqlViews).Scan(&committed, &snapshots)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, false, fmt.Errorf("read how the database isolates: %w", err)
+	}
+	return committed, snapshots, nil
 }

@@ -147,20 +147,8 @@ func dayBefore(d events.Date) (events.Date, error) {
 }
 
 // readRows reads all that a query of sqlRows or sqlPast gives.
-func readRows(ctx context.Context, db *sql.DB, m events.Mode, text string, args ...any) (page []store.Row, err error) {
-	rows, err := db.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		r, err := scanRow(rows, m)
-		if err != nil {
-			return nil, err
-		}
-		page = append(page, r)
-	}
-	return page, rows.Err()
+func readRows(ctx context.Context, db *sql.DB, m events.Mode, text string, args ...any) ([]store.Row, error) {
+	return collect(ctx, db, func(rows *sql.Rows) (store.Row, error) { return scanRow(rows, m) }, text, args...)
 }
 
 // The texts of what reads.
@@ -195,10 +183,7 @@ func scanRow(rows *sql.Rows, m events.Mode) (store.Row, error) {
 	var r store.Row
 	var c columns
 	var name sql.NullString
-	err := rows.Scan(&r.Outlet, day{&r.ScanDate}, &c.status, &c.taken, &c.file, &c.size, &c.duration, &c.details, &c.drive,
-		&c.eventID, &c.seq, &c.stored, &c.evidence, &c.cause, &c.conclusive, &c.server,
-		&c.sizeBytes, &c.observed, &c.durationMS, &c.skew, &c.free, &c.total, &c.scan, &name)
-	if err != nil {
+	if err := rows.Scan(append(c.of(&r.Look), &name)...); err != nil {
 		return r, err
 	}
 	r.Mode, r.OutletName = m, name.String
@@ -206,19 +191,31 @@ func scanRow(rows *sql.Rows, m events.Mode) (store.Row, error) {
 	return r, nil
 }
 
+// of is where the columns go, in the order of every query of looks.
+func (c *columns) of(l *store.Look) []any {
+	return []any{
+		&l.Outlet, day{&l.ScanDate}, &c.status, &c.taken, &c.file, &c.size, &c.duration, &c.details, &c.drive,
+		&c.eventID, &c.seq, &c.stored, &c.evidence, &c.cause, &c.conclusive, &c.server,
+		&c.sizeBytes, &c.observed, &c.durationMS, &c.skew, &c.free, &c.total, &c.scan,
+	}
+}
+
 func (c *columns) into(l *store.Look) {
 	l.Status = store.ReadStatus(c.status.String)
 	l.LastBackupTaken = readTime(c.taken, time.Second)
 	l.BackupFile, l.BackupFileSize, l.Duration = readText(c.file), readText(c.size), readText(c.duration)
 	l.ErrorDetails, l.DriveLetter = readText(c.details), readText(c.drive)
+	c.beside(l)
+	if l.EventID == "" {
+		l.Unjudged()
+	}
+}
+
+// beside are the columns that stand beside a row of the stat table.
+func (c *columns) beside(l *store.Look) {
 	l.Server, l.SizeBytes, l.FreeBytes, l.TotalBytes = c.server.String, readInt(c.sizeBytes), readInt(c.free), readInt(c.total)
 	l.ObservedAt, l.DurationMS, l.ClockSkewMS = readTime(c.observed, time.Microsecond), c.durationMS.Float64, readFloat(c.skew)
-	l.ScanID = c.scan.String
-	if c.eventID.String == "" {
-		l.Unjudged()
-		return
-	}
-	l.EventID, l.Seq, l.Evidence = c.eventID.String, uint64(c.seq.Int64), events.Evidence(c.evidence.Int64)
+	l.ScanID, l.EventID, l.Seq, l.Evidence = c.scan.String, c.eventID.String, uint64(c.seq.Int64), events.Evidence(c.evidence.Int64)
 	l.Cause, l.Conclusive = events.Cause(c.cause.String), c.conclusive.Bool
 	if t := readTime(c.stored, time.Microsecond); t != nil {
 		l.Stored = *t

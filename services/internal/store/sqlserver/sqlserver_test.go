@@ -1,11 +1,13 @@
 package sqlserver_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/store/sqlite"
 	"backupmonitor/services/internal/store/sqlserver"
 	"backupmonitor/services/internal/store/sqlserver/sqlservertest"
 	"backupmonitor/services/internal/store/storetest"
@@ -18,7 +20,10 @@ func TestSuite(t *testing.T) {
 	sqlservertest.Server(t)
 	storetest.Exercise(t, func(t *testing.T) func() store.Backend {
 		dsn := sqlservertest.Database(t)
-		return func() store.Backend { return open(t, dsn) }
+		// Another process, which opens it, folds in another place.
+		return func() store.Backend {
+			return open(t, dsn).Rebuilder(sqlite.NewStager(filepath.Join(t.TempDir(), "staging")))
+		}
 	})
 }
 

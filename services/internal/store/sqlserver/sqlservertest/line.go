@@ -21,10 +21,16 @@ type Line struct {
 // NewLine lays a line and returns the DSN that goes over it.
 func NewLine(t testing.TB, dsn string) (*Line, string) {
 	t.Helper()
+	return NewLineAt(t, dsn, "127.0.0.1")
+}
+
+// NewLineAt is NewLine with its end at another address of the loopback network.
+func NewLineAt(t testing.TB, dsn, host string) (*Line, string) {
+	t.Helper()
 	var l Line
 	over := With(t, dsn, func(u *url.URL) {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-		l.proxy = toxiproxy.NewProxy(server, "sql", "127.0.0.1:0", u.Host)
+		l.proxy = toxiproxy.NewProxy(server, "sql", net.JoinHostPort(host, "0"), u.Host)
 		if err := l.proxy.Start(); err != nil {
 			t.Fatal(err)
 		}
