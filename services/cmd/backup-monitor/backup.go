@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -250,8 +251,9 @@ func (a *app) restoredAccess(r restore.Result) string {
 	if r.Waiting > 0 {
 		text += fmt.Sprintf("%s not in the log yet: the next start delivers.\n", count(uint64(r.Waiting), "audit event was", "audit events were"))
 	}
+	lines := []string{text}
 	for _, sentence := range r.LeftOut {
-		text += plain(sentence) + "\n"
+		lines = append(lines, plain(sentence)+"\n")
 	}
-	return text
+	return strings.Join(lines, "")
 }
