@@ -140,7 +140,7 @@ func TestSignInIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := &answering{connect: answer(18456)}
-		c := &signIn{Connector: a, now: time.Now}
+		c := &signIn{Connector: a, guard: newGuard(time.Now)}
 		begin := time.Now()
 		for time.Since(begin) < 24*time.Hour {
 			if _, err := c.Connect(t.Context()); !errors.Is(err, a.connect) && !is(err, 18456) {
@@ -167,7 +167,7 @@ func TestSignInIsNotRepeated(t *testing.T) {
 func TestFailuresThatPassAreRepeated(t *testing.T) {
 	t.Parallel()
 	a := &answering{connect: answer(4060, 18456)}
-	c := &signIn{Connector: a, now: time.Now}
+	c := &signIn{Connector: a, guard: newGuard(time.Now)}
 	for range 3 {
 		_, _ = c.Connect(t.Context())
 	}
