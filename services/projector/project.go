@@ -76,7 +76,7 @@ func project(r events.Record, judge func(events.BackupObserved) events.Verdict) 
 			return Projection{}, err
 		}
 		return Projection{Outlet: &store.Outlet{
-			Code: code, Address: p.Address, Name: p.Name, Group: p.Group, Active: p.Active, PausedUntil: p.PausedUntil,
+			Code: code, Address: p.Address, Name: p.Name, Group: p.Group, Active: p.Active, PausedUntil: pausedUntil(p.PausedUntil),
 			MaxAgeSeconds: p.MaxAgeSeconds, Source: p.Source, Seq: r.Seq,
 		}}, nil
 	}
@@ -128,7 +128,7 @@ func lookOf(e events.BackupObserved) store.Look {
 		l.LastBackupTaken = storable(v.File.Modified)
 	}
 	if !e.StartedAt.IsZero() {
-		l.ObservedAt = &e.StartedAt
+		l.ObservedAt = storable(e.StartedAt)
 	}
 	if e.ServerTime != nil {
 		l.ClockSkewMS = &e.ClockSkewMS
@@ -174,6 +174,22 @@ func storable(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+// endOfTime is the last that a DATETIME2(6) can hold.
+// Source: Transact-SQL reference, datetime2, date range.
+func endOfTime() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC) }
+
+// pausedUntil is t as a column can hold it: a pause that ends after all that it
+// can is without end, and one that ended before them is none.
+func pausedUntil(t *time.Time) *time.Time {
+	switch {
+	case t == nil || t.UTC().Year() < 1:
+		return nil
+	case t.UTC().Year() > 9999:
+		return new(endOfTime())
+	}
+	return t
 }
 
 func signed(n *uint64) *int64 {
