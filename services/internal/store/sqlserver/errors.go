@@ -22,6 +22,7 @@ const (
 	numberDuplicateKey   = 2627
 	numberDuplicateIndex = 2601
 	numberDeadlock       = 1205
+	numberNoSnapshots    = 3952
 
 	// numberForeignSequence is our own: user-defined ones begin at 50000.
 	numberForeignSequence = 50001

@@ -102,6 +102,16 @@ func (l *layout) collation(table, name string) string {
 	return exact
 }
 
+// key is expr, a text of ours, as a key column of a table is compared with it on
+// its index: a VARCHAR would be converted row by row.
+func (l *layout) key(table, name, expr string) string {
+	c := l.columns[strings.ToLower(table+"."+name)]
+	if c.kind != "varchar" && c.kind != "char" {
+		return expr
+	}
+	return fmt.Sprintf("CAST(%s COLLATE %s AS VARCHAR(255))", expr, l.collation(table, name))
+}
+
 // cut is expr as it fits a text column of a table: one that is narrower than
 // the original system's would refuse the row, and all behind it would wait.
 func (l *layout) cut(table, name, expr string) string {

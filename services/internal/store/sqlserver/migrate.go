@@ -26,6 +26,9 @@ const (
 			CONSTRAINT PK_MonitorSchema PRIMARY KEY CLUSTERED (Version))`
 	sqlVersioned = `INSERT INTO dbo.MonitorSchema (Version) VALUES (@p1)`
 
+	// askTimeout bounds a question whose answer is a few rows: a line that is
+	// dead says nothing for ever.
+	askTimeout = 10 * time.Second
 	// snapshotTimeout bounds what only makes reading better: the server waits
 	// for every transaction in the database before it allows snapshots.
 	snapshotTimeout = 10 * time.Second
@@ -52,6 +55,8 @@ func (s *Store) versions(ctx context.Context) (have, want int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	err = s.writer.QueryRowContext(ctx, sqlVersion).Scan(&have)
 	if err == nil && have > len(files) {
 		err = fmt.Errorf("it has version %d and this program knows %d: use the newer program", have, len(files))
