@@ -23,6 +23,9 @@ import (
 type answering struct {
 	connect, begin, exec, commit error
 	connects, rollbacks          int
+
+	query func(ctx context.Context, text string) (driver.Rows, error)
+	ping  func(context.Context) error
 }
 
 func (a *answering) Connect(context.Context) (driver.Conn, error) {
@@ -47,12 +50,33 @@ func (c answeringConn) ExecContext(context.Context, string, []driver.NamedValue)
 	return driver.RowsAffected(1), c.exec
 }
 
+func (c answeringConn) QueryContext(ctx context.Context, text string, _ []driver.NamedValue) (driver.Rows, error) {
+	if c.query == nil {
+		return nil, errors.New("not asked for")
+	}
+	return c.query(ctx, text)
+}
+
+func (c answeringConn) Ping(ctx context.Context) error {
+	if c.ping == nil {
+		return nil
+	}
+	return c.ping(ctx)
+}
+
 func (c answeringConn) CheckNamedValue(*driver.NamedValue) error { return nil }
 
-// behind is a store on that driver.
-func behind(t *testing.T, a *answering) *Store {
+// behind is a store on that driver: its writer, and, where it is to have one of
+// its own, its pool of snapshots.
+func behind(t *testing.T, pools ...*answering) *Store {
 	t.Helper()
-	s, err := open("sqlserver://sa:hunter2@db.example/INST?database=DBBAK", func(driver.Connector) driver.Connector { return a })
+	s, err := open("sqlserver://sa:hunter2@db.example/INST?database=DBBAK", func(driver.Connector) driver.Connector {
+		a := pools[0]
+		if len(pools) > 1 {
+			pools = pools[1:]
+		}
+		return a
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
