@@ -123,6 +123,11 @@ func TestErrorsAreToldApart(t *testing.T) {
 		"no answer":                       {context.DeadlineExceeded, "in time", false},
 		"certificate":                     {x509.UnknownAuthorityError{}, "DB_CERTIFICATE", false},
 		"certificate, told in text":       {errors.New("TLS Handshake failed: x509: certificate signed by unknown authority"), "DB_CERTIFICATE", false},
+		"a text too long":                 {answer(8152, 3621), "does not take", false},
+		"a text too long, since 2019":     {answer(2628, 3621), "does not take", false},
+		"no value":                        {answer(515, 3621), "does not take", false},
+		"a date that is none":             {answer(241), "does not take", false},
+		"a date out of range":             {answer(242), "does not take", false},
 		"a number that nobody knows":      {answer(31337), "", false},
 		"a dead connection, by its class": {driver.ErrBadConn, "cannot be reached", false},
 	} {
@@ -138,6 +143,9 @@ func TestErrorsAreToldApart(t *testing.T) {
 			}
 			if got := errors.Is(err, store.ErrRefused); got != x.refused {
 				t.Errorf("%s at %s: refused %t, want %t", name, place, got, x.refused)
+			}
+			if got := errors.Is(err, store.ErrUnstorable); got != strings.Contains(x.reason, "does not take") {
+				t.Errorf("%s at %s: unstorable %t", name, place, got)
 			}
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s: the password is in %q", name, err)

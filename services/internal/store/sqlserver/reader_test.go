@@ -44,7 +44,10 @@ func readings(s *Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"latest":  func(ctx context.Context) error { _, err := s.LatestScanDate(ctx, events.DDrive); return err },
 		"outlets": func(ctx context.Context) error { _, err := s.ActiveOutlets(ctx); return err },
-		"summary": func(ctx context.Context) error { _, err := s.Summary(ctx, store.Query{Mode: events.DDrive}); return err },
+		"summary": func(ctx context.Context) error {
+			_, err := s.Summary(ctx, store.Query{Mode: events.DDrive})
+			return err
+		},
 		"history": func(ctx context.Context) error {
 			return s.History(ctx, store.Query{Mode: events.DDrive}, func(store.Look) error { return nil })
 		},
