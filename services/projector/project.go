@@ -33,14 +33,18 @@ func ProjectAnew(r events.Record, judge func(events.BackupObserved) events.Verdi
 	if err == nil {
 		return p
 	}
-	header, jerr := json.Marshal(r.Header)
-	if jerr != nil {
+	q := quarantined(r, err.Error())
+	return Projection{Quarantined: &q}
+}
+
+func quarantined(r events.Record, reason string) store.Quarantined {
+	header, err := json.Marshal(r.Header)
+	if err != nil {
 		header = nil // only text in maps and slices: it cannot fail
 	}
-	return Projection{Quarantined: &store.Quarantined{
-		Seq: r.Seq, Subject: r.Subject, Type: events.TypeOf(r.Header), Stored: r.Stored, Reason: err.Error(),
-		Header: header, Data: r.Data,
-	}}
+	return store.Quarantined{
+		Seq: r.Seq, Subject: r.Subject, Type: events.TypeOf(r.Header), Stored: r.Stored, Reason: reason, Header: header, Data: r.Data,
+	}
 }
 
 // maxRowBytes is more than any event has that becomes a row: a look at five
