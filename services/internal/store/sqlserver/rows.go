@@ -146,11 +146,6 @@ func dayBefore(d events.Date) (events.Date, error) {
 	return events.DateOf(t.AddDate(0, 0, -1), time.UTC), nil
 }
 
-// readRows reads all that a query of sqlRows or sqlPast gives.
-func readRows(ctx context.Context, db *sql.DB, m events.Mode, text string, args ...any) ([]store.Row, error) {
-	return collect(ctx, db, rowOf(m), text, args...)
-}
-
 func rowOf(m events.Mode) func(*sql.Rows) (store.Row, error) {
 	return func(rows *sql.Rows) (store.Row, error) { return scanRow(rows, m) }
 }

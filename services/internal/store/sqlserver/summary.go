@@ -50,16 +50,14 @@ func (s *Store) Summary(ctx context.Context, q store.Query) (days []store.DaySum
 		}
 	}()
 	q.Status, q.Cause = "", ""
+	if q.AsOf != nil {
+		return s.daysThen(ctx, q)
+	}
 	sel, err := s.selected(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	text, args := sel.summary()
-	if q.AsOf != nil {
-		if text, args, err = daysThenQuery(q); err != nil {
-			return nil, err
-		}
-	}
 	return read(ctx, s, scanSummary, text, args...)
 }
 
