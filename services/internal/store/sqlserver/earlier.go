@@ -19,10 +19,6 @@ const (
 		WHERE ScanDate >= CAST(@from AS DATE) AND ScanDate <= CAST(@to AS DATE) ORDER BY ScanDate, OutletServer`
 )
 
-// earlierTimeout bounds one reading of the original system's tables, which may be
-// large: a line that is dead says nothing for ever, and others wait meanwhile.
-const earlierTimeout = 10 * time.Minute
-
 // has tells whether the database has a table, and that table a column.
 func (s *Store) has(ctx context.Context, table, column string) (there, complete bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)

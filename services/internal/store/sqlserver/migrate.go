@@ -29,6 +29,9 @@ const (
 	// askTimeout bounds a question whose answer is a few rows: a line that is
 	// dead says nothing for ever.
 	askTimeout = 10 * time.Second
+	// earlierTimeout bounds one reading of the original system's tables, which
+	// may be large.
+	earlierTimeout = 10 * time.Minute
 	// snapshotTimeout bounds what only makes reading better: the server waits
 	// for every transaction in the database before it allows snapshots.
 	snapshotTimeout = 10 * time.Second
