@@ -143,7 +143,7 @@ func (p *Projector) session(ctx context.Context) error {
 		return err
 	}
 	p.status.caughtUp(id.LastSeq == cp.Seq)
-	r, err := p.read(ctx, id, cp.Seq+1)
+	r, err := p.read(ctx, cp.Seq+1)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -123,9 +122,8 @@ func (a *app) backupRunning(ctx context.Context, nc *nats.Conn, dir string) erro
 	if err := control.Call(ctx, nc, control.Timing{}, opUsers, struct{}{}, &name, nil); err != nil {
 		return fmt.Errorf("get the users: %w", err)
 	}
-	path := filepath.Join(a.config.DataDir, filepath.Base(name))
-	b, err := os.ReadFile(path)
-	if err := errors.Join(err, os.Remove(path)); err != nil {
+	b, err := instance.Take(a.config.DataDir, name)
+	if err != nil {
 		return fmt.Errorf("get the users: %w", err)
 	}
 	var access restore.Access
@@ -251,6 +249,9 @@ func (a *app) restoredAccess(r restore.Result) string {
 	text := fmt.Sprintf("%s, %s, and the secrets.\n", count(uint64(r.Users), "user", "users"), count(uint64(r.Tokens), "API token", "API tokens"))
 	if r.Waiting > 0 {
 		text += fmt.Sprintf("%s not in the log yet: the next start delivers.\n", count(uint64(r.Waiting), "audit event was", "audit events were"))
+	}
+	for _, sentence := range r.LeftOut {
+		text += plain(sentence) + "\n"
 	}
 	return text
 }

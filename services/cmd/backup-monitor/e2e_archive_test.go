@@ -157,10 +157,10 @@ func TestE2EArchiveKill9(t *testing.T) {
 	before := time.Now().UTC().AddDate(0, 0, -10).Format(time.DateOnly)
 	moments := []moment{
 		{glob: "archive/*.partial"}, {glob: "archive/*.partial", after: 100 * time.Millisecond}, {glob: "archive/*.partial", after: 300 * time.Millisecond},
-		{glob: "archive/*.partial", gone: true}, {glob: ".passing-*"}, {glob: ".passing-*", after: 200 * time.Millisecond},
+		{glob: "archive/*.partial", gone: true}, {glob: "archive/.rehearsal-*"}, {glob: "archive/.rehearsal-*", after: 200 * time.Millisecond},
 	}
 	for ms := range 4 { // taking the events out of the log
-		moments = append(moments, moment{".passing-*", true, time.Duration(5*ms*ms) * time.Millisecond})
+		moments = append(moments, moment{"archive/.rehearsal-*", true, time.Duration(5*ms*ms) * time.Millisecond})
 	}
 	killed, unfinished := 0, 0
 	for _, m := range moments {
@@ -202,7 +202,7 @@ func archivedOnce(t *testing.T, s settings) {
 		t.Errorf("%+v, %v", m, err)
 	}
 	says(t, s, 0, "fsck", "Everything is as it must be.")
-	if passing, _ := filepath.Glob(filepath.Join(s["DATA_DIR"], ".passing-*")); len(passing) > 0 {
+	if passing, _ := filepath.Glob(filepath.Join(s["DATA_DIR"], "archive/.rehearsal-*")); len(passing) > 0 {
 		t.Errorf("left over: %v", passing)
 	}
 }
@@ -217,7 +217,7 @@ func TestE2EArchiveKill9Beside(t *testing.T) {
 		t.Fatal(code)
 	}
 	before := time.Now().UTC().AddDate(0, 0, -10).Format(time.DateOnly)
-	for _, m := range []moment{{glob: "archive/*.partial"}, {glob: ".passing-*"}, {glob: ".passing-*", gone: true, after: 5 * time.Millisecond}} {
+	for _, m := range []moment{{glob: "archive/*.partial"}, {glob: "archive/.rehearsal-*"}, {glob: "archive/.rehearsal-*", gone: true, after: 5 * time.Millisecond}} {
 		c := startChild(t, s)
 		asked := make(chan int, 1)
 		go func() {
@@ -228,7 +228,7 @@ func TestE2EArchiveKill9Beside(t *testing.T) {
 			t.Fatal("there is no process that could end")
 		}
 		c.kill()
-		if code := <-asked; code == 0 && m.glob != ".passing-*" {
+		if code := <-asked; code == 0 && m.glob != "archive/.rehearsal-*" {
 			t.Errorf("%+v: the command says that it is done", m)
 		}
 		says(t, s, 0, "fsck", "Everything is as it must be.")

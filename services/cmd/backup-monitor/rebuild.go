@@ -19,12 +19,20 @@ type rebuildRequest struct {
 	DryRun bool `json:"dryRun"`
 }
 
-func (m *mending) rebuild(ctx context.Context, r rebuildRequest, progress func(control.Progress)) (rebuild.Report, error) {
-	return rebuild.Run(ctx, m.app.wholeLog(m.log), m.store, r.DryRun, progressOf(progress))
+func (m *mending) rebuild(ctx context.Context, r rebuildRequest, progress func(control.Progress)) (report rebuild.Report, err error) {
+	err = m.whole(func(log rebuild.Log) error {
+		report, err = rebuild.Run(ctx, log, m.store, r.DryRun, progressOf(progress))
+		return err
+	})
+	return report, err
 }
 
-func (m *mending) check(ctx context.Context, _ struct{}, progress func(control.Progress)) (rebuild.Checked, error) {
-	return rebuild.Check(ctx, m.app.wholeLog(m.log), m.store, progressOf(progress))
+func (m *mending) check(ctx context.Context, _ struct{}, progress func(control.Progress)) (c rebuild.Checked, err error) {
+	err = m.whole(func(log rebuild.Log) error {
+		c, err = rebuild.Check(ctx, log, m.store, progressOf(progress))
+		return err
+	})
+	return c, err
 }
 
 func (a *app) rebuildCommand() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store/sqlite"
 	"backupmonitor/services/projector"
@@ -134,7 +135,7 @@ func BenchmarkReadLog(b *testing.B) {
 	}
 	<-n.JS.PublishAsyncComplete()
 	for b.Loop() {
-		if err := rebuild.Live(n.Log).Read(b.Context(), 1, uint64(l.looks), func(events.Record) error { return nil }); err != nil {
+		if err := (logfile.Whole{Log: n.Log}).Read(b.Context(), 1, uint64(l.looks), func(events.Record) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

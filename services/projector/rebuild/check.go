@@ -35,7 +35,7 @@ type Checked struct {
 // What an operator can do.
 const (
 	doRestore = "Restore the log from a backup. Until then nothing new is projected; what the tables show stays readable."
-	doArchive = "Put a good copy of that archive into ARCHIVE_DIR. Until then the tables can be neither compared nor made anew; what they show stays readable."
+	doArchive = "Put a good copy of that archive into ARCHIVE_DIR (`backup-monitor backup verify` tells whether one is good). Until then the tables can be neither compared nor made anew; what they show stays readable."
 	doRebuild = "Run `backup-monitor rebuild`: it puts right what is missing or different, and nothing else."
 	doUnknown = "They stay as they are: they are from before the log, or another program wrote them. If they are to be kept for good, import them into the log with `backup-monitor import-history --from` this database; if not, delete them by hand."
 	doForeign = "Either the log was replaced, then restore the right one from a backup; or the database was: point DATA_DIR or DB_DATABASE at the one that belongs to this log, or at an empty one, which is then made from this log (its users are not in the log)."
@@ -45,40 +45,35 @@ const (
 // What it finds is in its result; its error says that it could not look.
 func Check(ctx context.Context, log Log, db store.Rebuilder, progress Progress) (Checked, error) {
 	id, lerr := log.Identity(ctx)
-	if lerr != nil && !inArchive(lerr) {
-		return Checked{}, lerr
-	}
 	at, err := db.Checkpoint(ctx)
 	if err != nil {
 		return Checked{}, err
 	}
 	c := Checked{Log: id.ID(), Created: id.Created, Events: id.LastSeq, Bytes: id.Bytes, Checkpoint: at.Seq, Findings: []Finding{}}
+	if lerr != nil && !c.unreadable(lerr) {
+		return Checked{}, lerr
+	}
 	if err := c.logAndCheckpoint(ctx, log, id, at); err != nil {
 		return Checked{}, err
-	}
-	if lerr != nil {
-		c.unread(lerr)
 	}
 	if len(c.Findings) > 0 {
 		return c, nil // no fold of such a log is worth a comparison
 	}
 	r, err := Run(ctx, log, db, true, progress)
-	switch {
-	case unreadable(err):
-		c.unread(err)
-		return c, nil
-	case err != nil:
+	if err != nil {
+		if c.unreadable(err) {
+			err = nil
+		}
 		return c, err
 	}
 	c.Compared, c.Checkpoint = &r, r.Checkpoint
 	c.tables(r)
 	// What lies behind the checkpoint was not folded, but must be there.
-	if err := log.Read(ctx, r.Checkpoint+1, id.LastSeq, func(events.Record) error { return nil }); unreadable(err) {
-		c.unread(err)
-	} else if err != nil {
-		return c, err
+	err = log.Read(ctx, r.Checkpoint+1, id.LastSeq, func(events.Record) error { return nil })
+	if err != nil && c.unreadable(err) {
+		err = nil
 	}
-	return c, nil
+	return c, err
 }
 
 func (c *Checked) add(what, do string) { c.Findings = append(c.Findings, Finding{what, do}) }
@@ -106,22 +101,20 @@ func sentence(err error) string {
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
-// unreadable tells errors that say that a log cannot be read to its end.
-func unreadable(err error) bool {
-	return errors.Is(err, ErrIncomplete) || errors.Is(err, events.ErrStalled) || errors.Is(err, logfile.ErrIncomplete) || inArchive(err)
-}
-
-// inArchive tells errors of what was archived of a log.
-func inArchive(err error) bool {
-	return errors.Is(err, logfile.ErrNoArchive) || errors.Is(err, logfile.ErrDamaged)
-}
-
-func (c *Checked) unread(err error) {
-	if inArchive(err) {
+// unreadable makes a finding of an error that says that the log, or an archive
+// of it, cannot be read. Every other error is none: false.
+func (c *Checked) unreadable(err error) bool {
+	switch {
+	case errors.Is(err, logfile.ErrNoArchive):
 		c.add(sentence(err), doArchive)
-		return
+	case errors.Is(err, logfile.ErrDamaged):
+		c.add(fmt.Sprintf("An archive of the log cannot be used: %v.", err), doArchive)
+	case errors.Is(err, logfile.ErrIncomplete), errors.Is(err, events.ErrStalled):
+		c.add(fmt.Sprintf("The log cannot be read to its end: %v.", err), doRestore)
+	default:
+		return false
 	}
-	c.add(fmt.Sprintf("The log cannot be read to its end: %v.", err), doRestore)
+	return true
 }
 
 func (c *Checked) tables(r Report) {

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
@@ -329,7 +330,7 @@ func (w *anyWorld) projected(damaged string) {
 		wg.Go(func() { failed = p.Run(ctx) })
 		if !rebuilt {
 			rebuilt = true
-			_, err := rebuild.Run(context.Background(), rebuild.Live(w.n.Log), w.db, false, quiet)
+			_, err := rebuild.Run(context.Background(), logfile.Whole{Log: w.n.Log}, w.db, false, quiet)
 			w.must(err)
 		}
 		for ctx.Err() == nil && !reached {
@@ -393,11 +394,11 @@ func hurtAll(t *rapid.T, path string, statement string) {
 func (w *anyWorld) mended() {
 	for _, at := range rapid.SliceOfN(rapid.IntRange(1, 12), 0, 3).Draw(w.T, "rebuilds that crash") {
 		db := &crashingRebuild{Store: w.db, left: at}
-		if _, err := rebuild.Run(context.Background(), rebuild.Live(w.n.Log), db, false, quiet); err != nil && !errors.Is(err, errCrashed) {
+		if _, err := rebuild.Run(context.Background(), logfile.Whole{Log: w.n.Log}, db, false, quiet); err != nil && !errors.Is(err, errCrashed) {
 			w.Fatal(err)
 		}
 	}
-	_, err := rebuild.Run(context.Background(), rebuild.Live(w.n.Log), w.db, false, quiet)
+	_, err := rebuild.Run(context.Background(), logfile.Whole{Log: w.n.Log}, w.db, false, quiet)
 	w.must(err)
 }
 
@@ -487,7 +488,7 @@ func (w *anyWorld) agrees() {
 		w.Fatalf("the tables are\n%s\n\nand the model says\n%s", got, want)
 	}
 	w.then("the live database", w.db)
-	c, err := rebuild.Check(context.Background(), rebuild.Live(w.n.Log), w.db, quiet)
+	c, err := rebuild.Check(context.Background(), logfile.Whole{Log: w.n.Log}, w.db, quiet)
 	w.must(err)
 	w.report = *c.Compared
 	for _, x := range w.report.Tables {
@@ -504,13 +505,13 @@ func (w *anyWorld) agrees() {
 func (w *anyWorld) replayed() {
 	path := w.path + ".replay"
 	db := w.open(path)
-	_, err := rebuild.Replay(context.Background(), rebuild.Live(w.n.Log), db, w.last, nil, quiet)
+	_, err := rebuild.Replay(context.Background(), logfile.Whole{Log: w.n.Log}, db, w.last, nil, quiet)
 	w.must(err)
 	if got, want := seen(w.T, db), w.model.text(); got != want {
 		w.Fatalf("a replay is\n%s\n\nand the model says\n%s", got, want)
 	}
 	w.then("a replay", db)
-	a, err := rebuild.Run(context.Background(), rebuild.Live(w.n.Log), db, true, quiet)
+	a, err := rebuild.Run(context.Background(), logfile.Whole{Log: w.n.Log}, db, true, quiet)
 	w.must(err)
 	if text(a) != text(w.report) {
 		w.Fatalf("a replay has %s\nand the tables %s", text(a), text(w.report))

@@ -23,7 +23,7 @@ const putRows = 500
 // compares. Unless dry it then puts right, in one transaction, what is missing
 // or different; rows that the log does not know stay. The projector may go on
 // meanwhile. Ended at any moment, it has put right everything or nothing.
-// Errors: ErrIncomplete, ErrForeign, store.ErrStaged, those of log and
+// Errors: those of log, ErrForeign, store.ErrStaged, those of log and
 // database.
 func Run(ctx context.Context, log Log, db store.Rebuilder, dry bool, progress Progress) (r Report, err error) {
 	f, at, err := begin(ctx, log, db, progress)

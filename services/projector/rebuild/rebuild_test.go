@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/projector"
 	"backupmonitor/services/projector/rebuild"
@@ -166,8 +167,8 @@ func TestUnfitLogsAreRefused(t *testing.T) {
 		change func(l *memory)
 		want   error
 	}{
-		"purged":    {func(l *memory) { l.records = l.records[10:] }, rebuild.ErrIncomplete},
-		"damaged":   {func(l *memory) { l.records = append(l.records[:10:10], l.records[11:]...) }, rebuild.ErrIncomplete},
+		"purged":    {func(l *memory) { l.records = l.records[10:] }, logfile.ErrIncomplete},
+		"damaged":   {func(l *memory) { l.records = append(l.records[:10:10], l.records[11:]...) }, logfile.ErrIncomplete},
 		"truncated": {func(l *memory) { l.records = l.records[:20] }, rebuild.ErrForeign},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -64,15 +64,8 @@ func ReadAccess(ctx context.Context, db Source) (a Access, err error) {
 // Attachments are what a backup keeps beside the log. What could not be
 // restored is an error now and not when it is too late.
 func Attachments(a Access, secrets map[string]string) (map[string][]byte, error) {
-	for _, u := range a.Users {
-		if err := u.Check(); err != nil {
-			return nil, fmt.Errorf("user %q could not be restored; put the row in UserManager right first: %w", u.ID, err)
-		}
-	}
-	for _, t := range a.Tokens {
-		if err := t.Check(); err != nil {
-			return nil, fmt.Errorf("API token %q could not be restored; put the row in MonitorAPIToken right first: %w", t.ID, err)
-		}
+	if unfit := a.strip(); len(unfit) > 0 {
+		return nil, fmt.Errorf("%w: put the row right first", unfit[0])
 	}
 	files := map[string][]byte{}
 	for name, v := range map[string]any{UsersName: a.Users, TokensName: a.Tokens, OutboxName: a.Outbox} {
@@ -86,6 +79,36 @@ func Attachments(a Access, secrets map[string]string) (map[string][]byte, error)
 		files[secretPrefix+name] = []byte(s)
 	}
 	return files, nil
+}
+
+// strip takes out what no database can hold, and says why: rows that another
+// program wrote, and users who differ in nothing but the case of their ids.
+func (a *Access) strip() (unfit []error) {
+	var users []store.User
+	known := map[string]string{} // ids, by what tells them apart
+	for _, u := range a.Users {
+		key := events.Key(u.ID)
+		other, there := known[key]
+		switch err := u.Check(); {
+		case err != nil:
+			unfit = append(unfit, fmt.Errorf("user %q of UserManager could not be restored: %w", u.ID, err))
+		case there:
+			unfit = append(unfit, fmt.Errorf("user %q of UserManager could not be restored: to this program %q is the same user, so one of them must go, or get another UserID", u.ID, other))
+		default:
+			known[key] = u.ID
+			users = append(users, u)
+		}
+	}
+	var tokens []store.APIToken
+	for _, t := range a.Tokens {
+		if err := t.Check(); err != nil {
+			unfit = append(unfit, fmt.Errorf("API token %q of MonitorAPIToken could not be restored: %w", t.ID, err))
+		} else {
+			tokens = append(tokens, t)
+		}
+	}
+	a.Users, a.Tokens = users, tokens
+	return unfit
 }
 
 // accessOf reads what a backup has; has tells whether it has any of it.

@@ -9,13 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
@@ -54,6 +50,8 @@ type Result struct {
 	// Kept says that Options.Database has users or tokens of its own: they
 	// stay, and those of the backup were not restored.
 	Kept bool
+	// LeftOut says what of the backup no database can hold, a sentence each.
+	LeftOut []string
 }
 
 // Into restores a backup into an empty data directory. It first reads all of
@@ -74,6 +72,9 @@ func Into(ctx context.Context, o Options) (_ Result, err error) {
 	if m.First != 1 {
 		return Result{}, fmt.Errorf("%s is an archive of events %d to %d: restore a backup", o.Backup, m.First, m.Last)
 	}
+	if err := apart(o.Backup, o.DataDir); err != nil {
+		return Result{}, err
+	}
 	dir, err := instance.OpenEmpty(o.DataDir)
 	if err != nil {
 		return Result{}, err
@@ -84,6 +85,27 @@ func Into(ctx context.Context, o Options) (_ Result, err error) {
 		return Result{}, errors.Join(err, dir.Discard())
 	}
 	return result, dir.Finish()
+}
+
+// apart refuses a backup that lies in the directory that is to be filled: what
+// stands there is the restore's to make.
+func apart(backup, dataDir string) error {
+	rel, err := filepath.Rel(real(dataDir), real(backup))
+	if err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("%s lies in the data directory %s: move it to another place, and restore it from there", backup, dataDir)
+	}
+	return nil
+}
+
+// real is where a path leads, as far as it is there.
+func real(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if at, err := filepath.EvalSymlinks(path); err == nil {
+		return at
+	}
+	return path
 }
 
 func (o Options) say(s logfile.Step) func(done, total uint64) {
@@ -106,6 +128,9 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	access, has, err := accessOf(backup)
 	if err != nil {
 		return err
+	}
+	for _, err := range access.strip() {
+		result.LeftOut = append(result.LeftOut, fmt.Sprintf("Left out: %v.", err))
 	}
 	err = onLog(dir.Path(), o.Logger, func(log *events.Log) error {
 		access.Outbox, err = undelivered(ctx, log, access.Outbox)
@@ -156,102 +181,4 @@ func (o Options) finishLog(ctx context.Context, log *events.Log, m logfile.Manif
 	state.Backup, state.Digest, state.ChangedBy, state.ChangedAt = filepath.Base(o.Backup), m.Digest, o.By, now
 	_, _, err = log.Append(ctx, state)
 	return err
-}
-
-// Rehearse restores the log of a copy into a server of its own, in a directory
-// under a given one that is removed at the end, and compares what comes out
-// with what was copied. Errors: logfile's.
-func Rehearse(ctx context.Context, copied, under string, logger *slog.Logger, progress func(done, total uint64)) (err error) {
-	r, err := logfile.Open(copied)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	dir, err := os.MkdirTemp(under, instance.Passing+"*")
-	if err != nil {
-		return fmt.Errorf("rehearse the restore: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	return load(ctx, dir, r, events.Limits{EventsMaxBytes: 1 << 50}, logger, progress)
-}
-
-// load makes the log of a directory from a copy, and reads it back from a
-// server that has only its files to go by.
-func load(ctx context.Context, dir string, r *logfile.Reader, l events.Limits, logger *slog.Logger, progress func(done, total uint64)) error {
-	n, err := instance.Scratch(dir, logger)
-	if err != nil {
-		return err
-	}
-	total := 2 * r.Manifest.Records
-	done := uint64(0)
-	err = n.Load(l.Log(), instance.Contents{
-		First: r.Manifest.First, Last: r.Manifest.Last, Records: r.Manifest.Records,
-		Next: func() (events.Record, error) {
-			rec, err := r.Next(ctx)
-			if err == nil {
-				done++
-				step(progress, done, total)
-			}
-			return rec, err
-		},
-	})
-	if err := errors.Join(err, n.Close()); err != nil {
-		return err
-	}
-	return onLog(dir, logger, func(log *events.Log) error {
-		return compare(ctx, log, r.Manifest, func(n uint64) { step(progress, done+n, total) })
-	})
-}
-
-// stepEvery is how many records pass between two words about the progress.
-const stepEvery = 1000
-
-func step(progress func(done, total uint64), done, total uint64) {
-	if progress != nil && (done%stepEvery == 0 || done == total) {
-		progress(done, total)
-	}
-}
-
-func compare(ctx context.Context, log *events.Log, m logfile.Manifest, said func(uint64)) error {
-	feed, err := log.Feed(ctx, events.FeedOptions{})
-	if err != nil {
-		return err
-	}
-	defer feed.Stop()
-	if id, err := log.Identity(ctx); err != nil || id.Messages != m.Records {
-		return errors.Join(err, fmt.Errorf("%w: %d events were restored instead of %d", logfile.ErrDamaged, id.Messages, m.Records))
-	}
-	digest := logfile.NewDigest()
-	for n := range m.Records {
-		r, err := feed.Next(ctx)
-		if err != nil {
-			return err
-		}
-		digest.Add(r)
-		said(n + 1)
-	}
-	if digest.String() != m.Digest {
-		return fmt.Errorf("%w: what was restored is not what was copied", logfile.ErrDamaged)
-	}
-	return nil
-}
-
-// onLog runs f on the log of a directory.
-func onLog(dir string, logger *slog.Logger, f func(*events.Log) error) (err error) {
-	n, err := instance.Scratch(dir, logger)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-	closed := make(chan struct{})
-	nc, err := n.ConnectKeeper("restore", nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-	if err != nil {
-		return err
-	}
-	defer func() { nc.Close(); <-closed }()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return fmt.Errorf("open JetStream: %w", err)
-	}
-	return f(events.NewLog(js, "restore"))
 }

@@ -2,6 +2,7 @@ package restore_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,6 +59,12 @@ func copied(t *testing.T, n int, first uint64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return copiedWith(t, s, first, attach)
+}
+
+// copiedWith is a backup of a log, from a sequence on, with these attachments.
+func copiedWith(t *testing.T, s *natstest.Server, first uint64, attach map[string][]byte) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "backup-1")
 	if _, err := logfile.Copy(t.Context(), s.Log, logfile.Options{Dir: dir, First: first, Attach: attach}); err != nil {
 		t.Fatal(err)
@@ -178,6 +185,9 @@ func TestRehearsal(t *testing.T) {
 	if err := restore.Rehearse(t.Context(), dir, under, quiet(), nil); !errors.Is(err, logfile.ErrDamaged) {
 		t.Errorf("error %v, want ErrDamaged", err)
 	}
+	if err := errors.Join(os.MkdirAll(filepath.Join(under, ".rehearsal-1", "nats"), 0o700), restore.Tidy(under)); err != nil { // as one that was killed
+		t.Fatal(err)
+	}
 	if names := left(t, under); len(names) > 0 {
 		t.Errorf("left %v", names)
 	}
@@ -191,6 +201,81 @@ func TestUsersWhoCouldNotBeRestored(t *testing.T) {
 	}
 	if _, err := restore.Attachments(restore.Access{Users: []store.User{{ID: "x", Type: "Z"}}}, nil); err == nil || !strings.Contains(err.Error(), `"x"`) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestUsersWhoAreOne to the database are found by the backup; a restore of one
+// that holds such users, or others that the database refuses, goes on.
+func TestUsersWhoAreOne(t *testing.T) {
+	t.Parallel()
+	users := []store.User{{ID: "jo", Type: "A", Active: true}, {ID: "ann", Type: "S"}, {ID: "JO", Type: "S"}}
+	if _, err := restore.Attachments(restore.Access{Users: users}, nil); err == nil || !strings.Contains(err.Error(), `"jo"`) || !strings.Contains(err.Error(), `"JO"`) || !strings.Contains(err.Error(), "UserManager") {
+		t.Errorf("error %v", err)
+	}
+	s := natstest.Start(t)
+	if _, _, err := s.Log.Append(t.Context(), events.ScanRequested{ScanID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(append(users, store.User{ID: "zed", Type: "Z"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, copiedWith(t, s, 1, map[string][]byte{restore.UsersName: b}))
+	r, err := restore.Into(t.Context(), o)
+	if err != nil || r.Users != 2 || !r.HasUsers || len(r.LeftOut) != 2 || !strings.Contains(r.LeftOut[0], `"JO"`) || !strings.Contains(r.LeftOut[1], `"zed"`) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	db, err := sqlite.Open(t.Context(), filepath.Join(o.DataDir, "backup-monitor.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := db.Users(t.Context())
+	if err := errors.Join(err, db.Close()); err != nil || len(list) != 2 || list[0].ID != "ann" || list[1].ID != "jo" || list[1].Type != "A" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// TestBackupInTheDataDirectory is not restored from there, whether or not an
+// interrupted restore has marked the directory, and stays.
+func TestBackupInTheDataDirectory(t *testing.T) {
+	t.Parallel()
+	outside := copied(t, 10, 1)
+	o := options(t, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	interrupted := o
+	interrupted.Backup, interrupted.Progress = outside, func(s logfile.Step, _, _ uint64) {
+		if s == logfile.Restoring {
+			cancel()
+		}
+	}
+	if _, err := restore.Into(ctx, interrupted); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	if err := os.MkdirAll(filepath.Join(o.DataDir, ".restoring"), 0o700); err != nil { // as one that was killed
+		t.Fatal(err)
+	}
+	inside, link := filepath.Join(o.DataDir, "backup-1"), filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(os.CopyFS(inside, os.DirFS(outside)), os.Symlink(inside, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{inside, link} {
+		o.Backup = path
+		if _, err := restore.Into(t.Context(), o); err == nil || !strings.Contains(err.Error(), "move it to another place") {
+			t.Errorf("%s: error %v", path, err)
+		}
+		if _, err := logfile.Verify(t.Context(), inside, nil); err != nil {
+			t.Fatalf("%s: the backup was touched: %v", path, err)
+		}
+	}
+	o.Backup = outside
+	if _, err := restore.Into(t.Context(), o); !errors.Is(err, instance.ErrNotEmpty) {
+		t.Errorf("error %v, want ErrNotEmpty", err)
+	}
+	if err := os.RemoveAll(inside); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore.Into(t.Context(), o); err != nil {
+		t.Error(err)
 	}
 }
 
