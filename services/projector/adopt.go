@@ -30,7 +30,7 @@ func (p *Projector) adopt(ctx context.Context) error {
 		for _, why := range r.Left {
 			p.logger.WarnContext(ctx, "an earlier row stays out of the log", slog.String("reason", why))
 		}
-		if r.Outlets+r.Rows > 0 {
+		if r.Outlets+r.Rows+len(r.Left) > 0 {
 			p.logger.InfoContext(ctx, "what the database held from before the log is in it now", slog.Int("outlets", r.Outlets),
 				slog.Int("rows", r.Rows), slog.Int("known", r.KnownOutlets+r.KnownRows+r.Twice), slog.Int("left", r.Skipped+r.SkippedOutlets))
 		}

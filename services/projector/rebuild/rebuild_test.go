@@ -379,7 +379,11 @@ func TestRetry(t *testing.T) {
 			t.Fatalf("event %d: error %v, want ErrNotFound", seq, err)
 		}
 	}
-	if done, err = rebuild.Retry(t.Context(), db, nil, quiet); err != nil || len(done) != len(unread) {
+	done, err = rebuild.Retry(t.Context(), refusing{db, 3}, []uint64{3, 21}, quiet)
+	if err != nil || len(done) != 2 || done[0].Released || done[0].Reason != "it does not fit" || !done[1].Released {
+		t.Fatalf("%s, %v; want that one does not fit and the other is released", text(done), err)
+	}
+	if done, err = rebuild.Retry(t.Context(), db, nil, quiet); err != nil || len(done) != len(unread)-1 {
 		t.Fatalf("%s, %v", text(done), err)
 	}
 	if q, err := db.Quarantine(t.Context(), 0); err != nil || len(q) != 1 || q[0].Seq != 61 {
@@ -389,6 +393,19 @@ func TestRetry(t *testing.T) {
 	if cp, err := db.Checkpoint(t.Context()); err != nil || cp != b.New {
 		t.Fatalf("the checkpoint moved to %+v, %v", cp, err)
 	}
+}
+
+// refusing is a database with a column that does not take one event.
+type refusing struct {
+	rebuild.Quarantine
+	seq uint64
+}
+
+func (r refusing) Apply(ctx context.Context, b store.Batch) error {
+	if slices.Contains(b.Released, r.seq) {
+		return &store.Trouble{Reason: "it does not fit", Unstorable: true, Err: errors.New("8152")}
+	}
+	return r.Quarantine.Apply(ctx, b)
 }
 
 // projectUnless is a projection by a version that cannot read some events.

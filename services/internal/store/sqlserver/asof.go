@@ -48,7 +48,7 @@ const (
 
 // then implements store.Past.
 type then struct {
-	db    *sql.DB
+	store *Store
 	codes string // the collation of Outlets.OutletCode
 }
 
@@ -57,11 +57,7 @@ func (s *Store) then(ctx context.Context) (*then, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	db, err := s.reading(ctx)
-	if err != nil {
-		return nil, explain(err)
-	}
-	return &then{db: db, codes: l.collation("dbo.Outlets", "OutletCode")}, nil
+	return &then{store: s, codes: l.collation("dbo.Outlets", "OutletCode")}, nil
 }
 
 // dated are the mode and the conditions on the scan date, of a table.
@@ -92,7 +88,7 @@ func thenQuery(q store.Query, columns, joins, where string) (string, []any) {
 // KeptDays implements store.Past.
 func (p *then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, error) {
 	days, args := dated(q, "d")
-	found, err := collect(ctx, p.db, func(rows *sql.Rows) (d store.KeptDay, err error) {
+	found, err := read(ctx, p.store, func(rows *sql.Rows) (d store.KeptDay, err error) {
 		var last sql.NullInt64
 		err = rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved, &last)
 		d.Failed, d.LastSeq = d.Total-d.Successful, uint64(last.Int64)
@@ -104,11 +100,7 @@ func (p *then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, er
 // DaysThen implements store.Past.
 func (p *then) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
 	text, args := thenQuery(q, sqlThenCounts, "", "")
-	found, err := collect(ctx, p.db, func(rows *sql.Rows) (d store.DaySummary, err error) {
-		err = rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved)
-		d.Failed = d.Total - d.Successful
-		return d, err
-	}, text+sqlThenDays, args...)
+	found, err := read(ctx, p.store, scanSummary, text+sqlThenDays, args...)
 	return found, explain(err)
 }
 
@@ -129,7 +121,7 @@ func (p *then) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error)
 	if q.Cause != "" {
 		args = append(args, sql.Named("cause", string(q.Cause)))
 	}
-	page, err := readRows(ctx, p.db, q.Mode, text+sqlThenOrder, args...)
+	page, err := read(ctx, p.store, rowOf(q.Mode), text+sqlThenOrder, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", explain(err))
 	}

@@ -32,12 +32,16 @@ func (s *Store) notOurs(ctx context.Context, m events.Mode) (string, error) {
 
 // has tells whether the database has a table, and that table a column.
 func (s *Store) has(ctx context.Context, table, column string) (there, complete bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	err = s.writer.QueryRowContext(ctx, sqlThere, sql.Named("table", table), sql.Named("column", column)).Scan(&there, &complete)
 	return there, complete, err
 }
 
 // EarlierOutlets lists the table Outlets.
 func (s *Store) EarlierOutlets(ctx context.Context) (found []store.EarlierOutlet, err error) {
+	ctx, cancel := context.WithTimeout(ctx, earlierTimeout)
+	defer cancel()
 	there, _, err := s.has(ctx, "dbo.Outlets", "OutletCode")
 	if err == nil && there {
 		found, err = collect(ctx, s.writer, func(rows *sql.Rows) (store.EarlierOutlet, error) {
@@ -54,6 +58,8 @@ func (s *Store) EarlierOutlets(ctx context.Context) (found []store.EarlierOutlet
 
 // EarlierDays lists the scan dates of a mode, oldest first.
 func (s *Store) EarlierDays(ctx context.Context, m events.Mode) (found []store.EarlierDay, err error) {
+	ctx, cancel := context.WithTimeout(ctx, earlierTimeout)
+	defer cancel()
 	name, err := table(m)
 	if err != nil {
 		return nil, err
@@ -77,6 +83,8 @@ func (s *Store) EarlierDays(ctx context.Context, m events.Mode) (found []store.E
 
 // EarlierRows lists the rows of a mode from one scan date to another.
 func (s *Store) EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) (found []store.EarlierRow, err error) {
+	ctx, cancel := context.WithTimeout(ctx, earlierTimeout)
+	defer cancel()
 	name, err := table(m)
 	if err != nil {
 		return nil, err

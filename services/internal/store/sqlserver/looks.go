@@ -198,7 +198,7 @@ func (l *layout) filled(table, text string) string {
 		}
 		value := c.value
 		if c.name != "LastBackupTaken" {
-			value = l.cut(table, c.name, value)
+			value = l.value(table, c.name, value)
 		}
 		if set != "" {
 			set, names, values = set+", ", names+", ", values+", "
