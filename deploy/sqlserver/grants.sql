@@ -31,6 +31,7 @@ GO
 -- Users and tokens, to write. None is ever deleted.
 GRANT SELECT, INSERT, UPDATE ON dbo.UserManager TO backup_monitor_gateway_role;
 GRANT SELECT, INSERT, UPDATE ON dbo.MonitorUser TO backup_monitor_gateway_role;
+GRANT SELECT, INSERT, UPDATE ON dbo.MonitorUserEpoch TO backup_monitor_gateway_role;
 GRANT SELECT, INSERT, UPDATE ON dbo.MonitorAPIToken TO backup_monitor_gateway_role;
 GO
 -- Audit events on their way to the log.

@@ -54,7 +54,7 @@ func (w *allowed) still(ctx context.Context, c auth.Caller) error {
 // answer is the one about c. What is about nobody's stream any more is
 // forgotten now and then.
 func (w *allowed) answer(c auth.Caller) *answer {
-	key := c.Name() + "\x00" + string(c.Role) + string(c.Scope) + "\x00" + c.User.PasswordHash
+	key := c.Name() + "\x00" + string(c.Role) + string(c.Scope) + "\x00" + c.User.PasswordHash + c.User.SessionEpoch
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	a, ok := w.answers[key]

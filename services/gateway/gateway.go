@@ -157,6 +157,7 @@ type Gateway struct {
 	streams   *streamLimit
 	allowed   *allowed
 	kept      *answers.Cache[store.Query, encodedStats]
+	codes     *answers.Cache[struct{}, []string] // of the active outlets
 	checks    []*question
 
 	judging  chan struct{} // held by the one preview that is being made
@@ -201,6 +202,7 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 		hub:       live.NewHub(log, live.Folds{tracker, watch}, logger),
 		streams:   newStreamLimit(),
 		kept:      answers.New[store.Query, encodedStats](keptMost, time.Now),
+		codes:     answers.New[struct{}, []string](1, time.Now),
 		judging:   make(chan struct{}, 1),
 		closing:   make(chan struct{}),
 	}

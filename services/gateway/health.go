@@ -108,6 +108,7 @@ func (g *Gateway) questions() []*question {
 		{"event log", g.checkLog},
 		{"live feed", g.checkHub},
 		{"tables", g.checkTables},
+		{"audit trail", g.audit.Check},
 		{"capacity", g.cfg.Capacity.Check},
 	}, g.cfg.Checks...)
 	qs := make([]*question, len(checks))

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway/answers"
 	"backupmonitor/services/internal/store"
 )
 
@@ -45,15 +47,32 @@ func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
 }
 
 func (g *Gateway) outlets(w *response, r *request) error {
-	active, err := g.store.ActiveOutlets(r.Context())
+	seen, err := g.store.Checkpoint(r.Context())
 	if err != nil {
 		return unavailable("The database", err)
 	}
-	codes := make([]string, len(active))
-	for i, o := range active {
-		codes[i] = o.Code
+	codes, err := g.codes.Get(r.Context(), struct{}{}, seen, g.activeCodes)
+	if err != nil {
+		return err
 	}
 	return writeList(w, codes, g.cfg.Now())
+}
+
+// activeCodes reads the checkpoint before the table, so that the codes are of
+// that checkpoint or later.
+func (g *Gateway) activeCodes(ctx context.Context) (a answers.Answer[[]string], err error) {
+	if a.Checkpoint, err = g.store.Checkpoint(ctx); err != nil {
+		return a, unavailable("The database", err)
+	}
+	active, err := g.store.ActiveOutlets(ctx)
+	if err != nil {
+		return a, unavailable("The database", err)
+	}
+	a.Value, a.Size = make([]string, len(active)), 1
+	for i, o := range active {
+		a.Value[i] = o.Code
+	}
+	return a, nil
 }
 
 func writeList[T any](w *response, data []T, now time.Time) error {

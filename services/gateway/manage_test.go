@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +22,36 @@ type outletJSON struct {
 }
 
 type outletAnswer struct{ Outlet outletJSON }
+
+// Any code can be named in an address, percent-encoded, and needs the same right.
+func TestOutletsOfAnyCode(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	for _, code := range []string{
+		"A/1", "/", "//", "a/../b", "..", ".", "50%", "%2F", "100%25", "A?b=c", "A#1", "A&B;C=D", "A B", "A+B", "Ünïcödé", "店舗/7", "🏪",
+		"import/", `back\slash`, `"quoted"`, "x:y@z", strings.Repeat("/", 50),
+	} {
+		path := "/outlets/" + url.PathEscape(code)
+		if code == "." || code == ".." {
+			path = "/outlets/" + strings.ReplaceAll(code, ".", "%2E")
+		}
+		get[failure](t, e, http.StatusForbidden, call{method: "PUT", path: path, token: e.support, body: `{"ipAddress":"10.0.0.1"}`})
+		get[failure](t, e, http.StatusUnauthorized, call{path: path})
+		get[failure](t, e, http.StatusNotFound, e.as("GET", path, ""))
+		made := get[outletAnswer](t, e, http.StatusCreated, e.as("PUT", path, `{"ipAddress":"10.0.0.1"}`)).Outlet
+		found := get[outletAnswer](t, e, http.StatusOK, call{path: path, token: e.support}).Outlet
+		retired := get[outletAnswer](t, e, http.StatusOK, e.as("DELETE", path, "")).Outlet
+		if made.OutletCode != code || found.OutletCode != code || found.Version != made.Version || retired.OutletCode != code || retired.Active {
+			t.Errorf("%q: made %+v, found %+v, retired %+v", code, made, found, retired)
+		}
+	}
+	for _, path := range []string{"/outlets%2FA", "/outlets/A/1", "/outlets/", "/outlets/A%2F1/"} {
+		get[failure](t, e, http.StatusNotFound, e.as("GET", path, ""))
+	}
+	if got := get[outletAnswer](t, e, http.StatusOK, e.as("GET", "/outlets/a%2f1", "")).Outlet; got.OutletCode != "A/1" {
+		t.Errorf("in the other spelling: %+v", got)
+	}
+}
 
 func TestManageOutlets(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -11,7 +12,9 @@ import (
 // Each route names its path first: the router forgets that a path was found
 // with another method as soon as a later route has the right one.
 func (g *Gateway) handler() http.Handler {
-	m := mux.NewRouter().SkipClean(true)
+	// Of a path as it was sent, an encoded slash belongs to the name of a thing: an
+	// outlet's code may have one.
+	m := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	for _, rt := range g.routes() {
 		m.Path(apiPrefix + rt.path).Methods(rt.method).Handler(g.through(rt))
 	}
@@ -42,7 +45,16 @@ func (g *Gateway) handler() http.Handler {
 // through has a route answer.
 func (g *Gateway) through(rt route) http.Handler {
 	return forResponse(func(w *response, r *http.Request) {
-		g.serve(r.Context(), w, &request{Request: r, vars: mux.Vars(r)}, rt)
+		vars := map[string]string{}
+		for name, v := range mux.Vars(r) {
+			plain, err := url.PathUnescape(v)
+			if err != nil { // the server reads no such request
+				g.fail(w, r, badRequest("The address cannot be read: check its percent signs."))
+				return
+			}
+			vars[name] = plain
+		}
+		g.serve(r.Context(), w, &request{Request: r, vars: vars}, rt)
 	})
 }
 

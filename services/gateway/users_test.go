@@ -93,6 +93,29 @@ func TestManageUsers(t *testing.T) {
 	}
 }
 
+// What ends sessions does so for good: that it was taken back brings none to
+// life again.
+func TestEndedSessionsStayEnded(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	get[userAnswer](t, e, http.StatusCreated, e.as("POST", "/users", `{"userId":"32787","userType":"S","password":"blue kettle nine"}`))
+	for what, bodies := range map[string][2]string{
+		"disabled and enabled": {`{"active":false}`, `{"active":true}`},
+		"another role":         {`{"userType":"A"}`, `{"userType":"S"}`},
+	} {
+		session := get[struct{ Token string }](t, e, http.StatusOK, login("32787", "blue kettle nine")).Token
+		ticket := get[struct{ Ticket string }](t, e, http.StatusOK, call{method: "POST", path: "/auth/stream-ticket", token: session}).Ticket
+		get[userAnswer](t, e, http.StatusOK, e.as("PUT", "/users/32787", `{"userName":"`+what+`"}`))
+		get[struct{}](t, e, http.StatusOK, call{path: "/auth/me", token: session})
+		for _, body := range bodies {
+			get[userAnswer](t, e, http.StatusOK, e.as("PUT", "/users/32787", body))
+		}
+		get[failure](t, e, http.StatusUnauthorized, call{path: "/auth/me", token: session})
+		get[failure](t, e, http.StatusUnauthorized, call{path: "/events?ticket=" + ticket})
+	}
+	get[struct{}](t, e, http.StatusOK, login("32787", "blue kettle nine"))
+}
+
 func TestUsersThatCannotBe(t *testing.T) {
 	t.Parallel()
 	e := start(t)

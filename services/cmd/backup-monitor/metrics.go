@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway/system"
 	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/scan"
 	"backupmonitor/services/internal/store"
@@ -35,6 +36,7 @@ type tables interface {
 	Checkpoint(ctx context.Context) (store.Checkpoint, error)
 	Summary(ctx context.Context, q store.Query) ([]store.DaySummary, error)
 	ActiveOutlets(ctx context.Context) ([]store.Outlet, error)
+	ParkedNotes(ctx context.Context) ([]string, error)
 }
 
 // figures implements prometheus.Collector.
@@ -53,7 +55,9 @@ func (f *figures) Describe(chan<- *prometheus.Desc) {}
 func (f *figures) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	for source, collect := range map[string]func(context.Context, chan<- prometheus.Metric) error{"log": f.ofLog, "tables": f.ofTables, "capacity": f.ofCapacity} {
+	for source, collect := range map[string]func(context.Context, chan<- prometheus.Metric) error{
+		"log": f.ofLog, "tables": f.ofTables, "capacity": f.ofCapacity, "system": f.ofSystem,
+	} {
 		up := 1.0
 		if err := collect(ctx, to); err != nil {
 			up = 0
@@ -100,6 +104,23 @@ func (f *figures) ofCapacity(ctx context.Context, to chan<- prometheus.Metric) e
 	return nil
 }
 
+// ofSystem counts what keeps many outlets from being looked at. Who it is stands
+// where one has to sign in.
+func (f *figures) ofSystem(ctx context.Context, to chan<- prometheus.Metric) error {
+	watch := system.New(time.Now)
+	if _, err := watch.Load(ctx, f.log); err != nil {
+		return err
+	}
+	count := map[system.Code]int{}
+	for _, n := range watch.State().Notices {
+		count[n.Code]++
+	}
+	gauge(to, "probers_offline", "Probers that reach no outlet at all.", float64(count[system.Offline]))
+	gauge(to, "credentials_paused", "Accounts that are paused, so that they do not get locked; their outlets are not looked at.", float64(count[system.CredentialTripped]))
+	gauge(to, "credentials_refused", "Accounts that one outlet has refused and the next is asked about.", float64(count[system.CredentialDoubted]))
+	return nil
+}
+
 func (f *figures) ofTables(ctx context.Context, to chan<- prometheus.Metric) error {
 	cp, err := f.store.Checkpoint(ctx)
 	if err != nil {
@@ -110,6 +131,11 @@ func (f *figures) ofTables(ctx context.Context, to chan<- prometheus.Metric) err
 		return err
 	}
 	gauge(to, "tables_sequence", "Sequence of the last event that the tables show.", float64(cp.Seq))
+	parked, err := f.store.ParkedNotes(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(to, "audit_parked_events", "Audit events in the outbox that cannot be read; more than 0 needs somebody to look.", float64(len(parked)))
 	gauge(to, "outlets_active", "Outlets that full scans look at.", float64(len(outlets)))
 	for _, m := range events.Modes() {
 		days, err := f.store.Summary(ctx, store.Query{Mode: m, Limit: 1})

@@ -53,6 +53,8 @@ type Outbox interface {
 	PutNote(ctx context.Context, n store.Note) error
 	Outbox(ctx context.Context, now time.Time, limit int) ([]store.Note, error)
 	DropNotes(ctx context.Context, ids ...string) error
+	PostponeNote(ctx context.Context, id string, due time.Time) error
+	ParkedNotes(ctx context.Context) ([]string, error)
 }
 
 // Trail delivers notes from the outbox to the log. Any number of processes may
@@ -149,6 +151,7 @@ func (t *Trail) Run(ctx context.Context) {
 	defer end()
 	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(flushTimeout, end) })
 	defer unwatch()
+	t.retryParked(ctx)
 	wait := time.NewTimer(0)
 	defer wait.Stop()
 	pause := lookEvery
@@ -186,7 +189,8 @@ func (t *Trail) pauseAfter(ctx context.Context, err error, pause time.Duration) 
 
 // Deliver delivers what is due, and returns when nothing is left. A note is
 // taken out only after the log has it; a process that ends in between leaves it
-// to be delivered again under the same id.
+// to be delivered again under the same id. One that cannot be read is parked, so
+// that the others go on.
 func (t *Trail) Deliver(ctx context.Context) error {
 	for {
 		notes, err := t.outbox.Outbox(ctx, t.now(), atOnce)
@@ -196,10 +200,14 @@ func (t *Trail) Deliver(ctx context.Context) error {
 		var done []string
 		var failed error
 		for _, n := range notes {
-			if failed = t.deliver(ctx, n); failed != nil {
+			if n.Unreadable != nil {
+				failed = t.park(ctx, n)
+			} else if failed = t.deliver(ctx, n); failed == nil {
+				done = append(done, n.ID)
+			}
+			if failed != nil {
 				break
 			}
-			done = append(done, n.ID)
 		}
 		if len(done) > 0 {
 			failed = errors.Join(failed, t.outbox.DropNotes(ctx, done...))
@@ -207,6 +215,39 @@ func (t *Trail) Deliver(ctx context.Context) error {
 		if failed != nil {
 			return failed
 		}
+	}
+}
+
+// park keeps what cannot be read where it is, as due never: only somebody who
+// looks at it can tell what it was, and until then readiness is red.
+func (t *Trail) park(ctx context.Context, n store.Note) error {
+	t.logger.ErrorContext(ctx, "An audit event in the outbox cannot be read and is parked.", slog.String("id", n.ID), slog.Any("error", n.Unreadable))
+	return t.outbox.PostponeNote(ctx, n.ID, store.Parked())
+}
+
+// Check tells, for readiness, that audit events are parked: what they say is not
+// in the log.
+func (t *Trail) Check(ctx context.Context) (detail string, err error) {
+	parked, err := t.outbox.ParkedNotes(ctx)
+	if err != nil {
+		return "unknown: the database does not answer", err
+	}
+	if len(parked) == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("%d audit events in the table MonitorOutbox cannot be read; see the README, \"Who did what\"", len(parked)),
+		fmt.Errorf("audit event %s of the outbox, and maybe others, cannot be read", parked[0])
+}
+
+// retryParked has what is parked tried again: this version may be one that can
+// read it, or somebody has mended it.
+func (t *Trail) retryParked(ctx context.Context) {
+	parked, err := t.outbox.ParkedNotes(ctx)
+	for _, id := range parked {
+		err = errors.Join(err, t.outbox.PostponeNote(ctx, id, time.Time{}))
+	}
+	if err != nil && ctx.Err() == nil {
+		t.logger.WarnContext(ctx, "Parked audit events are not tried again before the next start.", slog.Any("error", err))
 	}
 }
 

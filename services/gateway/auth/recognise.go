@@ -61,6 +61,8 @@ func (a *Auth) Still(ctx context.Context, c Caller) error {
 		return err
 	case u.PasswordHash != c.User.PasswordHash:
 		return fmt.Errorf("%w: the password was changed", ErrBadToken)
+	case u.SessionEpoch != c.User.SessionEpoch:
+		return fmt.Errorf("%w: the user's sessions were ended", ErrBadToken)
 	case Role(u.Type) != c.Role:
 		return fmt.Errorf("%w: the role was changed", ErrBadToken)
 	}
@@ -73,7 +75,7 @@ func (a *Auth) caller(ctx context.Context, s Session) (Caller, error) {
 		return Caller{}, err
 	}
 	if !s.Of(u) {
-		return Caller{}, fmt.Errorf("%w: the password was changed", ErrBadToken)
+		return Caller{}, fmt.Errorf("%w: the password was changed, or the user's sessions were ended", ErrBadToken)
 	}
 	return Caller{User: u, Role: Role(u.Type), Expires: s.Expires}, nil
 }

@@ -85,7 +85,7 @@ func NewTokens(secret, previous []byte, lifetime time.Duration, now func() time.
 // claims are those of both kinds of token.
 type claims struct {
 	jwt.RegisteredClaims
-	// Stamp ties the token to the password, see stamp.
+	// Stamp ties the token to the password and the session epoch, see stamp.
 	Stamp string `json:"stp,omitempty"`
 	// APIToken tells that the subject of a ticket is an API token's id.
 	APIToken bool `json:"api,omitempty"`
@@ -103,18 +103,22 @@ type Session struct {
 }
 
 // Of tells whether the token was made for the user with the password they have
-// now.
+// now, and since their sessions were last ended.
 func (s Session) Of(u store.User) bool {
 	return s.stamp != "" && hmac.Equal([]byte(s.stamp), []byte(stamp(s.secret, u)))
 }
 
-// stamp changes with the password: a token made before a change is worth
-// nothing after it, on every gateway, whoever made the change and however. It
-// says nothing about the password, whose hash is salted and goes through a
+// stamp changes with the password and with the session epoch: a token made before
+// a change is worth nothing after it, on every gateway, whoever made the change,
+// also where it was taken back. That of the first epoch is as it was before there
+// were epochs, so that an upgrade signs nobody out. It says nothing about the password, whose hash is salted and goes through a
 // keyed hash.
 func stamp(secret []byte, u store.User) string {
 	m := hmac.New(sha256.New, secret)
 	m.Write([]byte("session of\x00" + u.ID + "\x00" + u.PasswordHash))
+	if u.SessionEpoch != "" {
+		m.Write([]byte("\x00" + u.SessionEpoch))
+	}
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil)[:stampBytes])
 }
 

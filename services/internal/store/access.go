@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,7 +30,9 @@ type Access interface {
 	// for the id, which stays. From the reading on nobody else can write the
 	// user: two changes happen one after the other, and a failed sign-in is
 	// counted before or after. change may be called again when the transaction
-	// has to be repeated; its error ends it and is returned. Errors:
+	// has to be repeated; its error ends it and is returned. A change after which
+	// no session of before may count gives the user another SessionEpoch (see
+	// User.After). Errors:
 	// ErrNotFound; ErrLastAdmin when no active Admin would be left (of two that
 	// would each remove the other, one fails).
 	ChangeUser(ctx context.Context, id string, change func(*User) ([]Note, error)) (User, error)
@@ -59,18 +62,30 @@ type Access interface {
 	// PutNote puts a note into the outbox, in place of one with its id.
 	PutNote(ctx context.Context, n Note) error
 	// Outbox lists notes that are due at now, in the order in which they were
-	// first put there.
+	// first put there, also those that cannot be read (see Note.Unreadable).
 	Outbox(ctx context.Context, now time.Time, limit int) ([]Note, error)
 	// DropNotes takes notes out of the outbox; that one is not there is no
 	// error: another process may have delivered it too.
 	DropNotes(ctx context.Context, ids ...string) error
+	// PostponeNote changes when a note is due and nothing else; that it is not
+	// there is no error.
+	PostponeNote(ctx context.Context, id string, due time.Time) error
+	// ParkedNotes lists the ids of the notes that are due at Parked, in their
+	// order.
+	ParkedNotes(ctx context.Context) ([]string, error)
 }
+
+// Parked is when a note is due that is kept and not delivered.
+func Parked() time.Time { return time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC) }
 
 // Note is an audit event that waits in the outbox for its delivery to the log,
 // under its own id however often it is delivered.
 type Note struct {
 	events.Audited
 	Due time.Time // the zero time: at once
+	// Unreadable tells why what the outbox holds is no event; then nothing but
+	// ID and Due is known.
+	Unreadable error
 }
 
 // Encode is the event as the outbox keeps it.
@@ -82,13 +97,17 @@ func (n Note) Encode() (string, error) {
 	return string(b), nil
 }
 
-// DecodeNote reads what Encode wrote.
-func DecodeNote(data string, due time.Time) (Note, error) {
+// DecodeNote reads what Encode wrote of the note with an id.
+func DecodeNote(id, data string, due time.Time) Note {
 	n := Note{Due: due}
-	if err := json.Unmarshal([]byte(data), &n.Audited); err != nil {
-		return Note{}, fmt.Errorf("decode an audit event of the outbox: %w", err)
+	err := json.Unmarshal([]byte(data), &n.Audited)
+	if err == nil && (n.ID != id || n.Kind == "") {
+		err = errors.New("it names another id, or no kind")
 	}
-	return n, nil
+	if err != nil {
+		return Note{Audited: events.Audited{ID: id}, Due: due, Unreadable: fmt.Errorf("decode audit event %s of the outbox: %w", id, err)}
+	}
+	return n
 }
 
 // APIToken is what is kept of a token for programs. The token itself is not.
@@ -138,6 +157,19 @@ func (t APIToken) Normal() APIToken {
 	t.LastUsedAt = utc(t.LastUsedAt, time.Microsecond)
 	t.LastUsedFrom = Fit(t.LastUsedFrom, widthTokenAddress)
 	return t
+}
+
+// After is the user as a change has left it, of what it was: the id stays, and a
+// change of the password, of what the user may do, or of whether they may do
+// anything, ends every session that there is, also for the time when the change
+// is taken back. An epoch is never used twice, so that no restored database
+// brings back sessions either.
+func (u User) After(was User) User {
+	u.ID, u.SessionEpoch = was.ID, was.SessionEpoch
+	if u.Active != was.Active || u.Type != was.Type || u.PasswordHash != was.PasswordHash {
+		u.SessionEpoch = rand.Text()
+	}
+	return u
 }
 
 // ActiveAdmin tells whether the user counts as one who may manage users.

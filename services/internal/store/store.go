@@ -155,6 +155,10 @@ type User struct {
 	Avatar            string
 	LoginFalseAttempt int
 	LoginActiveTime   *time.Time
+
+	// SessionEpoch is ours: the sessions of another one have ended. "" is the
+	// first.
+	SessionEpoch string
 }
 
 // Backend is all that a store does. Every method may also fail with the

@@ -11,8 +11,9 @@ import (
 )
 
 // Checkpoint is the zero value before the first batch.
-func (s *Store) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
-	return tables{s.reader}.Checkpoint(ctx)
+func (s *Store) Checkpoint(ctx context.Context) (c store.Checkpoint, err error) {
+	err = s.hot.row(ctx, func(scan func(...any) error) error { return scan(&c.Stream, &c.Seq) }, sqlCheckpoint)
+	return c, checkpointRead(err)
 }
 
 // Apply applies b in one transaction. Errors: store.ErrFenced.

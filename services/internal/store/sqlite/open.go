@@ -42,6 +42,7 @@ type Store struct {
 	path   string
 	writer *sql.DB // one connection
 	reader *sql.DB
+	hot    *lookups
 
 	mu    sync.Mutex
 	ready *statements // prepared on the writer; nil before the first need
@@ -77,6 +78,11 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if s.reader, err = connect(abs, readers, url.Values{"_pragma": {"query_only(1)"}}); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", abs, err), writer.Close())
 	}
+	hot, err := connect(abs, lookupConnections, url.Values{"_pragma": {"query_only(1)"}})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", abs, err), s.reader.Close(), writer.Close())
+	}
+	s.hot = newLookups(hot, lookupConnections)
 	return s, nil
 }
 
@@ -175,7 +181,7 @@ func (s *Store) Close() error {
 		errs = append(errs, s.ready.close())
 		s.ready = nil
 	}
-	errs = append(errs, s.reader.Close(), s.writer.Close())
+	errs = append(errs, s.hot.close(), s.reader.Close(), s.writer.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close database %s: %w", s.path, err)
 	}

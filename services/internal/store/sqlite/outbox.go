@@ -13,8 +13,10 @@ import (
 const (
 	sqlPutNote = `INSERT INTO MonitorOutbox (NoteID, Due, Data) VALUES (?, ?, ?)
 		ON CONFLICT (NoteID) DO UPDATE SET Due = excluded.Due, Data = excluded.Data`
-	sqlOutbox   = `SELECT Data, Due FROM MonitorOutbox WHERE Due <= ? ORDER BY Num LIMIT ?`
+	sqlOutbox   = `SELECT NoteID, Data, Due FROM MonitorOutbox WHERE Due <= ? ORDER BY Num LIMIT ?`
 	sqlDropNote = `DELETE FROM MonitorOutbox WHERE NoteID = ?`
+	sqlPostpone = `UPDATE MonitorOutbox SET Due = ? WHERE NoteID = ?`
+	sqlParked   = `SELECT NoteID FROM MonitorOutbox WHERE Due >= ? ORDER BY Num`
 )
 
 // transact runs f in a transaction of the writer that needs none of the
@@ -65,20 +67,16 @@ func (s *Store) Outbox(ctx context.Context, now time.Time, limit int) (notes []s
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var data string
+		var id, data string
 		var due sql.NullString
-		if err := rows.Scan(&data, &due); err != nil {
+		if err := rows.Scan(&id, &data, &due); err != nil {
 			return nil, fmt.Errorf("read the outbox: %w", explain(err))
 		}
 		var at time.Time
 		if t := parseTime(due); t != nil {
 			at = *t
 		}
-		n, err := store.DecodeNote(data, at)
-		if err != nil {
-			return nil, err
-		}
-		notes = append(notes, n)
+		notes = append(notes, store.DecodeNote(id, data, at))
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read the outbox: %w", explain(err))
@@ -100,4 +98,28 @@ func (s *Store) DropNotes(ctx context.Context, ids ...string) error {
 		return fmt.Errorf("take audit events out of the outbox: %w", err)
 	}
 	return nil
+}
+
+// PostponeNote changes when a note is due.
+func (s *Store) PostponeNote(ctx context.Context, id string, due time.Time) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, sqlPostpone, due.UTC().Format(ourTime), id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("postpone audit event %s of the outbox: %w", id, err)
+	}
+	return nil
+}
+
+// ParkedNotes lists the ids of the notes that are parked.
+func (s *Store) ParkedNotes(ctx context.Context) ([]string, error) {
+	ids, err := collect(ctx, s.reader, func(rows *sql.Rows) (id string, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	}, sqlParked, store.Parked().Format(ourTime))
+	if err != nil {
+		return nil, fmt.Errorf("read what is parked in the outbox: %w", explain(err))
+	}
+	return ids, nil
 }

@@ -56,7 +56,7 @@ func (s *Stager) stage(ctx context.Context) (*staging, error) {
 		return nil, err
 	}
 	// One connection reads and writes: nobody else does.
-	st := &staging{Store: &Store{path: path, writer: writer, reader: writer}, of: s}
+	st := &staging{Store: &Store{path: path, writer: writer, reader: writer, hot: newLookups(writer, 1)}, of: s}
 	st.tables = tables{writer}
 	if err = st.Migrate(ctx); err == nil {
 		_, err = writer.ExecContext(ctx, "DROP INDEX MonitorHistory_ByDay") // nobody asks it as of a sequence

@@ -72,10 +72,15 @@ func (s *Store) View(ctx context.Context, f func(context.Context, store.Tables) 
 func (t tables) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
 	var c store.Checkpoint
 	err := t.db.QueryRowContext(ctx, sqlCheckpoint).Scan(&c.Stream, &c.Seq)
+	return c, checkpointRead(err)
+}
+
+// checkpointRead is the error of reading it; that there is none yet is none.
+func checkpointRead(err error) error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return store.Checkpoint{}, fmt.Errorf("read the checkpoint: %w", explain(err))
+		return fmt.Errorf("read the checkpoint: %w", explain(err))
 	}
-	return c, nil
+	return nil
 }
 
 // ScanDates implements store.Tables.

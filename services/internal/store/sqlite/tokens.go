@@ -14,6 +14,7 @@ const (
 	sqlAddToken = `INSERT INTO MonitorAPIToken (TokenID, Name, Scope, Hash, CreatedBy, CreatedAt, ExpiresAt, RevokedAt, LastUsedAt, LastUsedFrom)
 		VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`
 	sqlTokens = `SELECT TokenID, Name, Scope, Hash, CreatedBy, CreatedAt, ExpiresAt, RevokedAt, LastUsedAt, LastUsedFrom FROM MonitorAPIToken`
+	sqlToken  = sqlTokens + ` WHERE TokenID = ?`
 	sqlRevoke = `UPDATE MonitorAPIToken SET RevokedAt = ? WHERE TokenID = ? AND RevokedAt IS NULL`
 	sqlUsed   = `UPDATE MonitorAPIToken SET LastUsedAt = ?1, LastUsedFrom = ?2 WHERE TokenID = ?3 AND COALESCE(LastUsedAt, '') < ?1`
 )
@@ -71,8 +72,11 @@ func (s *Store) APITokens(ctx context.Context) (list []store.APIToken, err error
 }
 
 // APIToken finds a token by its exact id. Errors: store.ErrNotFound.
-func (s *Store) APIToken(ctx context.Context, id string) (store.APIToken, error) {
-	t, err := scanToken(s.reader.QueryRowContext(ctx, sqlTokens+" WHERE TokenID = ?", id).Scan)
+func (s *Store) APIToken(ctx context.Context, id string) (t store.APIToken, err error) {
+	err = s.hot.row(ctx, func(scan func(...any) error) (err error) {
+		t, err = scanToken(scan)
+		return err
+	}, sqlToken, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return t, fmt.Errorf("API token %q: %w", id, store.ErrNotFound)
 	}

@@ -15,8 +15,9 @@ import (
 // The texts about users. A user put into the table by hand has no key of
 // ours, and is found by the exact id.
 const (
-	whoseRow  = ` WHERE UserID = COALESCE((SELECT UserID FROM MonitorUser WHERE UserKey = ?), ?)`
-	sqlList   = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, CAST(LoginActiveTime AS TEXT) FROM UserManager`
+	whoseRow = ` WHERE UserID = COALESCE((SELECT UserID FROM MonitorUser WHERE UserKey = ?), ?)`
+	sqlList  = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, CAST(LoginActiveTime AS TEXT),
+		(SELECT e.Epoch FROM MonitorUserEpoch e WHERE e.UserID = UserManager.UserID) FROM UserManager`
 	sqlUser   = sqlList + whoseRow
 	sqlUsers  = `SELECT COUNT(*) FROM UserManager`
 	sqlThere  = `SELECT COUNT(*) FROM UserManager` + whoseRow
@@ -29,12 +30,16 @@ const (
 
 	sqlAddUser = `INSERT INTO UserManager (UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt,
 		LoginActiveTime) VALUES (?,?,?,?,?,?,?,?,?)`
-	sqlAddKey = `INSERT INTO MonitorUser (UserKey, UserID) VALUES (?, ?) ON CONFLICT (UserKey) DO UPDATE SET UserID = excluded.UserID`
+	sqlPutEpoch = `INSERT INTO MonitorUserEpoch (UserID, Epoch) VALUES (?, ?) ON CONFLICT (UserID) DO UPDATE SET Epoch = excluded.Epoch`
+	sqlAddKey   = `INSERT INTO MonitorUser (UserKey, UserID) VALUES (?, ?) ON CONFLICT (UserKey) DO UPDATE SET UserID = excluded.UserID`
 )
 
 // User finds a user, ignoring the case of the id. Errors: store.ErrNotFound.
-func (s *Store) User(ctx context.Context, id string) (store.User, error) {
-	u, err := readUser(s.reader.QueryRowContext(ctx, sqlUser, events.Key(id), strings.TrimSpace(id)).Scan)
+func (s *Store) User(ctx context.Context, id string) (u store.User, err error) {
+	err = s.hot.row(ctx, func(scan func(...any) error) (err error) {
+		u, err = readUser(scan)
+		return err
+	}, sqlUser, events.Key(id), strings.TrimSpace(id))
 	if err != nil {
 		return store.User{}, fmt.Errorf("read user %q: %w", id, explain(err))
 	}
@@ -44,9 +49,9 @@ func (s *Store) User(ctx context.Context, id string) (store.User, error) {
 // readUser reads a row of sqlList. Errors: store.ErrNotFound.
 func readUser(scan func(...any) error) (store.User, error) {
 	var u store.User
-	var name, designation, kind, hash, status, avatar, at sql.NullString
+	var name, designation, kind, hash, status, avatar, at, epoch sql.NullString
 	var attempts sql.NullInt64
-	err := scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at)
+	err := scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at, &epoch)
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.User{}, store.ErrNotFound
 	}
@@ -56,6 +61,7 @@ func readUser(scan func(...any) error) (store.User, error) {
 	u.Name, u.Designation, u.Type = name.String, designation.String, strings.ToUpper(strings.TrimSpace(kind.String))
 	u.PasswordHash, u.Avatar, u.Active = strings.TrimSpace(hash.String), avatar.String, isFlag(status)
 	u.LoginFalseAttempt, u.LoginActiveTime = int(attempts.Int64), parseTime(at)
+	u.SessionEpoch = epoch.String
 	return u, nil
 }
 
@@ -131,7 +137,7 @@ func changeUser(ctx context.Context, tx *sql.Tx, id string, change func(*store.U
 	if err != nil {
 		return u, err
 	}
-	u.ID = was.ID
+	u = u.After(was)
 	if err := u.Check(); err != nil {
 		return u, err
 	}
@@ -147,6 +153,9 @@ func changeUser(ctx context.Context, tx *sql.Tx, id string, change func(*store.U
 	_, err = tx.ExecContext(ctx, sqlChange, u.Name, u.Designation, u.Type, u.PasswordHash, flag(u.Active), u.Avatar,
 		u.LoginFalseAttempt, formatTime(u.LoginActiveTime, originalTime), u.ID)
 	if err != nil {
+		return u, err
+	}
+	if err := putEpoch(ctx, tx, u); err != nil {
 		return u, err
 	}
 	return u, putNotes(ctx, tx, notes...)
@@ -166,7 +175,19 @@ func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, sqlAddKey, key, u.ID)
+	if _, err = tx.ExecContext(ctx, sqlAddKey, key, u.ID); err != nil {
+		return err
+	}
+	return putEpoch(ctx, tx, u)
+}
+
+// putEpoch keeps the epoch of a user's sessions; there is none to keep before
+// the first end of them.
+func putEpoch(ctx context.Context, tx *sql.Tx, u store.User) error {
+	if u.SessionEpoch == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, sqlPutEpoch, u.ID, u.SessionEpoch)
 	return err
 }
 

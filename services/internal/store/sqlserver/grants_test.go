@@ -64,7 +64,10 @@ func TestGrants(t *testing.T) {
 	_, calls["count"] = g.CountUsers(t.Context())
 	_, calls["failed"] = g.SignInFailed(t.Context(), "jo", func(int) store.Note { return note("failed") })
 	_, calls["signed in"] = g.SignedIn(t.Context(), "jo", time.Now(), 5)
-	_, calls["change"] = g.ChangeUser(t.Context(), "jo", func(u *store.User) ([]store.Note, error) { u.Name = "Jo Doe"; return nil, nil })
+	_, calls["change"] = g.ChangeUser(t.Context(), "jo", func(u *store.User) ([]store.Note, error) {
+		u.Name, u.PasswordHash = "Jo Doe", "another"
+		return nil, nil
+	})
 	_, calls["users"] = g.Users(t.Context())
 	token := store.APIToken{ID: "a", Name: "Wall", Scope: "display", Hash: strings.Repeat("ab", 32), CreatedBy: "Jo", CreatedAt: time.Now()}
 	calls["make a token"] = g.AddAPIToken(t.Context(), token, note("made"))

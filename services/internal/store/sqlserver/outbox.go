@@ -13,8 +13,10 @@ import (
 const (
 	sqlPutNote = `UPDATE dbo.MonitorOutbox SET Due = CAST(@due AS DATETIME2(6)), Data = @data WHERE NoteID = @id;
 		IF @@ROWCOUNT = 0 INSERT INTO dbo.MonitorOutbox (NoteID, Due, Data) VALUES (@id, CAST(@due AS DATETIME2(6)), @data)`
-	sqlOutbox   = `SELECT TOP (@limit) Data, Due FROM dbo.MonitorOutbox WHERE Due <= CAST(@now AS DATETIME2(6)) ORDER BY Num`
+	sqlOutbox   = `SELECT TOP (@limit) NoteID, Data, Due FROM dbo.MonitorOutbox WHERE Due <= CAST(@now AS DATETIME2(6)) ORDER BY Num`
 	sqlDropNote = `DELETE FROM dbo.MonitorOutbox WHERE NoteID = @id`
+	sqlPostpone = `UPDATE dbo.MonitorOutbox SET Due = CAST(@due AS DATETIME2(6)) WHERE NoteID = @id`
+	sqlParked   = `SELECT NoteID FROM dbo.MonitorOutbox WHERE Due >= CAST(@due AS DATETIME2(6)) ORDER BY Num`
 )
 
 // putNotes puts notes into the outbox as a part of the transaction that they
@@ -55,16 +57,12 @@ func (s *Store) Outbox(ctx context.Context, now time.Time, limit int) (notes []s
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var data string
+		var id, data string
 		var due time.Time
-		if err := rows.Scan(&data, &due); err != nil {
+		if err := rows.Scan(&id, &data, &due); err != nil {
 			return nil, err
 		}
-		n, err := store.DecodeNote(data, due.UTC())
-		if err != nil {
-			return nil, err
-		}
-		notes = append(notes, n)
+		notes = append(notes, store.DecodeNote(id, data, due.UTC()))
 	}
 	return notes, rows.Err()
 }
@@ -86,4 +84,35 @@ func (s *Store) DropNotes(ctx context.Context, ids ...string) error {
 		return fmt.Errorf("take audit events out of the outbox: %w", err)
 	}
 	return nil
+}
+
+// PostponeNote changes when a note is due.
+func (s *Store) PostponeNote(ctx context.Context, id string, due time.Time) error {
+	_, err := s.writer.ExecContext(ctx, sqlPostpone, sql.Named("due", due.UTC().Format(ourTime)), sql.Named("id", id))
+	if err != nil {
+		return fmt.Errorf("postpone audit event %s of the outbox: %w", id, explain(err))
+	}
+	return nil
+}
+
+// ParkedNotes lists the ids of the notes that are parked.
+func (s *Store) ParkedNotes(ctx context.Context) (ids []string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read what is parked in the outbox: %w", explain(err))
+		}
+	}()
+	rows, err := s.writer.QueryContext(ctx, sqlParked, sql.Named("due", store.Parked().Format(ourTime)))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }

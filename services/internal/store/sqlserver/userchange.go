@@ -66,7 +66,7 @@ func changeUser(ctx context.Context, tx *sql.Tx, id string, change func(*store.U
 	if err != nil {
 		return u, err
 	}
-	u.ID = was.ID
+	u = u.After(was)
 	if err := u.Check(); err != nil {
 		return u, err
 	}
@@ -80,6 +80,9 @@ func changeUser(ctx context.Context, tx *sql.Tx, id string, change func(*store.U
 		}
 	}
 	if _, err := tx.ExecContext(ctx, fill(sqlChange), append(userColumns(u), sql.Named("id", u.ID))...); err != nil {
+		return u, err
+	}
+	if err := putEpoch(ctx, tx, u); err != nil {
 		return u, err
 	}
 	return u, putNotes(ctx, tx, notes...)

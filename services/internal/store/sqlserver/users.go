@@ -17,7 +17,8 @@ import (
 const (
 	whoseRow = ` WHERE UserID COLLATE {bin} = COALESCE((SELECT k.UserID FROM dbo.MonitorUser k WHERE k.UserKey = @key), @id)`
 	sqlList  = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt,
-		TRY_CONVERT(DATETIME2(3), LoginActiveTime) FROM dbo.UserManager`
+		TRY_CONVERT(DATETIME2(3), LoginActiveTime),
+		(SELECT e.Epoch FROM dbo.MonitorUserEpoch e WHERE e.UserID = dbo.UserManager.UserID COLLATE {bin}) FROM dbo.UserManager`
 	sqlUser      = sqlList + whoseRow
 	sqlSorted    = sqlList + ` ORDER BY UPPER(UserID) COLLATE {bin}, UserID COLLATE {bin}`
 	sqlUsers     = `SELECT COUNT(*) FROM dbo.UserManager`
@@ -29,6 +30,8 @@ const (
 
 	sqlAddUser = `INSERT INTO dbo.UserManager (UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, LoginActiveTime)
 		VALUES (@id, @name, @designation, @type, @hash, @status, @avatar, @attempts, CAST(@at AS DATETIME))`
+	sqlPutEpoch = `UPDATE dbo.MonitorUserEpoch SET Epoch = @epoch WHERE UserID = @id;
+		IF @@ROWCOUNT = 0 INSERT INTO dbo.MonitorUserEpoch (UserID, Epoch) VALUES (@id, @epoch)`
 	sqlRekey  = `UPDATE dbo.MonitorUser SET UserID = @id WHERE UserKey = @key`
 	sqlAddKey = `INSERT INTO dbo.MonitorUser (UserKey, UserID) SELECT @key, @id WHERE NOT EXISTS (SELECT 1 FROM dbo.MonitorUser WHERE UserKey = @key)`
 )
@@ -59,10 +62,10 @@ func (s *Store) User(ctx context.Context, id string) (store.User, error) {
 // readUser reads a row of sqlList. Errors: store.ErrNotFound.
 func readUser(scan func(...any) error) (store.User, error) {
 	var u store.User
-	var name, designation, kind, hash, status, avatar sql.NullString
+	var name, designation, kind, hash, status, avatar, epoch sql.NullString
 	var at sql.NullTime
 	var attempts sql.NullInt64
-	err := scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at)
+	err := scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at, &epoch)
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.User{}, store.ErrNotFound
 	}
@@ -72,6 +75,7 @@ func readUser(scan func(...any) error) (store.User, error) {
 	u.Name, u.Designation, u.Type = name.String, designation.String, strings.ToUpper(strings.TrimSpace(kind.String))
 	u.PasswordHash, u.Avatar, u.Active = strings.TrimSpace(hash.String), avatar.String, isFlag(status)
 	u.LoginFalseAttempt, u.LoginActiveTime = int(attempts.Int64), readTime(at, time.Second)
+	u.SessionEpoch = epoch.String
 	return u, nil
 }
 
@@ -142,7 +146,19 @@ func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, sqlAddUser, append(userColumns(u), sql.Named("id", u.ID))...)
+	if _, err := tx.ExecContext(ctx, sqlAddUser, append(userColumns(u), sql.Named("id", u.ID))...); err != nil {
+		return err
+	}
+	return putEpoch(ctx, tx, u)
+}
+
+// putEpoch keeps the epoch of a user's sessions; there is none to keep before
+// the first end of them.
+func putEpoch(ctx context.Context, tx *sql.Tx, u store.User) error {
+	if u.SessionEpoch == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, sqlPutEpoch, sql.Named("id", u.ID), sql.Named("epoch", u.SessionEpoch))
 	return err
 }
 

@@ -18,10 +18,12 @@ func exerciseAccess(t *testing.T, fresh Fresh) {
 		"a user is changed":                     exerciseChangeUser,
 		"a change that fails changes nothing":   exerciseFailedChange,
 		"changes do not overtake each other":    exerciseParallelChanges,
+		"changes end sessions":                  exerciseSessionEpochs,
 		"the last active Admin stays":           exerciseLastAdmin,
 		"of Admins that remove each other":      exerciseMutualRemoval,
 		"a change and its notes are one":        exerciseNotesOfChanges,
 		"the outbox keeps its order":            exerciseOutbox,
+		"what cannot be read is parked":         exerciseParking,
 		"API tokens":                            exerciseAPITokens,
 		"API tokens are revoked once":           exerciseRevocation,
 		"the last use of a token is the latest": exerciseTokenUse,
@@ -95,6 +97,7 @@ func exerciseChangeUser(t *testing.T, fresh Fresh) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	want.SessionEpoch = got.SessionEpoch
 	same(t, "what the change gives", got, want)
 	same(t, "what is stored", w.user(t, "jürgen"), want)
 	same(t, "the other", w.user(t, "other"), user("other"))

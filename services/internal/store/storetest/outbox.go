@@ -48,3 +48,45 @@ func exerciseOutbox(t *testing.T, fresh Fresh) {
 	want = slices.DeleteFunc(want[1:], func(id string) bool { return id == "note 2" })
 	same(t, "what is left", w.outbox(t), want)
 }
+
+// exerciseParking: a note that cannot be read stands between others, is put
+// aside, and can be taken up again.
+func exerciseParking(t *testing.T, fresh Fresh) {
+	w := migrated(t, fresh)
+	unreadable := note("unreadable")
+	unreadable.Kind = ""
+	for _, n := range []store.Note{note("before"), unreadable, note("after")} {
+		if err := w.PutNote(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notes, err := w.Outbox(t.Context(), noon(), 1000)
+	if err != nil || len(notes) != 3 {
+		t.Fatal(notes, err)
+	}
+	for i, n := range notes {
+		if (n.Unreadable != nil) != (i == 1) || n.ID != []string{"before", "unreadable", "after"}[i] {
+			t.Errorf("note %d: %s, %v", i, n.ID, n.Unreadable)
+		}
+	}
+	parked := func(want ...string) {
+		t.Helper()
+		ids, err := w.ParkedNotes(t.Context())
+		if err != nil || !slices.Equal(ids, want) {
+			t.Errorf("parked are %v, %v; want %v", ids, err, want)
+		}
+	}
+	parked()
+	for _, id := range []string{"unreadable", "never there"} {
+		if err := w.PostponeNote(t.Context(), id, store.Parked()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parked("unreadable")
+	same(t, "what is due", w.outbox(t), []string{"before", "after"})
+	if err := w.PostponeNote(t.Context(), "unreadable", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	parked()
+	same(t, "what is due again", w.outbox(t), []string{"before", "unreadable", "after"})
+}
