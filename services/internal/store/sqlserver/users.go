@@ -117,6 +117,9 @@ func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) 
 		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
 	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if err := checkActors(ctx, tx, notes...); err != nil {
+			return err
+		}
 		err := addUser(ctx, tx, u)
 		if isDuplicate(err) {
 			return store.ErrExists // made by another at the same moment, or the same in the table's collation
