@@ -143,9 +143,17 @@ func AuditKinds() []AuditKind {
 	}
 }
 
-// ActorCommandLine is the actor of what a command did, whoever gave it: the
-// operating system knows who that was. No user has this id.
-const ActorCommandLine = "command line"
+// Who does something and is no user: no user has such an id.
+const (
+	// ActorCommandLine is who a command is done for, whoever gave it: the operating
+	// system knows who that was.
+	ActorCommandLine = "command line"
+	ActorOutletsFile = "OUTLETS_FILE" // whoever wrote the file that OUTLETS_FILE names
+	ActorDatabase    = "database"     // whoever wrote the tables before the log began
+)
+
+// Actors lists those who are no users.
+func Actors() []string { return []string{ActorCommandLine, ActorOutletsFile, ActorDatabase} }
 
 // Audited says who did what. It never carries a password, hash or token.
 type Audited struct {

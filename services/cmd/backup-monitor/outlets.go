@@ -81,7 +81,7 @@ func (a *app) importOutlets(ctx context.Context, log *events.Log, rows []registr
 	}
 	changes := registry.Diff(current, rows, events.SourceUser)
 	if !dryRun {
-		if changes, err = registry.Apply(ctx, log, changes, "command line", time.Now().UTC()); err != nil {
+		if changes, err = registry.Apply(ctx, log, changes, events.ActorCommandLine, time.Now().UTC()); err != nil {
 			return fmt.Errorf("write the outlets: %w (some may be written; importing again is harmless)", err)
 		}
 	}

@@ -89,7 +89,7 @@ func (a *app) scan(ctx context.Context, log *events.Log, r scanRequest) error {
 	}
 	request := events.ScanRequested{
 		ScanID: scan.NewID(now), ScanDate: date, Modes: r.modes, Outlets: codes,
-		Trigger: events.TriggerCLI, RequestedBy: "command line", RequestedAt: now, Deadline: now.Add(a.config.ScanDeadline),
+		Trigger: events.TriggerCLI, RequestedBy: events.ActorCommandLine, RequestedAt: now, Deadline: now.Add(a.config.ScanDeadline),
 	}
 	if _, err := scan.Request(ctx, log, zone, request); err != nil {
 		return err

@@ -82,7 +82,7 @@ func (a *app) applySettings(ctx context.Context, log *events.Log, dryRun bool) e
 		return err
 	}
 	wanted := events.SettingsChanged{
-		Schedule: a.config.Schedule(), Policy: a.config.Policy(), Previous: seq, ChangedBy: "command line", ChangedAt: time.Now().UTC(),
+		Schedule: a.config.Schedule(), Policy: a.config.Policy(), Previous: seq, ChangedBy: events.ActorCommandLine, ChangedAt: time.Now().UTC(),
 	}
 	if seq > 0 && sameSettings(old, wanted) {
 		_, err = fmt.Fprintln(a.stdout, "The log holds these settings already; nothing was changed.")

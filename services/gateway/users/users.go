@@ -68,6 +68,9 @@ func (d *Directory) Add(ctx context.Context, by Actor, u store.User) error {
 	if err := u.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if err := freeID(u.ID); err != nil {
+		return err
+	}
 	if !auth.WellFormed(u.PasswordHash) {
 		return fmt.Errorf("%w: it has no password", ErrInvalid)
 	}
@@ -75,6 +78,21 @@ func (d *Directory) Add(ctx context.Context, by Actor, u store.User) error {
 		return err
 	}
 	d.Trail.Committed()
+	return nil
+}
+
+// freeID refuses the id of a new user that could not stand in an address as it
+// is, and one that the audit trail has for somebody else.
+func freeID(id string) error {
+	key := events.Key(id)
+	names := func(other string) bool { return key == events.Key(other) }
+	begins := func(prefix string) bool { return strings.HasPrefix(key, events.Key(prefix)) }
+	switch {
+	case strings.ContainsAny(id, `/\`) || id == "." || id == "..":
+		return fmt.Errorf(`%w: a user id has no / and no \, and is not . or ..`, ErrInvalid)
+	case slices.ContainsFunc(events.Actors(), names), slices.ContainsFunc([]string{"token:", "scheduler:", "stranger "}, begins):
+		return fmt.Errorf("%w: the audit trail has this name for somebody else", ErrInvalid)
+	}
 	return nil
 }
 
