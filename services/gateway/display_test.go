@@ -16,7 +16,9 @@ func TestWhatADisplayGetsToKnow(t *testing.T) {
 	t.Parallel()
 	e := start(t)
 	display, read := e.apiToken(t, auth.ScopeDisplay), e.apiToken(t, auth.ScopeRead)
-	open := func(token, query string) *eventStream { return e.listen(t, call{path: "/events" + query, token: token}) }
+	open := func(token, query string) *eventStream {
+		return e.listen(t, call{path: "/events" + query, token: token})
+	}
 	live := open(display, "?types="+events.TypeOutletChanged+","+events.TypeSettingsChanged)
 	defer live.close()
 	from := live.next().id

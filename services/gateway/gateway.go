@@ -267,7 +267,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 		return errors.Join(err, g.listener.Close())
 	}
 	served := make(chan error, 1)
-	go func() { served <- serve(server, newLimitedListener(g.listener, connectionLimit(descriptors()), g.proxies)) }()
+	go func() {
+		served <- serve(server, newLimitedListener(g.listener, connectionLimit(descriptors()), g.proxies))
+	}()
 	g.logger.InfoContext(ctx, "The gateway serves.", slog.String("address", g.listener.Addr().String()))
 	select {
 	case err := <-served:

@@ -69,6 +69,9 @@ func (a *app) retryCredential(ctx context.Context, log *events.Log, account stri
 	if errors.Is(err, events.ErrNotFound) {
 		return fmt.Errorf(`the account %q was never used (write it as DOMAIN\user; "backup-monitor credentials" lists them)`, account)
 	}
+	if err == nil {
+		err = tell(ctx, log, events.CredentialTried, account, nil)
+	}
 	if err != nil {
 		return err
 	}

@@ -94,6 +94,9 @@ func (a *app) applySettings(ctx context.Context, log *events.Log, dryRun bool) e
 		} else if err != nil {
 			return err
 		}
+		if err := tell(ctx, log, events.SettingsReplaced, "settings", map[string]string{"change": "schedule, policy"}); err != nil {
+			return err
+		}
 	}
 	word := "Now in force:"
 	if dryRun {
