@@ -214,7 +214,9 @@ func lastState[T Payload](ctx context.Context, l *Log, subject string) (state T,
 	return state, r.Seq, nil
 }
 
-// SequenceAt is the last sequence that the log had stored by t, 0 without one.
+// SequenceAt is the last sequence that the log had stored by t, 0 without one. Of
+// a time whose events were archived it may be a later one, but none of a time
+// after the next event that is still there: only the archives tell.
 func (l *Log) SequenceAt(ctx context.Context, t time.Time) (uint64, error) {
 	feed, err := l.Feed(ctx, FeedOptions{Since: t.Add(1)})
 	if err != nil {

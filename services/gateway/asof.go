@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/registry"
 	"backupmonitor/services/internal/store"
 )
 
 // moment is the past that a request asks for; nil is now.
 type moment struct {
-	at  time.Time
-	seq uint64 // of the last look that was stored by then
+	at     time.Time
+	seq    uint64 // of the last look that was stored by then
+	stored uint64 // of the last event
 }
 
 // asOf reads the moment, and waits until the tables know all that the log had
@@ -44,7 +46,7 @@ func (g *Gateway) asOf(r *request) (*moment, error) {
 			message: "The tables do not know yet all that had been seen by then. Try again.",
 		}
 	}
-	m := &moment{at: t.UTC()}
+	m := &moment{at: t.UTC(), stored: stored}
 	if m.seq, err = g.store.SequenceAt(r.Context(), t); err != nil {
 		return nil, unavailable("The database", err)
 	}
@@ -71,6 +73,33 @@ func (g *Gateway) latestScanDate(ctx context.Context, m events.Mode, at *moment)
 		return g.store.LatestScanDate(ctx, m)
 	}
 	return g.store.LatestScanDateAsOf(ctx, m, at.seq, at.lastDate())
+}
+
+// countActive is how many outlets are active, or were at a moment.
+func (g *Gateway) countActive(ctx context.Context, at *moment) (int, error) {
+	if at == nil {
+		outlets, err := g.store.ActiveOutlets(ctx)
+		if err != nil {
+			return 0, unavailable("The database", err)
+		}
+		return len(outlets), nil
+	}
+	if at.stored == 0 {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.VisibleWait)
+	defer cancel()
+	then, err := registry.Load(ctx, g.log, at.stored)
+	if err != nil {
+		return 0, logProblem(err)
+	}
+	n := 0
+	for _, o := range then.All() {
+		if o.Active {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // stamp is the moment in answers.

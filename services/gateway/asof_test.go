@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/registry"
 )
 
 // stored appends an event, waits until the tables show it, and gives a moment
@@ -25,6 +26,16 @@ func (e *env) stored(t *testing.T, p events.Payload) time.Time {
 	return at.Add(time.Millisecond)
 }
 
+// sequence is that of an outlet's state now.
+func (e *env) sequence(t *testing.T, code string) uint64 {
+	t.Helper()
+	o, err := registry.Current(t.Context(), e.nats.Log, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.Seq
+}
+
 // TestAsOf: the answer is what was known then, whatever has happened since.
 func TestAsOf(t *testing.T) {
 	t.Parallel()
@@ -37,6 +48,7 @@ func TestAsOf(t *testing.T) {
 	}
 	failed := e.stored(t, look(req("one"), 1, "S1", events.DDrive, events.CauseTimeout))
 	good := e.stored(t, look(req("two"), 2, "S1", events.DDrive, events.CauseOK))
+	e.stored(t, events.OutletChanged{Code: "S1", Address: "10.0.0.1", Name: "One", Source: events.SourceUser, Previous: e.sequence(t, "S1"), ChangedAt: time.Now()})
 	e.stored(t, look(req("three"), 3, "S1", events.DDrive, events.CauseStale))
 	e.stored(t, look(req("three"), 3, "S2", events.DDrive, events.CauseOK))
 
@@ -44,19 +56,22 @@ func TestAsOf(t *testing.T) {
 		return call{path: path + "?as_of=" + url.QueryEscape(moment.Format(time.RFC3339Nano)) + query, token: e.support}
 	}
 	type stats struct {
-		Count int
-		AsOf  *time.Time
-		Data  []struct{ OutletCode, Cause string }
+		Count   int
+		Outlets int // active
+		AsOf    *time.Time
+		Data    []struct{ OutletCode, Cause string }
 	}
 	for _, c := range []struct {
-		name   string
-		moment time.Time
-		want   string
+		name    string
+		moment  time.Time
+		want    string
+		outlets int
 	}{
-		{"before anything was seen", begin, ""},
-		{"when nobody could look", failed, "S1 timeout"},
-		{"when all was well", good, "S1 ok"},
-		{"now", time.Now(), "S1 stale, S2 ok"},
+		{"before there was anything", begin.AddDate(-1, 0, 0), "", 0},
+		{"before anything was seen", begin, "", 2},
+		{"when nobody could look", failed, "S1 timeout", 2},
+		{"when all was well", good, "S1 ok", 2},
+		{"now", time.Now(), "S1 stale, S2 ok", 1},
 	} {
 		s := get[stats](t, e, http.StatusOK, at("/backup-stats", c.moment, ""))
 		var got []string
@@ -65,6 +80,9 @@ func TestAsOf(t *testing.T) {
 		}
 		if text := strings.Join(got, ", "); text != c.want || s.AsOf == nil || !s.AsOf.Equal(c.moment) {
 			t.Errorf("%s: %s as of %v, want %s", c.name, text, s.AsOf, c.want)
+		}
+		if s.Outlets != c.outlets {
+			t.Errorf("%s: %d outlets, want %d", c.name, s.Outlets, c.outlets)
 		}
 		days := get[struct {
 			Data []struct{ Total, Successful, NotObserved int }

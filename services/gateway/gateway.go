@@ -88,6 +88,12 @@ type Config struct {
 	AddressLimit, AccountLimit throttle.Limit
 	// Capacity measures the log; nil: the gateway does, and knows no disk.
 	Capacity *capacity.Meter
+	// PreviewLooks is how many looks a preview of a policy may have to judge; 0:
+	// 250,000.
+	PreviewLooks uint64
+	// Archives is the directory of what was archived of the log; "": this
+	// gateway has none.
+	Archives string
 	// Checks are asked by /readyz besides the gateway's own.
 	Checks  []Check
 	Metrics http.Handler     // at /metrics; nil: there is none
@@ -114,6 +120,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.BcryptCost == 0 {
 		c.BcryptCost = 12
+	}
+	if c.PreviewLooks == 0 {
+		c.PreviewLooks = previewLooks
 	}
 	if c.Zone == nil {
 		c.Zone = time.UTC

@@ -3,17 +3,23 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/whatif"
 )
 
 const (
-	// previewDays is how many scan dates a preview may have: each is some ten
-	// thousand looks to be judged anew. The command line has no such bound.
-	previewDays = 31
+	// previewDays is how many scan dates a preview may have, and previewLooks
+	// how many looks may have to be read for it: a week of 1000 outlets looked
+	// at 16 times a day in both modes. Judging them took 32 s on two busy cores
+	// (BenchmarkLog of package whatif: 7,900 a second). The command line has no
+	// such bounds.
+	previewDays  = 31
+	previewLooks = 250_000
 	// previewTimeout bounds the reading of the log.
 	previewTimeout = 45 * time.Second
 	// previewChanges is how many changes an answer lists.
@@ -38,20 +44,20 @@ func (g *Gateway) previewPolicy(w *response, r *request) error {
 			return badRequest(`Field "maxAgeSeconds" of the body: %d is no age.`, *in.MaxAgeSeconds)
 		}
 		age := time.Duration(*in.MaxAgeSeconds) * time.Second
-		o.Override.MaxAge = &age
+		o.Change.MaxAge = &age
 	}
 	if in.MinSizeBytes != nil {
 		if *in.MinSizeBytes < 0 {
 			return badRequest(`Field "minSizeBytes" of the body: %d is no size.`, *in.MinSizeBytes)
 		}
-		o.Override.MinSize = in.MinSizeBytes
+		o.Change.MinSize = in.MinSizeBytes
 	}
 	if in.Patterns != nil {
-		if err := o.Override.SetPatterns(in.Patterns); err != nil || len(in.Patterns) == 0 {
+		if err := o.Change.SetPatterns(in.Patterns); err != nil {
 			return badRequest(`Field "patterns" of the body: name patterns as *.bak, none of them empty.`)
 		}
 	}
-	if o.Override.Empty() {
+	if o.Change.Empty() {
 		return badRequest("The body names nothing that would be another: maxAgeSeconds, minSizeBytes or patterns.")
 	}
 	if err := previewDates(&o, events.DateOf(g.cfg.Now(), g.cfg.Zone)); err != nil {
@@ -117,15 +123,39 @@ func (g *Gateway) judgeAgain(ctx context.Context, o whatif.Options) (whatif.Repo
 	}
 	ctx, cancel := context.WithTimeout(ctx, previewTimeout)
 	defer cancel()
-	report, err := whatif.Log(ctx, g.log, o)
-	switch {
-	case errors.Is(err, whatif.ErrIncomplete):
-		return report, &problem{
-			status:  http.StatusConflict,
-			message: "Part of the log was archived, so that these days cannot be judged again here.", cause: err,
-		}
-	case err != nil:
-		return report, logProblem(err)
+	o.MostLooks = g.cfg.PreviewLooks
+	report, err := whatif.Log(ctx, logfile.Whole{Log: g.log, Archives: g.cfg.Archives}, o)
+	if err != nil {
+		return report, previewProblem(err, o)
 	}
 	return report, nil
+}
+
+// previewProblem says what to do about a log that cannot be judged here.
+func previewProblem(err error, o whatif.Options) error {
+	command := fmt.Sprintf("`backup-monitor judge --policy … --from %s --to %s`", o.From, o.To)
+	conflict := func(format string, args ...any) error {
+		return &problem{status: http.StatusConflict, message: fmt.Sprintf(format, args...), cause: err}
+	}
+	tooMany, isTooMany := errors.AsType[*whatif.TooManyError](err)
+	switch {
+	case isTooMany:
+		return badRequest("For these days %d events have to be read, and a preview reads %d at most: choose fewer days, or run %s on the server.",
+			tooMany.Looks, o.MostLooks, command)
+	case errors.Is(err, context.DeadlineExceeded):
+		return &problem{
+			status:  http.StatusServiceUnavailable,
+			message: fmt.Sprintf("Judging these days takes longer than %s here: choose fewer days, or run %s on the server.", previewTimeout, command),
+			cause:   err,
+		}
+	case errors.Is(err, whatif.ErrMoved):
+		return &problem{
+			status: http.StatusServiceUnavailable, retryAfter: 5 * time.Second, message: "The log was archived meanwhile. Try again in a moment.", cause: err,
+		}
+	case errors.Is(err, whatif.ErrArchived), errors.Is(err, logfile.ErrNoArchive), errors.Is(err, logfile.ErrDamaged):
+		return conflict("Looks of these days were archived, and the archives cannot be read here: choose later days, or run %s where ARCHIVE_DIR is.", command)
+	case errors.Is(err, whatif.ErrIncomplete), errors.Is(err, logfile.ErrIncomplete):
+		return conflict("Events are missing in the log, so that nothing sure can be said; `backup-monitor fsck` says what to do.")
+	}
+	return logProblem(err)
 }

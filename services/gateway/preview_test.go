@@ -1,12 +1,17 @@
 package gateway_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/verdict"
 )
 
@@ -57,5 +62,62 @@ func TestPreview(t *testing.T) {
 	get[failure](t, e, http.StatusForbidden, post(e.support, `{"maxAgeSeconds":86400}`))
 	if after := e.identity(t).LastSeq; after != before {
 		t.Errorf("something was written: the log went from %d to %d", before, after)
+	}
+}
+
+// sixLooks are what a preview of today is to judge; it gives the sequence of the
+// third.
+func (e *env) sixLooks(t *testing.T) (third uint64) {
+	t.Helper()
+	now := time.Now().UTC()
+	for i := range 6 {
+		seq := e.append(t, events.BackupObserved{
+			Outlet: fmt.Sprint("S", i), Mode: events.DDrive, ScanID: "one", ScanDate: events.DateOf(now, time.UTC), StartedAt: now,
+			Verdict: events.Verdict{Status: events.Failed, Cause: events.CauseTimeout},
+		})
+		if i == 2 {
+			third = seq
+		}
+	}
+	return third
+}
+
+// TestPreviewOfTooMuch: what would not be done in time is not begun with, and
+// the answer says what to do.
+func TestPreviewOfTooMuch(t *testing.T) {
+	t.Parallel()
+	e := start(t, func(s *setup) { s.cfg.PreviewLooks = 5 })
+	e.sixLooks(t)
+	f := get[failure](t, e, http.StatusBadRequest, call{method: http.MethodPost, path: "/policy/preview", token: e.admin, body: `{"minSizeBytes":1}`})
+	if !strings.Contains(f.Message, "6 events") || !strings.Contains(f.Message, "5 at most") || !strings.Contains(f.Message, "backup-monitor judge --policy … --from ") {
+		t.Errorf("%q", f.Message)
+	}
+}
+
+// TestPreviewOfArchived looks reads the archive, or says what to do.
+func TestPreviewOfArchived(t *testing.T) {
+	t.Parallel()
+	archives := filepath.Join(t.TempDir(), "archive")
+	e := start(t, func(s *setup) { s.cfg.Archives = archives })
+	third := e.sixLooks(t)
+	a := &logfile.Archiver{
+		Log: e.nats.Log, Keeper: e.nats.JS, Dir: archives,
+		Tables:   func(context.Context) (uint64, error) { return third, nil },
+		Rehearse: func(context.Context, string, func(done, total uint64)) error { return nil },
+		Now:      func() time.Time { return time.Now().Add(10 * logfile.MinArchiveAge) },
+	}
+	if _, err := a.Archive(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	c := call{method: http.MethodPost, path: "/policy/preview", token: e.admin, body: `{"minSizeBytes":1}`}
+	if p := get[struct{ Looks, Rows int }](t, e, http.StatusOK, c); p.Looks != 6 || p.Rows != 6 {
+		t.Errorf("%+v", p)
+	}
+	if err := os.Rename(archives, archives+"-elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	f := get[failure](t, e, http.StatusConflict, c)
+	if !strings.Contains(f.Message, "were archived") || !strings.Contains(f.Message, "where ARCHIVE_DIR is") {
+		t.Errorf("%q", f.Message)
 	}
 }

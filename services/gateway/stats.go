@@ -50,12 +50,12 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 	if format == "csv" {
 		return g.writeCSV(r.Context(), w, q)
 	}
-	outlets, err := g.store.ActiveOutlets(r.Context())
+	outlets, err := g.countActive(r.Context(), at)
 	if err != nil {
-		return unavailable("The database", err)
+		return err
 	}
 	return g.writeEnvelope(r.Context(), w, http.StatusOK, q, nil, func(e envelopeTail) any {
-		e.Outlets, e.AsOf = len(outlets), at.stamp()
+		e.Outlets, e.AsOf = outlets, at.stamp()
 		return e.at(began, g.cfg.Now())
 	})
 }
@@ -126,7 +126,7 @@ type envelopeTail struct {
 
 	NotObserved    int        `json:"notObserved"`    // rows, of both lists, that say nobody could look
 	LastObservedAt *time.Time `json:"lastObservedAt"` // of the newest look among the rows
-	Outlets        int        `json:"outlets"`        // active ones there are
+	Outlets        int        `json:"outlets"`        // active ones there are, or were
 	AsOf           *time.Time `json:"asOf,omitempty"` // the moment that was asked for
 }
 

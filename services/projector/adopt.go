@@ -21,7 +21,7 @@ func (p *Projector) adopt(ctx context.Context) error {
 		}
 		r, err := adoption.Enter(ctx, p.db, p.log, adoption.Options{Zone: p.cfg.LegacyZone, Progress: func(r adoption.Report) {
 			if r.Total > 0 {
-				p.status.set(func(s *Status) { s.Adopting = fmt.Sprintf("%d of %d", r.Rows+r.KnownRows, r.Total) })
+				p.status.set(func(s *Status) { s.Adopting = fmt.Sprintf("%d of %d", r.Done(), r.Total) })
 			}
 		}})
 		if err != nil {
@@ -30,9 +30,9 @@ func (p *Projector) adopt(ctx context.Context) error {
 		for _, why := range r.Left {
 			p.logger.WarnContext(ctx, "an earlier row stays out of the log", slog.String("reason", why))
 		}
-		if r.Outlets+r.Rows > 0 {
+		if r.Outlets+r.Rows+len(r.Left) > 0 {
 			p.logger.InfoContext(ctx, "what the database held from before the log is in it now", slog.Int("outlets", r.Outlets),
-				slog.Int("rows", r.Rows), slog.Int("known", r.KnownOutlets+r.KnownRows), slog.Int("left", len(r.Left)))
+				slog.Int("rows", r.Rows), slog.Int("known", r.KnownOutlets+r.KnownRows+r.Twice), slog.Int("left", r.Skipped+r.SkippedOutlets))
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,12 +19,16 @@ import (
 // archive takes what the tables have read of before now out of the log.
 func (w *world) archive(t *testing.T) events.Archive {
 	t.Helper()
+	return w.archiveUpTo(t, func(ctx context.Context) (uint64, error) {
+		cp, err := w.db.Checkpoint(ctx)
+		return cp.Seq, err
+	})
+}
+
+func (w *world) archiveUpTo(t *testing.T, tables func(context.Context) (uint64, error)) events.Archive {
+	t.Helper()
 	a := logfile.Archiver{
-		Log: w.Log, Keeper: w.JS, Dir: w.archives, Product: "test", By: "a test",
-		Tables: func(ctx context.Context) (uint64, error) {
-			cp, err := w.db.Checkpoint(ctx)
-			return cp.Seq, err
-		},
+		Log: w.Log, Keeper: w.JS, Dir: w.archives, Product: "test", By: "a test", Tables: tables,
 		Rehearse: func(ctx context.Context, dir string, _ func(done, total uint64)) error {
 			_, err := logfile.Verify(ctx, dir, nil)
 			return err
@@ -84,6 +89,50 @@ func TestArchivedLog(t *testing.T) {
 	}
 	w.reached(t, last.Seq)
 	w.agrees(t)
+}
+
+// TestLaggingProjector: one that lags behind an archive, made when other tables
+// had read all of the log, goes on in it; it waits where that is not there yet.
+func TestLaggingProjector(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	last := w.whole(t, 0, 500) // more than a feed fetches ahead
+	db := &held{Store: w.db, reached: make(chan struct{}), may: make(chan struct{})}
+	p := w.projector(db)
+	running(t, p)
+	<-db.reached
+	if done := w.archiveUpTo(t, func(context.Context) (uint64, error) { return last, nil }); done.Purged < 900 {
+		t.Fatalf("%+v", done)
+	}
+	away := w.archives + "-away"
+	if err := os.Rename(w.archives, away); err != nil {
+		t.Fatal(err)
+	}
+	close(db.may)
+	until(t, "it names what is missing", func() bool { return strings.Contains(p.Status().Error, "archive-000000000001-") })
+	if s := p.Status(); !s.Running || strings.Contains(s.Error, "damaged") {
+		t.Errorf("%+v", s)
+	}
+	if err := os.Rename(away, w.archives); err != nil {
+		t.Fatal(err)
+	}
+	w.reached(t, last+2) // with the two words about the archive
+	w.agrees(t)
+}
+
+// held is a database whose first transaction waits.
+type held struct {
+	Store
+	once         sync.Once
+	reached, may chan struct{}
+}
+
+func (h *held) Apply(ctx context.Context, b store.Batch) error {
+	h.once.Do(func() {
+		close(h.reached)
+		<-h.may
+	})
+	return h.Store.Apply(ctx, b)
 }
 
 // TestRestoredLog: tables go on with a log that was restored from theirs, as

@@ -33,14 +33,18 @@ func ProjectAnew(r events.Record, judge func(events.BackupObserved) events.Verdi
 	if err == nil {
 		return p
 	}
-	header, jerr := json.Marshal(r.Header)
-	if jerr != nil {
+	q := quarantined(r, err.Error())
+	return Projection{Quarantined: &q}
+}
+
+func quarantined(r events.Record, reason string) store.Quarantined {
+	header, err := json.Marshal(r.Header)
+	if err != nil {
 		header = nil // only text in maps and slices: it cannot fail
 	}
-	return Projection{Quarantined: &store.Quarantined{
-		Seq: r.Seq, Subject: r.Subject, Type: events.TypeOf(r.Header), Stored: r.Stored, Reason: err.Error(),
-		Header: header, Data: r.Data,
-	}}
+	return store.Quarantined{
+		Seq: r.Seq, Subject: r.Subject, Type: events.TypeOf(r.Header), Stored: r.Stored, Reason: reason, Header: header, Data: r.Data,
+	}
 }
 
 // maxRowBytes is more than any event has that becomes a row: a look at five
@@ -76,7 +80,7 @@ func project(r events.Record, judge func(events.BackupObserved) events.Verdict) 
 			return Projection{}, err
 		}
 		return Projection{Outlet: &store.Outlet{
-			Code: code, Address: p.Address, Name: p.Name, Group: p.Group, Active: p.Active, PausedUntil: p.PausedUntil,
+			Code: code, Address: p.Address, Name: p.Name, Group: p.Group, Active: p.Active, PausedUntil: pausedUntil(p.PausedUntil),
 			MaxAgeSeconds: p.MaxAgeSeconds, Source: p.Source, Seq: r.Seq,
 		}}, nil
 	}
@@ -128,7 +132,7 @@ func lookOf(e events.BackupObserved) store.Look {
 		l.LastBackupTaken = storable(v.File.Modified)
 	}
 	if !e.StartedAt.IsZero() {
-		l.ObservedAt = &e.StartedAt
+		l.ObservedAt = storable(e.StartedAt)
 	}
 	if e.ServerTime != nil {
 		l.ClockSkewMS = &e.ClockSkewMS
@@ -174,6 +178,22 @@ func storable(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+// endOfTime is the last that a DATETIME2(6) can hold.
+// Source: Transact-SQL reference, datetime2, date range.
+func endOfTime() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC) }
+
+// pausedUntil is t as a column can hold it: a pause that ends after all that it
+// can is without end, and one that ended before them is none.
+func pausedUntil(t *time.Time) *time.Time {
+	switch {
+	case t == nil || t.UTC().Year() < 1:
+		return nil
+	case t.UTC().Year() > 9999:
+		return new(endOfTime())
+	}
+	return t
 }
 
 func signed(n *uint64) *int64 {

@@ -144,6 +144,27 @@ func TestProjectHistoryAndOutlet(t *testing.T) {
 	}})
 }
 
+// TestProjectTimesOutOfRange: the log may hold times that no column can, and
+// they keep nothing from being projected. A pause without end stays one.
+func TestProjectTimesOutOfRange(t *testing.T) {
+	t.Parallel()
+	late := time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -5*60*60))
+	early := time.Date(1, 1, 1, 0, 0, 0, 0, time.FixedZone("", 60*60))
+	for given, want := range map[*time.Time]*time.Time{
+		&late: new(time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)), &early: nil, new(start()): new(start()), nil: nil,
+	} {
+		got := Project(record(t, 10, events.OutletChanged{Code: "Out1", Address: "192.0.2.1", Active: true, PausedUntil: given}))
+		same(t, got, Projection{Outlet: &store.Outlet{Code: "Out1", Address: "192.0.2.1", Active: true, PausedUntil: want, Seq: 10}})
+	}
+	for _, at := range []time.Time{late, early} {
+		e := observed("scan-1", "OUT001", events.DDrive)
+		e.StartedAt = at
+		if got := Project(record(t, 11, e)); got.Look == nil || got.Look.ObservedAt != nil {
+			t.Errorf("a look of %s became %s", at, text(got))
+		}
+	}
+}
+
 func TestProjectOthers(t *testing.T) {
 	t.Parallel()
 	for _, p := range []events.Payload{

@@ -72,6 +72,9 @@ type Projector struct {
 	db     Store
 	logger *slog.Logger
 	status statusBox
+
+	advised  bool // of what the operator should do for the database
+	unusable int  // events in a row that no column took
 }
 
 // New makes a projector. Run starts it.
@@ -123,6 +126,9 @@ func (p *Projector) session(ctx context.Context) error {
 	if err := p.db.Migrate(ctx); err != nil {
 		return err
 	}
+	if err := p.advise(ctx); err != nil {
+		return err
+	}
 	cp, err := p.checkpoint(ctx)
 	if err != nil {
 		return err
@@ -137,7 +143,7 @@ func (p *Projector) session(ctx context.Context) error {
 		return err
 	}
 	p.status.caughtUp(id.LastSeq == cp.Seq)
-	r, err := p.read(ctx, id, cp.Seq+1)
+	r, err := p.read(ctx, cp.Seq+1)
 	if err != nil {
 		return err
 	}
@@ -147,35 +153,23 @@ func (p *Projector) session(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b := p.batch(records)
-		b.Old, b.New = cp, store.Checkpoint{Stream: id.ID(), Seq: records[len(records)-1].Seq}
-		b.Succeeds = cp.Stream != "" && cp.Stream != id.ID() // as verify has found
 		// Received before this and of the same log still: so it was of it.
-		if _, err := p.verify(ctx, b.New); err != nil {
+		if _, err := p.verify(ctx, store.Checkpoint{Stream: id.ID(), Seq: records[len(records)-1].Seq}); err != nil {
 			return err
 		}
-		err = p.apply(ctx, b)
+		cp, err = p.write(ctx, cp, id.ID(), records)
 		if errors.Is(err, store.ErrFenced) {
-			moved, cerr := p.checkpoint(ctx)
-			if cerr != nil {
-				return cerr
-			}
-			if moved != b.New {
-				r.stop() // nothing is read while standing by
-				return p.standBy(ctx)
-			}
-			err = nil // the transaction was ours and its answer lost
+			r.stop() // nothing is read while standing by
+			return p.standBy(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		cp = b.New
-		p.status.progress(cp, len(b.Quarantined))
 	}
 }
 
-// batch projects records, and says loudly what it cannot.
-func (p *Projector) batch(records []events.Record) store.Batch {
+// batch projects records.
+func batch(records []events.Record) store.Batch {
 	var b store.Batch
 	for _, r := range records {
 		x := Project(r)
@@ -186,8 +180,6 @@ func (p *Projector) batch(records []events.Record) store.Batch {
 			b.Outlets = append(b.Outlets, *x.Outlet)
 		case x.Quarantined != nil:
 			b.Quarantined = append(b.Quarantined, *x.Quarantined)
-			p.logger.Error("an event cannot be read and is put into quarantine", slog.Uint64("seq", r.Seq),
-				slog.String("subject", r.Subject), slog.String("type", x.Quarantined.Type), slog.String("reason", x.Quarantined.Reason))
 		}
 	}
 	return b
@@ -203,8 +195,32 @@ func (p *Projector) checkpoint(ctx context.Context) (store.Checkpoint, error) {
 	return cp, err
 }
 
-// apply lets a transaction outlive ctx for the grace.
+// apply applies b, and says loudly what has gone into quarantine. Errors:
+// store.ErrFenced where another projector has moved the checkpoint.
 func (p *Projector) apply(ctx context.Context, b store.Batch) error {
+	err := p.transact(ctx, b)
+	if errors.Is(err, store.ErrFenced) {
+		moved, cerr := p.checkpoint(ctx)
+		if cerr != nil {
+			return cerr
+		}
+		if moved == b.New {
+			err = nil // the transaction was ours and its answer lost
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for _, q := range b.Quarantined {
+		p.logger.ErrorContext(ctx, "an event cannot be used and is in quarantine", slog.Uint64("seq", q.Seq),
+			slog.String("subject", q.Subject), slog.String("type", q.Type), slog.String("reason", q.Reason))
+	}
+	p.status.progress(b.New, len(b.Quarantined))
+	return nil
+}
+
+// transact lets a transaction outlive ctx for the grace.
+func (p *Projector) transact(ctx context.Context, b store.Batch) error {
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {

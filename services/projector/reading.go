@@ -26,18 +26,11 @@ type feed interface {
 	Stop()
 }
 
-// open opens the log from a sequence on; what was archived is read from the
-// archives. Errors: those of logfile.Read, which pass as soon as an operator
-// puts the archives where they belong.
-func (p *Projector) open(ctx context.Context, id events.Identity, from uint64) (feed, error) {
-	if from <= id.Archived {
-		return logfile.Read(ctx, p.log, p.cfg.Archives, from)
-	}
-	return p.log.Feed(ctx, events.FeedOptions{From: from})
-}
-
-func (p *Projector) read(ctx context.Context, id events.Identity, from uint64) (*reading, error) {
-	feed, err := p.open(ctx, id, from)
+// read reads the log from a sequence on; what was archived, before or while it
+// is read, comes from the archives. Errors: those of logfile.Read, which pass as
+// soon as an operator puts the archives where they belong.
+func (p *Projector) read(ctx context.Context, from uint64) (*reading, error) {
+	feed, err := logfile.Read(ctx, p.log, p.cfg.Archives, from)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +50,9 @@ func (r *reading) run(ctx context.Context, feed feed, due uint64) {
 	defer close(r.records)
 	for ; ; due++ {
 		rec, err := feed.Next(ctx)
+		if errors.Is(err, logfile.ErrIncomplete) {
+			err = fmt.Errorf("%w: %w", ErrLogDamaged, err)
+		}
 		if err != nil {
 			r.err = err
 			return

@@ -73,6 +73,6 @@ func TestCheck(t *testing.T) {
 	f.changeSchedule(hourly())
 	s.until("the next slot is known", func() bool {
 		detail, _ := s.Check(f.ctx)
-		return strings.Contains(detail, "; next one scheduled for "+time.Now().UTC().Format("2006-01-02T"))
+		return strings.Contains(detail, "; next one scheduled for "+time.Now().UTC().Truncate(time.Hour).Add(time.Hour).Format("2006-01-02T"))
 	})
 }

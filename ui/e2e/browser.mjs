@@ -1,6 +1,9 @@
 // @ts-check
+import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -85,4 +88,28 @@ export async function shoot(page, name) {
   }
   await page.emulateMedia({ colorScheme: 'light' });
   if (before) await page.setViewportSize(before);
+}
+
+/** @typedef {{ axe: typeof axe }} AxeWindow */
+
+/**
+ * Fails where the page, light or dark, is not as accessible as axe knows to tell.
+ * @param {Page} page
+ */
+export async function accessible(page) {
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(axe.source);
+    const violations = await page.evaluate(async () => {
+      const { violations } = await /** @type {AxeWindow} */ (
+        /** @type {unknown} */ (window)
+      ).axe.run();
+      return violations.map(({ id, nodes }) => ({
+        rule: id,
+        nodes: nodes.slice(0, 3).map((node) => `${node.target.join(' ')}: ${node.failureSummary}`),
+      }));
+    });
+    assert.deepEqual(violations, [], `accessibility, ${colorScheme}`);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
 }

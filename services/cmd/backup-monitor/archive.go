@@ -12,6 +12,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/restore"
+	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/control"
 	"backupmonitor/services/internal/logfile"
 )
@@ -34,9 +35,9 @@ func (p *pipeline) archiver(progress func(control.Progress), f func(*logfile.Arc
 		Log: p.own, Keeper: js, Dir: p.app.config.Archives(), Product: buildVersion(), By: events.ActorCommandLine,
 		Tables: p.tablesReach,
 		Rehearse: func(ctx context.Context, dir string, say func(done, total uint64)) error {
-			return restore.Rehearse(ctx, dir, p.dir.Path(), p.logger, say)
+			return restore.Rehearse(ctx, dir, p.app.config.Archives(), p.logger, say)
 		},
-		Progress: progressOfCopy(progress), Now: time.Now,
+		Space: p.space, Progress: progressOfCopy(progress), Now: time.Now,
 	}
 	return errors.Join(f(a), closeConn(nc))
 }
@@ -46,6 +47,16 @@ func progressOfCopy(to func(control.Progress)) func(logfile.Step, uint64, uint64
 	return func(s logfile.Step, done, total uint64) {
 		to(control.Progress{What: string(s), Done: done, Total: total})
 	}
+}
+
+// space is what the files of the log take, and what is free for archives.
+func (p *pipeline) space() (log int64, free uint64, err error) {
+	d, err := capacity.MeasureDisk(p.dir.Log(), p.dir.Database())
+	if err != nil {
+		return 0, 0, err
+	}
+	free, err = capacity.Free(p.app.config.Archives())
+	return d.Log, free, err
 }
 
 // tablesReach is how far the tables have read this very log.
@@ -71,7 +82,7 @@ func (p *pipeline) planArchive(ctx context.Context, r archiveRequest, progress f
 
 func (p *pipeline) archive(ctx context.Context, r archiveRequest, progress func(control.Progress)) (done events.Archive, err error) {
 	if !p.archiving.TryLock() {
-		return done, errors.New("the log is being archived already")
+		return done, errors.New("the log is being archived already, or a rebuild or fsck reads all of it: run this again when that has ended")
 	}
 	defer p.archiving.Unlock()
 	err = p.archiver(progress, func(a *logfile.Archiver) error {
@@ -95,7 +106,9 @@ history stay in the tables.
 
 Keep what it writes, on more than one disk: tables that are made anew need it,
 and so does a log that is read from its beginning. Until the copy is proved the
-log is untouched; if the rest is interrupted, the same command goes on with it.`,
+log is untouched; if the rest is interrupted, the same command goes on with it.
+For as long as it takes, ARCHIVE_DIR needs room for the archive and for a log
+that is restored from it; without that nothing is begun.`,
 		Example: `  backup-monitor archive --before 2026-01-01 --dry-run
   backup-monitor archive --before 2026-01-01`,
 		Args: cobra.NoArgs,

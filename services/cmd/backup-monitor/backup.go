@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -21,7 +20,6 @@ import (
 	"backupmonitor/services/internal/config"
 	"backupmonitor/services/internal/control"
 	"backupmonitor/services/internal/logfile"
-	"backupmonitor/services/internal/store"
 )
 
 func (a *app) backupCommand() *cobra.Command {
@@ -29,16 +27,16 @@ func (a *app) backupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "backup --to DIR",
 		Short: "Copy the log, the users and the secrets into a directory",
-		Long: `Copies the event log, the users and the secrets of DATA_DIR into a new directory
-under DIR, while everything goes on: the copy ends with the event that was the
+		Long: `Copies the event log, the users, the API tokens, the audit events that wait for
+their delivery, and the secrets of DATA_DIR into a new directory under DIR, while everything goes on: the copy ends with the event that was the
 last when it began. It is read back and compared with what the log gave before
 it gets its name, backup-<time>. Nothing is ever written over, and a command
 that is interrupted leaves nothing behind; one that is killed leaves a directory
 whose name ends in .partial, which may be removed.
 
 The tables are not in it: they are made from the log. What "backup-monitor
-archive" took out of the log is not in it either: keep both. It holds password
-hashes and secrets: its files are readable by their owner only.`,
+archive" took out of the log is not in it either: keep both. It holds hashes of
+passwords and tokens, and secrets: its files are readable by their owner only.`,
 		Example: `  backup-monitor backup --to /mnt/backup
   backup-monitor backup verify /mnt/backup/backup-20260314T010000Z`,
 		Args: cobra.NoArgs,
@@ -94,11 +92,11 @@ func (a *app) backup(ctx context.Context, dir string) error {
 			return err
 		}
 		err = func() error {
-			users, err := p.store.Users(ctx)
+			access, err := restore.ReadAccess(ctx, p.store)
 			if err != nil {
 				return err
 			}
-			return a.copyLog(ctx, p.own, dir, users)
+			return a.copyLog(ctx, p.own, dir, access)
 		}()
 		return errors.Join(err, p.close())
 	}
@@ -118,33 +116,32 @@ func (a *app) backupRunning(ctx context.Context, nc *nats.Conn, dir string) erro
 		if _, err := fmt.Fprintln(a.stderr, "NATS_URL is set: only the log is copied. Users and secrets are where the gateway runs."); err != nil {
 			return err
 		}
-		return a.copyLog(ctx, log, dir, nil)
+		return a.copyLog(ctx, log, dir, restore.Access{})
 	}
 	var name string
 	if err := control.Call(ctx, nc, control.Timing{}, opUsers, struct{}{}, &name, nil); err != nil {
 		return fmt.Errorf("get the users: %w", err)
 	}
-	path := filepath.Join(a.config.DataDir, filepath.Base(name))
-	b, err := os.ReadFile(path)
-	if err := errors.Join(err, os.Remove(path)); err != nil {
+	b, err := instance.Take(a.config.DataDir, name)
+	if err != nil {
 		return fmt.Errorf("get the users: %w", err)
 	}
-	var users []store.User
-	if err := json.Unmarshal(b, &users); err != nil {
+	var access restore.Access
+	if err := json.Unmarshal(b, &access); err != nil {
 		return fmt.Errorf("get the users: %w", err)
 	}
-	return a.copyLog(ctx, log, dir, users)
+	return a.copyLog(ctx, log, dir, access)
 }
 
-// exportUsers writes the users into a file of the data directory and gives its
+// exportUsers writes users, API tokens and the audit outbox into a file of the data directory and gives its
 // name: password hashes do not travel over NATS, to which more may connect than
 // may read the directory.
 func (p *pipeline) exportUsers(ctx context.Context, _ struct{}, _ func(control.Progress)) (string, error) {
-	users, err := p.store.Users(ctx)
+	access, err := restore.ReadAccess(ctx, p.store)
 	if err != nil {
 		return "", err
 	}
-	b, err := json.Marshal(users)
+	b, err := json.Marshal(access)
 	if err != nil {
 		return "", fmt.Errorf("encode the users: %w", err)
 	}
@@ -152,14 +149,14 @@ func (p *pipeline) exportUsers(ctx context.Context, _ struct{}, _ func(control.P
 	return name, p.dir.Keep(name, string(b))
 }
 
-func (a *app) copyLog(ctx context.Context, log *events.Log, dir string, users []store.User) error {
+func (a *app) copyLog(ctx context.Context, log *events.Log, dir string, access restore.Access) error {
 	var attach map[string][]byte
 	if a.config.NATSURL == "" {
 		secrets, err := instance.Secrets(a.config.DataDir)
 		if err != nil {
 			return err
 		}
-		if attach, err = restore.Attachments(users, secrets); err != nil {
+		if attach, err = restore.Attachments(access, secrets); err != nil {
 			return err
 		}
 	}
@@ -171,7 +168,8 @@ func (a *app) copyLog(ctx context.Context, log *events.Log, dir string, users []
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s\n%s", dir, contents(m))
 	if a.config.NATSURL == "" && err == nil {
-		_, err = fmt.Fprintf(a.stdout, "%s, and the secrets of DATA_DIR.\n", count(uint64(len(users)), "user", "users"))
+		_, err = fmt.Fprintf(a.stdout, "%s, %s, and the secrets of DATA_DIR.\n",
+			count(uint64(len(access.Users)), "user", "users"), count(uint64(len(access.Tokens)), "API token", "API tokens"))
 	}
 	return err
 }
@@ -181,9 +179,11 @@ func (a *app) restoreCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "restore PATH",
 		Short: "Restore a backup into an empty data directory",
-		Long: `Reads the whole backup and compares it with its digests, makes log, users and
-secrets from it in DATA_DIR, which must be empty or not there, and compares what
-was restored once more. Nothing is ever written over. The tables are filled from
+		Long: `Reads the whole backup and compares it with its digests, makes log, users, API
+tokens and secrets from it in DATA_DIR, which must be empty or not there, and
+compares what was restored once more. Nothing is ever written over. With
+DB_SERVER users and tokens go into that database, unless it has users or tokens
+of its own: then those stay. The tables are filled from
 the log by the next "backup-monitor up"; where something was archived before the
 backup, put the archives into ARCHIVE_DIR first.
 
@@ -202,20 +202,26 @@ Interrupted, it leaves an empty directory, or one that only a restore accepts.`,
 	return c
 }
 
-func (a *app) restore(ctx context.Context, path string) error {
+func (a *app) restore(ctx context.Context, path string) (err error) {
 	if a.config.NATSURL != "" {
 		return errors.New("NATS_URL is set: a backup is restored into DATA_DIR, for `backup-monitor up`; remove NATS_URL to go on")
-	}
-	if a.config.DBServer != "" {
-		return errors.New("DB_SERVER is set, but the users of a backup are restored into SQLite, in DATA_DIR: remove DB_SERVER to go on")
 	}
 	level, err := a.level()
 	if err != nil {
 		return err
 	}
+	var database restore.Database // without DB_SERVER one in DATA_DIR
+	if a.config.DBServer != "" {
+		db, oerr := a.openSQLServer()
+		if oerr != nil {
+			return oerr
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+		database = db
+	}
 	bar := &progressView{app: a}
 	r, err := restore.Into(ctx, restore.Options{
-		Backup: path, DataDir: a.config.DataDir, Limits: events.Limits{EventsMaxBytes: int64(a.config.EventsMaxBytes)}, By: "command line",
+		Backup: path, Database: database, DataDir: a.config.DataDir, Limits: events.Limits{EventsMaxBytes: int64(a.config.EventsMaxBytes)}, By: "command line",
 		Logger:   slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: max(level, slog.LevelWarn)})),
 		Progress: progressOfCopy(bar.show),
 	})
@@ -223,15 +229,29 @@ func (a *app) restore(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	text := fmt.Sprintf("Restored into %s, and compared.\n%s", a.config.DataDir, contents(r.Manifest))
-	if r.HasUsers {
-		text += count(uint64(r.Users), "user", "users") + ", and the secrets.\n"
-	} else {
-		text += "The backup holds no users: the first Admin is made by the next start.\n"
-	}
+	text := fmt.Sprintf("Restored into %s, and compared.\n%s", a.config.DataDir, contents(r.Manifest)) + a.restoredAccess(r)
 	if r.Manifest.Archived > 0 {
 		text += fmt.Sprintf("Put the archives up to event %d into %s: the tables cannot be filled without them.\n", r.Manifest.Archived, a.config.Archives())
 	}
 	_, err = fmt.Fprint(a.stdout, text+"`backup-monitor up` fills the tables.\n")
 	return err
+}
+
+// restoredAccess says what became of users and tokens.
+func (a *app) restoredAccess(r restore.Result) string {
+	switch {
+	case !r.HasUsers:
+		return "The backup holds no users: the next start makes the first Admin where there is no user.\n"
+	case r.Kept:
+		return fmt.Sprintf("The secrets; not the users and API tokens: %s on %s has its own, which stay. To have the backup's, empty UserManager and MonitorAPIToken there, and DATA_DIR, and restore again.\n",
+			a.config.DBDatabase, a.config.DBServer)
+	}
+	text := fmt.Sprintf("%s, %s, and the secrets.\n", count(uint64(r.Users), "user", "users"), count(uint64(r.Tokens), "API token", "API tokens"))
+	if r.Waiting > 0 {
+		text += fmt.Sprintf("%s not in the log yet: the next start delivers.\n", count(uint64(r.Waiting), "audit event was", "audit events were"))
+	}
+	for _, sentence := range r.LeftOut {
+		text += plain(sentence) + "\n"
+	}
+	return text
 }

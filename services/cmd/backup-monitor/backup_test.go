@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/cmd/backup-monitor/restore"
 	"backupmonitor/services/internal/fleet"
 	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/store"
@@ -64,7 +66,12 @@ func database(t *testing.T, s settings) []string {
 		u.LoginActiveTime, u.LoginFalseAttempt = nil, 0 // signing in to look at it changes them
 		err = errors.Join(err, say("user", u))
 	}
-	if err := errors.Join(err, oerr, uerr); err != nil {
+	access, aerr := restore.ReadAccess(t.Context(), db)
+	for i := range access.Tokens {
+		access.Tokens[i].LastUsedAt, access.Tokens[i].LastUsedFrom = nil, ""
+	}
+	err = errors.Join(err, say("tokens", access.Tokens), say("outbox", access.Outbox))
+	if err := errors.Join(err, oerr, uerr, aerr); err != nil {
 		t.Fatal(err)
 	}
 	return lines
@@ -168,6 +175,10 @@ func TestRestoreDrill(t *testing.T) {
 	in.knowsItsCapacity()
 	position := in.position()
 	early := backup(t, s)
+	var made struct{ Token string }
+	in.call(http.MethodPost, "/api/v1/tokens", map[string]any{"name": "wall", "scope": "read"}, http.StatusCreated, &made)
+	hurt(t, filepath.Join(s["DATA_DIR"], "backup-monitor.db"), // an audit event that is not due yet
+		`INSERT INTO MonitorOutbox (NoteID, Due, Data) VALUES ('later', '2199-01-01T00:00:00.000000Z', '{"id":"later","kind":"signed_in","actor":"admin"}')`)
 	in.scanned()
 	in.caughtUp()
 	dir := backup(t, s)
@@ -175,9 +186,10 @@ func TestRestoreDrill(t *testing.T) {
 		t.Fatalf("exit code %d", code)
 	}
 	want := database(t, s)
-	hash := want[len(want)-1]
-	if !strings.HasPrefix(hash, "user ") {
-		t.Fatal(hash)
+	for i, begins := range []string{`user {"ID":"admin"`, `tokens [{"ID":"`, `outbox [{"Event":{"id":"later"`} {
+		if line := want[len(want)-3+i]; !strings.HasPrefix(line, begins) {
+			t.Fatal(line)
+		}
 	}
 	secret, err := os.ReadFile(filepath.Join(s["DATA_DIR"], "jwt-secret"))
 	if err != nil {
@@ -199,10 +211,14 @@ func TestRestoreDrill(t *testing.T) {
 		t.Error("a dry run made the data directory")
 	}
 	must(t, s, "restore", dir)
+	says(t, s, 0, "rebuild", "`backup-monitor up` fills the tables")
+	says(t, s, 0, "fsck", "Everything is as it must be.")
 	if got, err := os.ReadFile(filepath.Join(s["DATA_DIR"], "jwt-secret")); err != nil || string(got) != string(secret) {
 		t.Errorf("the secret is another, %v", err)
 	}
 	in, stop = startUp(t, s)
+	in.token = made.Token
+	in.call(http.MethodGet, "/api/v1/outlets", nil, http.StatusOK, nil)
 	in.token = token // of before
 	in.call(http.MethodGet, "/api/v1/auth/me", nil, http.StatusOK, nil)
 	in.caughtUp()
@@ -213,6 +229,8 @@ func TestRestoreDrill(t *testing.T) {
 		t.Fatalf("exit code %d", code)
 	}
 	sameLines(t, database(t, s), want)
+	says(t, s, 0, "fsck", "Everything is as it must be.")
+	says(t, s, 0, "rebuild", "Nothing is missing or different.")
 	in, stop = startUp(t, s)
 	in.scanned()
 	in.caughtUp()
@@ -338,6 +356,9 @@ func TestArchiveDrill(t *testing.T) {
 	_, s := startFleet(t, mixed(), nil)
 	in, stop := startUp(t, s)
 	in.scanned()
+	in.caughtUp()
+	first := ask(t, filepath.Join(s["DATA_DIR"], "backup-monitor.db"), "SELECT MAX(Seq) FROM MonitorHistory")
+	between := time.Now().UTC()
 	in.scanned()
 	in.caughtUp()
 	if code := stop(); code != 0 {
@@ -383,6 +404,7 @@ func TestArchiveDrill(t *testing.T) {
 	if n := len(in.rows("backup", "")); n != 0 {
 		t.Errorf("%d rows without the archive", n)
 	}
+	says(t, s, 1, "fsck", "1. An archive of the log is missing: events 1 to", "Put a good copy of that archive into ARCHIVE_DIR")
 	if err := os.Rename(elsewhere, archives); err != nil {
 		t.Fatal(err)
 	}
@@ -391,4 +413,77 @@ func TestArchiveDrill(t *testing.T) {
 		t.Fatalf("exit code %d", code)
 	}
 	sameLines(t, database(t, s), want)
+	foldedWhole(t, s, first, between.Add(-30*24*time.Hour))
+	damagedArchive(t, s)
+	outlivesArchive(t, s)
+	sameLines(t, database(t, s), want)
+}
+
+// foldedWhole: what folds a log reads its archives too. first is the last look
+// that was known at between.
+func foldedWhole(t *testing.T, s settings, first string, between time.Time) {
+	t.Helper()
+	says(t, s, 0, "fsck", "Everything is as it must be.")
+	says(t, s, 0, "rebuild", "Nothing is missing or different.")
+	then := filepath.Join(t.TempDir(), "then.db")
+	says(t, s, 0, "replay --until "+between.Format(time.RFC3339Nano)+" --into sqlite://"+then)
+	if got := ask(t, then, "SELECT MAX(Seq) FROM MonitorHistory"); got != first {
+		t.Errorf("the database of then has looks up to %s, want %s", got, first)
+	}
+	says(t, s, 0, "judge --policy max_age=1s", "60 looks judged again")
+}
+
+// damagedArchive: a byte that is another in an archive is found.
+func damagedArchive(t *testing.T, s settings) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(s["DATA_DIR"], instance.ArchiveName, "archive-*", "log-00001.zst"))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	good, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := slices.Clone(good)
+	bad[len(bad)/2] ^= 1
+	if err := os.WriteFile(found[0], bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	says(t, s, 1, "fsck", "the copy of the log is damaged", "Put a good copy of that archive into ARCHIVE_DIR")
+	says(t, s, 1, "rebuild", "damaged")
+	if err := os.WriteFile(found[0], good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// outlivesArchive: tables that were kept while the log was lost and restored are
+// not those of another log: they are compared, put right and gone on with.
+func outlivesArchive(t *testing.T, s settings) {
+	t.Helper()
+	dir, away := backup(t, s), t.TempDir()
+	kept := []string{"backup-monitor.db", instance.ArchiveName}
+	for _, name := range kept {
+		if err := os.Rename(filepath.Join(s["DATA_DIR"], name), filepath.Join(away, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(s["DATA_DIR"]); err != nil {
+		t.Fatal(err)
+	}
+	must(t, s, "restore", dir)
+	for _, name := range kept {
+		if err := os.Rename(filepath.Join(away, name), filepath.Join(s["DATA_DIR"], name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hurt(t, filepath.Join(s["DATA_DIR"], "backup-monitor.db"), "DELETE FROM IB_Storage_Backup_Stat WHERE OutletServer = 'R03'")
+	says(t, s, 1, "fsck", "1. IB_Storage_Backup_Stat lacks")
+	says(t, s, 0, "rebuild", "put right.")
+	says(t, s, 0, "fsck", "Everything is as it must be.")
+	in, stop := startUp(t, s)
+	in.caughtUp()
+	says(t, s, 0, "fsck", "Everything is as it must be.")
+	if code := stop(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
 }

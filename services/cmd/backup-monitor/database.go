@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"backupmonitor/events"
@@ -98,7 +99,7 @@ func (a *app) mendFor(ctx context.Context, log *events.Log, db *sqlserver.Store,
 	}
 	r, err := rebuilder(ctx, db, dir)
 	if err == nil {
-		m := mending{app: a, store: r, log: log}
+		m := mending{app: a, store: r, log: log, archiving: &sync.RWMutex{}}
 		err = control.Serve(ctx, log.JetStream().Conn(), control.Timing{}, logger, m.operations())
 	}
 	return errors.Join(err, dir.Close())

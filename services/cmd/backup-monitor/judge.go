@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/whatif"
 )
 
@@ -33,9 +34,12 @@ which scan dates would have another row. Nothing is written: "settings apply"
 puts a policy in force, for the looks from then on.
 
 A policy is max_age (26h; 0 turns the rule off), min_size (1KiB) and patterns
-(*.bak;*.full); what is not named stays as each look was judged. An outlet with
+(*.bak|*.full); what is not named stays as each look was judged. An outlet with
 a max age of its own keeps it. A look has kept the newest 16 files of the
-patterns of its day: other patterns find none but those.`,
+patterns of its day: other patterns find none but those.
+
+Looks that were archived are read from ARCHIVE_DIR first; it says which archive
+is missing there. With --from only what is needed is read.`,
 		Example: `  backup-monitor judge --policy max_age=24h --from 2026-10-01
   backup-monitor judge --policy max_age=24h,min_size=10MiB --from 2026-10-01 --to 2026-10-31 --list 0`,
 		Args: cobra.NoArgs,
@@ -43,7 +47,7 @@ patterns of its day: other patterns find none but those.`,
 			return a.withLog(cmd.Context(), func(ctx context.Context, log *events.Log) error { return a.judge(ctx, log, r) })
 		},
 	}
-	c.Flags().StringVar(&r.policy, "policy", "", "what is another in the policy")
+	c.Flags().StringVar(&r.policy, "policy", "", policyHelp)
 	c.Flags().StringVar(&r.from, "from", "", "first scan date; without it from the beginning")
 	c.Flags().StringVar(&r.to, "to", "", "last scan date; without it up to the latest")
 	c.Flags().IntVar(&r.most, "list", mostChanges, "how many changes to list; 0 lists all")
@@ -52,7 +56,7 @@ patterns of its day: other patterns find none but those.`,
 }
 
 func (r judgeRun) options() (o whatif.Options, err error) {
-	if o.Override, err = whatif.ParseOverride(r.policy); err != nil {
+	if o.Change, err = parsePolicy(r.policy); err != nil {
 		return o, fmt.Errorf("--policy: %w", err)
 	}
 	for _, d := range []struct {
@@ -89,7 +93,7 @@ func (a *app) judge(ctx context.Context, log *events.Log, r judgeRun) error {
 			_ = bar.Set64(int64(read)) // a bar that cannot be drawn is no failure
 		}
 	}
-	report, err := whatif.Log(ctx, log, o)
+	report, err := whatif.Log(ctx, logfile.Whole{Log: log, Archives: a.config.Archives()}, o)
 	if err != nil {
 		return err
 	}

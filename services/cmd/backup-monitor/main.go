@@ -102,7 +102,7 @@ Settings come from the environment and from a .env file.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.upCommand(), a.scanCommand(), a.probeCommand(), a.outletsCommand(), a.usersCommand(), a.settingsCommand(), a.credentialsCommand(), a.judgeCommand(), a.configCommand(), a.versionCommand())
 	root.AddCommand(a.rebuildCommand(), a.replayCommand(), a.fsckCommand(), a.quarantineCommand())
-	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.archiveCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand(), a.archiveCommand(), a.importHistoryCommand())
 	root.AddCommand(a.serviceCommands()...)
 	return root
 }

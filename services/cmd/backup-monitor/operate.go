@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -42,6 +43,19 @@ type mending struct {
 	app   *app
 	store rebuildable
 	log   *events.Log
+	// archiving is held by whoever archives the log; where another process
+	// does, what is read of it comes from its archives, as soon as they are
+	// here.
+	archiving *sync.RWMutex
+}
+
+// whole folds the whole log, and keeps it from being archived meanwhile.
+func (m *mending) whole(fold func(rebuild.Log) error) error {
+	if !m.archiving.TryRLock() {
+		return errors.New("the log is being archived: run this again when that has ended")
+	}
+	defer m.archiving.RUnlock()
+	return fold(m.app.wholeLog(m.log))
 }
 
 func (m *mending) operations() map[string]control.Handler {
@@ -56,7 +70,7 @@ func (m *mending) operations() map[string]control.Handler {
 
 // operations are mending, and what only who has the data directory can do.
 func (p *pipeline) operations() map[string]control.Handler {
-	all := (&mending{app: p.app, store: p.store, log: p.own}).operations()
+	all := (&mending{app: p.app, store: p.store, log: p.own, archiving: &p.archiving}).operations()
 	maps.Copy(all, map[string]control.Handler{
 		opUsers:       control.Of(p.exportUsers),
 		opArchive:     control.Of(p.archive),

@@ -13,6 +13,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
+	"backupmonitor/services/cmd/backup-monitor/restore"
 	"backupmonitor/services/internal/capacity"
 )
 
@@ -28,7 +29,7 @@ type pipeline struct {
 	own   *events.Log // the program's, besides those of its services
 	meter *capacity.Meter
 
-	archiving sync.Mutex // held while the log is archived
+	archiving sync.RWMutex // written while the log is archived, read while it is folded
 
 	cancel   context.CancelCauseFunc
 	services sync.WaitGroup
@@ -52,6 +53,9 @@ func openPipeline(ctx context.Context, a *app, logger *slog.Logger) (*pipeline, 
 func (p *pipeline) open(ctx context.Context) (err error) {
 	c := p.app.config
 	if p.dir, err = instance.Open(c.DataDir); err != nil {
+		return err
+	}
+	if err := restore.Tidy(c.Archives()); err != nil {
 		return err
 	}
 	if p.store, err = p.app.openStore(ctx, p.dir); err != nil {

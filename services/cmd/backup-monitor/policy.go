@@ -20,8 +20,8 @@ func parsePolicy(text string) (c verdict.Change, err error) {
 		switch strings.TrimSpace(name) {
 		case "max_age":
 			d, derr := time.ParseDuration(strings.TrimSpace(value))
-			if derr != nil || d < 0 {
-				err = errors.Join(err, fmt.Errorf("max_age: %q is no duration, as 24h; 0 turns the age rule off", value))
+			if derr != nil || d < 0 || d%time.Second != 0 {
+				err = errors.Join(err, fmt.Errorf("max_age: %q is no duration in whole seconds, as 24h; 0 turns the age rule off", value))
 			}
 			c.MaxAge = &d
 		case "min_size":
@@ -32,13 +32,8 @@ func parsePolicy(text string) (c verdict.Change, err error) {
 			n := int64(s)
 			c.MinSize = &n
 		case "patterns":
-			for p := range strings.SplitSeq(value, "|") {
-				if p = strings.TrimSpace(p); p != "" {
-					c.Patterns = append(c.Patterns, p)
-				}
-			}
-			if len(c.Patterns) == 0 {
-				err = errors.Join(err, errors.New("patterns: name at least one, as *.bak"))
+			if perr := c.SetPatterns(strings.Split(value, "|")); perr != nil {
+				err = errors.Join(err, fmt.Errorf("patterns: %w", perr))
 			}
 		default:
 			err = errors.Join(err, fmt.Errorf("%q is no rule: use max_age, min_size, patterns", name))

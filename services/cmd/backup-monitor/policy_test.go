@@ -15,7 +15,7 @@ func TestParsePolicy(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
-	for _, bad := range []string{"", "max_age", "max_age=1", "max_age=-1h", "min_size=x", "min_size=-1", "patterns=", "patterns=|", "age=1h", "max_age=1h,"} {
+	for _, bad := range []string{"", "max_age", "max_age=1", "max_age=-1h", "max_age=1ms", "min_size=x", "min_size=-1", "patterns=", "patterns=|", "patterns=*.bak|", "age=1h", "max_age=1h,"} {
 		if _, err := parsePolicy(bad); err == nil {
 			t.Errorf("%q is taken for a policy", bad)
 		}

@@ -19,12 +19,20 @@ type rebuildRequest struct {
 	DryRun bool `json:"dryRun"`
 }
 
-func (m *mending) rebuild(ctx context.Context, r rebuildRequest, progress func(control.Progress)) (rebuild.Report, error) {
-	return rebuild.Run(ctx, m.app.wholeLog(m.log), m.store, r.DryRun, progressOf(progress))
+func (m *mending) rebuild(ctx context.Context, r rebuildRequest, progress func(control.Progress)) (report rebuild.Report, err error) {
+	err = m.whole(func(log rebuild.Log) error {
+		report, err = rebuild.Run(ctx, log, m.store, r.DryRun, progressOf(progress))
+		return err
+	})
+	return report, err
 }
 
-func (m *mending) check(ctx context.Context, _ struct{}, progress func(control.Progress)) (rebuild.Checked, error) {
-	return rebuild.Check(ctx, m.app.wholeLog(m.log), m.store, progressOf(progress))
+func (m *mending) check(ctx context.Context, _ struct{}, progress func(control.Progress)) (c rebuild.Checked, err error) {
+	err = m.whole(func(log rebuild.Log) error {
+		c, err = rebuild.Check(ctx, log, m.store, progressOf(progress))
+		return err
+	})
+	return c, err
 }
 
 func (a *app) rebuildCommand() *cobra.Command {
@@ -132,6 +140,8 @@ func differenceWord(kind string) string {
 func writeOutcome(w io.Writer, r rebuild.Report, dryRun bool) error {
 	text := "Nothing is missing or different."
 	switch n := count(r.Wrong(), "row", "rows"); {
+	case r.Checkpoint == 0:
+		text = "No event is in the tables yet: `backup-monitor up` fills the tables."
 	case r.Repaired:
 		text = n + " put right."
 	case r.Wrong() > 0 && dryRun:

@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +12,6 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/control"
-	"backupmonitor/services/internal/store/sqlite"
 	"backupmonitor/services/internal/verdict"
 	"backupmonitor/services/projector/rebuild"
 )
@@ -26,16 +21,21 @@ func (a *app) replayCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay --into DSN",
 		Short: "Make a whole database as known at a moment",
-		Long: `Folds the log, up to a moment, into a database of its own, which must not exist
-yet or be empty. It has the same tables, to be read with any tool. Users are not
-in the log: it has none.
+		Long: `Folds the log, up to a moment, into a database of its own: a SQLite file that is
+not there yet, or a database in SQL Server that has no table. It has the same
+tables, to be read with any tool. Users are not in the log: it has none.
+
+A command that is killed leaves a file whose name ends in .part, which may be
+removed. Others on this machine may see an address on the command line, with its
+password: use one that is for this alone.
 
 With --policy every look is judged anew. The files that a look noted were chosen
 by the patterns and the size of its time: rules that would have noted others
 cannot find those now. "backup-monitor up" refuses to go on with such tables.`,
 		Example: `  backup-monitor replay --into sqlite:///tmp/now.db
   backup-monitor replay --until 2026-02-20T06:00:00Z --into sqlite:///tmp/then.db
-  backup-monitor replay --policy max_age=24h --into sqlite:///tmp/strict.db`,
+  backup-monitor replay --policy max_age=24h --into sqlite:///tmp/strict.db
+  backup-monitor replay --into 'sqlserver://user:password@db.example?database=now'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := parseReplay(until, into, policy)
@@ -46,7 +46,7 @@ cannot find those now. "backup-monitor up" refuses to go on with such tables.`,
 		},
 	}
 	c.Flags().StringVar(&until, "until", "", "a time as 2026-02-20T06:00:00Z, or the sequence of an event (default now)")
-	c.Flags().StringVar(&into, "into", "", "the database, as sqlite:///path/file.db")
+	c.Flags().StringVar(&into, "into", "", "the database, as sqlite:///path/file.db or sqlserver://user:password@host?database=name")
 	c.Flags().StringVar(&policy, "policy", "", policyHelp)
 	return c
 }
@@ -61,7 +61,7 @@ type replayRequest struct {
 
 func parseReplay(until, into, policy string) (r replayRequest, err error) {
 	if r.into = into; into == "" {
-		return r, errors.New("--into is missing: name the database, as sqlite:///path/file.db")
+		return r, errors.New("--into is missing: name the database, as sqlite:///path/file.db or sqlserver://user:password@host?database=name")
 	}
 	if policy != "" {
 		change, err := parsePolicy(policy)
@@ -101,7 +101,7 @@ func (a *app) replay(ctx context.Context, log rebuild.Log, r replayRequest) (err
 	if err = errors.Join(err, t.finish(err == nil)); err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
-	lines := []string{fmt.Sprintf("%s is as known at event %d of the log.", r.into, made.Seq)}
+	lines := []string{fmt.Sprintf("%s is as known at event %d of the log.", t.name, made.Seq)}
 	if made.Judged > 0 {
 		lines = append(lines, fmt.Sprintf("%s judged anew, %d with another outcome.", count(made.Judged, "look", "looks"), made.Changed))
 	}
@@ -110,56 +110,4 @@ func (a *app) replay(ctx context.Context, log rebuild.Log, r replayRequest) (err
 	}
 	_, err = fmt.Fprintln(a.stdout, strings.Join(lines, "\n"))
 	return err
-}
-
-// replayTarget is a database to be made; finish closes it, and takes it away
-// again where it is not whole.
-type replayTarget struct {
-	rebuild.Empty
-	finish func(whole bool) error
-}
-
-// openTarget opens the database of --into. Every kind of database has its case
-// here.
-func openTarget(ctx context.Context, dsn string) (replayTarget, error) {
-	u, err := url.Parse(dsn)
-	if err != nil {
-		return replayTarget{}, errors.New("--into: it is no address of a database, as sqlite:///path/file.db")
-	}
-	if u.Scheme == "sqlserver" {
-		return replayTarget{}, errors.New("--into: this version makes no whole database in SQL Server; use sqlite:///path/file.db")
-	}
-	if u.Scheme != "sqlite" {
-		return replayTarget{}, fmt.Errorf("--into: this version makes no database of the kind %q; use sqlite:///path/file.db", u.Scheme)
-	}
-	path := u.Host + u.Path // sqlite://file.db is beside us, sqlite:///file.db at the root
-	if u.Opaque != "" || path == "" {
-		return replayTarget{}, fmt.Errorf("--into: %q names no file; write it as sqlite:///path/file.db", dsn)
-	}
-	if runtime.GOOS == "windows" && strings.HasPrefix(path, "/") && filepath.VolumeName(path[1:]) != "" {
-		path = path[1:] // sqlite:///C:/file.db
-	}
-	return sqliteTarget(ctx, filepath.FromSlash(path))
-}
-
-// sqliteTarget makes a file under another name, which gets its own when it is
-// whole.
-func sqliteTarget(ctx context.Context, path string) (replayTarget, error) {
-	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
-		return replayTarget{}, fmt.Errorf("--into: %s is there already: name a file that is not", path)
-	}
-	part := path + ".part"
-	if err := sqlite.Remove(part); err != nil { // what a killed replay has left
-		return replayTarget{}, err
-	}
-	db, err := sqlite.Open(ctx, part)
-	if err != nil {
-		return replayTarget{}, err
-	}
-	return replayTarget{Empty: db, finish: func(whole bool) error {
-		if err := db.Close(); err != nil || !whole {
-			return errors.Join(err, sqlite.Remove(part))
-		}
-		return os.Rename(part, path)
-	}}, nil
 }

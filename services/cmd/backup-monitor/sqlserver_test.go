@@ -233,3 +233,39 @@ func TestServicesOfTheirOwnNeed(t *testing.T) {
 		}
 	}
 }
+
+// TestRestoreIntoSQLServer: users and tokens go where DB_SERVER says, unless
+// others are there.
+func TestRestoreIntoSQLServer(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(sqlservertest.Database(t))
+	if err != nil {
+		t.Fatal("no URL")
+	}
+	password, _ := u.User.Password()
+	s := newSettings(t, nil)
+	if code, _, errs := command(t, s, testPassword+"\n", "users", "add", "ada", "--type", "A"); code != 0 {
+		t.Fatal(errs)
+	}
+	dir := backup(t, s)
+	elsewhere := func() settings {
+		return newSettings(t, settings{
+			"DB_SERVER": strings.Replace(u.Host, ":", ",", 1), "DB_DATABASE": u.Query().Get("database"), "DB_USERNAME": u.User.Username(),
+			"DB_PASSWORD": password, "DB_ENCRYPT": "disable",
+		})
+	}
+	s = elsewhere()
+	says(t, s, 0, "restore "+dir, "1 user, 0 API tokens, and the secrets.")
+	says(t, s, 0, "users list", "ada")
+	says(t, elsewhere(), 0, "restore "+dir, "1 user, 0 API tokens")
+	if code, _, errs := command(t, s, testPassword+"\n", "users", "add", "eve"); code != 0 {
+		t.Fatal(errs)
+	}
+	says(t, elsewhere(), 0, "restore "+dir, "not the users and API tokens", "has its own, which stay", "empty UserManager")
+	s = elsewhere()
+	s["DB_SERVER"] = "127.0.0.1,1"
+	says(t, s, 1, "restore "+dir, "cannot be reached")
+	if _, err := os.Stat(s["DATA_DIR"]); err == nil {
+		t.Error("it made a data directory before it knew the database")
+	}
+}

@@ -19,8 +19,12 @@ import (
 func TestCommandsAreAudited(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
-	a := &app{stdout: io.Discard, stderr: io.Discard, config: &config.Config{BackupMaxAge: time.Hour, ScanDeadline: time.Hour, ScanInterval: time.Hour}}
-	_, _, err := n.Log.Append(t.Context(), events.CredentialChanged{Account: `D\u`, State: events.CredentialTripped, ChangedAt: time.Now()})
+	cfg, err := config.Load(config.Options{Environment: map[string]string{"DATA_DIR": t.TempDir()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{stdout: io.Discard, stderr: io.Discard, config: cfg}
+	_, _, err = n.Log.Append(t.Context(), events.CredentialChanged{Account: `D\u`, State: events.CredentialTripped, ChangedAt: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -169,7 +169,7 @@ func (a *app) gatewayConfig(secret string, meter *capacity.Meter, metrics http.H
 		TLSCert: c.TLSCert, TLSKey: c.TLSKey, TrustedProxies: c.TrustedProxies, ScanPublic: c.ScanPublic,
 		TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
 		CORSOrigins:   c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
-		ScanDeadline: c.ScanDeadline, Metrics: metrics, Capacity: meter, Checks: checks,
+		ScanDeadline: c.ScanDeadline, Archives: c.Archives(), Metrics: metrics, Capacity: meter, Checks: checks,
 		Probing: gateway.Probing{Concurrency: c.ProbeConcurrency, Attempts: c.ProbeAttempts, Timeout: c.ProbeTimeout},
 	}
 }

@@ -115,7 +115,7 @@ func TestEnter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Outlets != 2 || report.KnownOutlets != 2 || report.Rows != 4 || report.KnownRows != 0 || len(report.Left) != 2 || report.Total != 5 {
+	if report.Outlets != 2 || report.KnownOutlets != 2 || report.Rows != 4 || report.KnownRows != 0 || len(report.Left) != 2 || report.Skipped != 1 || report.SkippedOutlets != 1 || report.Done() != 5 || report.Total != 5 {
 		t.Errorf("report %+v", report)
 	}
 	if len(told) < 2 || told[0].Total != 5 || told[len(told)-1].Rows != 4 {
@@ -204,5 +204,26 @@ func TestEnterIsRepeatable(t *testing.T) {
 	}
 	if twice > 64*interrupted {
 		t.Errorf("%d rows are in the log twice after %d interruptions", twice, interrupted)
+	}
+}
+
+// TestEnterNeedsRoom: rows that would fill the log are not begun with.
+func TestEnterNeedsRoom(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	o := adoption.Options{RowsOnly: true, Room: 1000}
+	if _, err := adoption.Enter(t.Context(), old(), s.Log, o); !errors.Is(err, adoption.ErrNoRoom) {
+		t.Errorf("error %v, want ErrNoRoom", err)
+	}
+	if found := logged(t, s); len(found) != 0 {
+		t.Errorf("%d events were entered", len(found))
+	}
+	o.Room = 1 << 20
+	if r, err := adoption.Enter(t.Context(), old(), s.Log, o); err != nil || r.Rows != 4 || r.Outlets != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	o.Room = 1000 // of rows that are there already none is needed
+	if r, err := adoption.Enter(t.Context(), old(), s.Log, o); err != nil || r.KnownRows != 4 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -42,27 +42,42 @@ func each[T any](ctx context.Context, items []T, do func(context.Context, T) err
 
 func isConflict(err error) bool { return errors.Is(err, events.ErrConflict) }
 
-// rowSet is the rows that the log has, by their ids: of years of rows there are
-// millions, so it keeps 16 bytes of each.
+// rowSet is the rows that the log has, and those entered since, by their ids:
+// of years of rows there are millions, so it keeps 17 bytes of each.
 type rowSet struct {
 	mu  sync.Mutex
-	ids map[[16]byte]struct{}
+	ids map[[16]byte]state
 }
 
-// add tells whether the id is new to the set.
-func (s *rowSet) add(id string) bool {
+// state is what a rowSet knew of a row.
+type state uint8
+
+const (
+	added       state = iota // nothing before
+	addedBefore              // it was added by this run
+	inLog
+)
+
+// add adds an id and tells what was known of it before.
+func (s *rowSet) add(id string) state { return s.put(id, addedBefore) }
+
+func (s *rowSet) put(id string, as state) state {
 	sum := sha256.Sum256([]byte(id))
 	h := [16]byte(sum[:16])
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, there := s.ids[h]
-	s.ids[h] = struct{}{}
-	return !there
+	was, there := s.ids[h]
+	if !there {
+		s.ids[h] = as
+	}
+	return was
 }
+
+func (s *rowSet) len() int { return len(s.ids) }
 
 // knownRows reads which rows the log has.
 func knownRows(ctx context.Context, log *events.Log) (*rowSet, error) {
-	s := &rowSet{ids: map[[16]byte]struct{}{}}
+	s := &rowSet{ids: map[[16]byte]state{}}
 	feed, err := log.Feed(ctx, events.FeedOptions{Subjects: []string{events.AllHistory}})
 	if err != nil {
 		return nil, fmt.Errorf("read which rows the log has: %w", err)
@@ -73,7 +88,7 @@ func knownRows(ctx context.Context, log *events.Log) (*rowSet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read which rows the log has: %w", err)
 		}
-		s.add(events.ID(r.Header))
+		s.put(events.ID(r.Header), inLog)
 		more = r.Pending > 0
 	}
 	return s, nil

@@ -155,3 +155,21 @@ func TestCheckIsRed(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestFree is that of the disk on which a directory will be.
+func TestFree(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, path := range []string{dir, filepath.Join(dir, "not", "there", "yet")} {
+		if free, err := Free(path); err != nil || free == 0 {
+			t.Errorf("%s: %d, %v", path, free, err)
+		}
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Free(filepath.Join(file, "below")); err == nil {
+		t.Error("a directory in a file has room")
+	}
+}

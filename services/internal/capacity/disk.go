@@ -33,6 +33,26 @@ func MeasureDisk(logDir, database string) (Disk, error) {
 	return d, nil
 }
 
+// Free is how many bytes the disk of a directory has left for us. Where the
+// directory is not there yet, it is that of the one in which it will be.
+func Free(dir string) (uint64, error) {
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the free space of %s: %w", dir, err)
+	}
+	for {
+		free, _, err := space(at)
+		if up := filepath.Dir(at); errors.Is(err, fs.ErrNotExist) && up != at {
+			at = up
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("ask for the free space of %s: %w", dir, err)
+		}
+		return free, nil
+	}
+}
+
 // size is the size of a file, or of all files in a directory. Files that vanish
 // meanwhile do not count.
 func size(root string) (int64, error) {

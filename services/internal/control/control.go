@@ -86,49 +86,93 @@ const (
 	partBytes = 512 << 10
 )
 
+// drainTimeout is how long the end of Serve waits for calls that were made and
+// have not come in.
+const drainTimeout = 2 * time.Second
+
 // Serve does the commands of handlers, by name, until ctx ends; then it waits
-// for those at work. Commands run at once with each other.
+// for those at work, and refuses those that were not begun. Commands run at once
+// with each other.
 func Serve(ctx context.Context, nc *nats.Conn, t Timing, logger *slog.Logger, handlers map[string]Handler) error {
 	s := &server{nc: nc, timing: t.withDefaults(), logger: logger}
 	var subs []*nats.Subscription
 	var err error
-	calls := make(chan func(), 16)
 	for name, h := range handlers {
 		sub, serr := nc.QueueSubscribe(subjectCall+name, "instance", func(m *nats.Msg) {
-			select {
-			case calls <- func() { s.call(ctx, name, h, m) }:
-			case <-ctx.Done():
-			}
+			s.begin(ctx, m, func() { s.call(ctx, name, h, m) })
 		})
 		if err = serr; err != nil {
 			break
 		}
 		subs = append(subs, sub)
 	}
-	var working sync.WaitGroup
-	for err == nil && ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case call := <-calls:
-			working.Go(call)
-		}
+	if err == nil {
+		<-ctx.Done()
 	}
-	for _, sub := range subs {
-		if uerr := sub.Unsubscribe(); uerr != nil && !errors.Is(uerr, nats.ErrConnectionClosed) {
-			err = errors.Join(err, uerr)
-		}
-	}
-	working.Wait()
+	err = errors.Join(err, drain(subs))
+	s.end()
 	if err != nil {
 		return fmt.Errorf("take commands: %w", err)
 	}
 	return nil
 }
 
+// drain ends subscriptions after what has come for them was handled.
+func drain(subs []*nats.Subscription) error {
+	wait := time.NewTimer(drainTimeout)
+	defer wait.Stop()
+	var err error
+	var all []<-chan struct{}
+	for _, sub := range subs {
+		drained := make(chan struct{})
+		sub.SetClosedHandler(func(string) { close(drained) })
+		switch derr := sub.Drain(); {
+		case derr == nil:
+			all = append(all, drained)
+		case !errors.Is(derr, nats.ErrConnectionClosed):
+			err = errors.Join(err, derr)
+		}
+	}
+	for _, drained := range all {
+		select {
+		case <-drained:
+		case <-wait.C: // the server is away: nobody hears us
+			return err
+		}
+	}
+	return err
+}
+
 type server struct {
 	nc     *nats.Conn
 	timing Timing
 	logger *slog.Logger
+
+	mu      sync.Mutex
+	ended   bool // no call begins any more
+	working sync.WaitGroup
+}
+
+// stopping is what a call hears that comes when no more are begun.
+const stopping = "backup-monitor is stopping: nothing was done; ask again when it has started"
+
+// begin has a call done, or refuses it.
+func (s *server) begin(ctx context.Context, m *nats.Msg, call func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended && ctx.Err() == nil {
+		s.working.Go(call)
+	} else if m.Reply != "" {
+		s.say(m.Reply, kindError, stopping)
+	}
+}
+
+// end waits for the calls at work.
+func (s *server) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.working.Wait()
 }
 
 // call does one command and answers it.
@@ -142,6 +186,7 @@ func (s *server) call(ctx context.Context, name string, h Handler, m *nats.Msg) 
 	there, err := s.nc.ChanSubscribe(subjectThere+m.Header.Get(headerCall), heard)
 	if err != nil {
 		s.logger.WarnContext(ctx, "a command could not be taken", slog.String("command", name), slog.Any("error", err))
+		s.say(m.Reply, kindError, "the command could not be taken: it may be asked again")
 		return
 	}
 	var watching sync.WaitGroup

@@ -3,12 +3,14 @@ package control_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"backupmonitor/services/internal/control"
@@ -177,6 +179,75 @@ func TestInstanceStops(t *testing.T) {
 	var a answer
 	if err := control.Call(t.Context(), s.Conn, quick(), "mute", question{}, &a, nil); !errors.Is(err, control.ErrSilent) {
 		t.Errorf("error %v, want ErrSilent", err)
+	}
+}
+
+// TestStoppingAnswers: whoever asks when the instance is stopping is refused,
+// and not left without a word.
+func TestStoppingAnswers(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	nc, _, _ := s.Client(t, "instance")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	began, may := make(chan struct{}), make(chan struct{})
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		err := control.Serve(ctx, nc, quick(), slog.New(slog.DiscardHandler), map[string]control.Handler{
+			"held": control.Of(func(context.Context, question, func(control.Progress)) (answer, error) {
+				close(began)
+				<-may
+				return answer{}, nil
+			}),
+			"other": control.Of(func(context.Context, question, func(control.Progress)) (answer, error) { return answer{}, nil }),
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		if _, err := ask(t.Context(), t, s, "held", question{}, nil); err != nil {
+			t.Errorf("the one at work: %v", err)
+		}
+	})
+	<-began
+	inbox, err := s.Conn.SubscribeSync("answers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const calls = 200
+	for i := range calls {
+		if i == calls/2 {
+			if err := s.Conn.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+		}
+		m := &nats.Msg{Subject: "ctl.do.other", Reply: "answers", Data: []byte("{}"), Header: nats.Header{"Ctl-Call": {fmt.Sprint(i)}}}
+		if err := s.Conn.PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(may)
+	serving.Wait()
+	asking.Wait()
+	results, refused := 0, 0 // of some NATS says itself that nobody is there any more
+	for range calls {
+		m, err := inbox.NextMsg(5 * time.Second)
+		switch {
+		case errors.Is(err, nats.ErrNoResponders):
+			refused++
+		case err != nil:
+			t.Fatalf("%d results, %d refusals, then %v", results, refused, err)
+		case m.Header.Get("Ctl-Kind") == "result":
+			results++
+		case m.Header.Get("Ctl-Kind") == "error":
+			refused++
+		}
+	}
+	if results+refused != calls || results == 0 || refused == 0 {
+		t.Errorf("%d results and %d refusals of %d", results, refused, calls)
 	}
 }
 

@@ -42,6 +42,9 @@ type Archiver struct {
 	Tables func(ctx context.Context) (uint64, error)
 	// Rehearse restores a copy somewhere else and compares what comes out.
 	Rehearse func(ctx context.Context, dir string, progress func(done, total uint64)) error
+	// Space measures what the files of the log take, and what is free in Dir;
+	// nil: there is enough.
+	Space func() (log int64, free uint64, err error)
 	// Progress, where set, is told now and then what has been done.
 	Progress func(step Step, done, total uint64)
 	Now      func() time.Time
@@ -58,7 +61,7 @@ type Plan struct {
 }
 
 // Plan says what of the events stored before a moment would be archived.
-// Errors: ErrNothing, or the log's.
+// Errors: ErrNothing, NoSpaceError, or the log's.
 func (a *Archiver) Plan(ctx context.Context, before time.Time) (Plan, error) {
 	if age := a.Now().Sub(before); age < MinArchiveAge {
 		return Plan{}, fmt.Errorf("%w: only events older than %d days are archived", ErrNothing, int(MinArchiveAge.Hours()/24))
@@ -87,8 +90,11 @@ func (a *Archiver) Plan(ctx context.Context, before time.Time) (Plan, error) {
 		return Plan{}, err
 	}
 	p.Records = p.Last - p.First + 1
-	return p, nil
+	return p, a.room(ctx, p)
 }
+
+// name is what the archive of a plan is called.
+func (p Plan) name() string { return fmt.Sprintf("archive-%012d-%012d", p.First, p.Last) }
 
 // lastBefore is the sequence of the last event stored before a moment.
 func (a *Archiver) lastBefore(ctx context.Context, before time.Time) (uint64, error) {
@@ -171,8 +177,7 @@ func (a *Archiver) Archive(ctx context.Context, before time.Time) (events.Archiv
 		return events.Archive{}, err
 	}
 	archive := events.Archive{
-		Name:  fmt.Sprintf("archive-%012d-%012d", p.First, p.Last),
-		First: p.First, Last: p.Last, ArchivedAt: a.Now().UTC(),
+		Name: p.name(), First: p.First, Last: p.Last, ArchivedAt: a.Now().UTC(),
 	}
 	if err := a.copy(ctx, &archive); err != nil {
 		return events.Archive{}, err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,40 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// TestArchivedWhileItIsRead: a reader that lags behind goes on in the archive;
+// without that it says which is missing, and nothing of damage.
+func TestArchivedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	a := archiver(t, n)
+	story(t, n.Log, 0, 100) // more than a feed fetches ahead
+	want := ofLog(t, n.Log, identity(t, n.Log).LastSeq)
+	var readers []*Sequence
+	for range 2 {
+		s, err := Read(t.Context(), n.Log, a.Dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Stop()
+		same(t, readAll(t, s.Next, 10), want[:10])
+		readers = append(readers, s)
+	}
+	if _, err := a.Archive(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	same(t, readAll(t, readers[0].Next, want[len(want)-1].Seq), want[10:])
+	if err := os.Rename(a.Dir, a.Dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for err == nil {
+		_, err = readers[1].Next(t.Context())
+	}
+	if !errors.Is(err, ErrNoArchive) || errors.Is(err, ErrIncomplete) {
+		t.Errorf("error %v, want ErrNoArchive", err)
+	}
+}
+
 func unique(records []events.Record) []events.Record {
 	slices.SortStableFunc(records, func(a, b events.Record) int { return int(a.Seq) - int(b.Seq) })
 	return slices.CompactFunc(records, func(a, b events.Record) bool { return a.Seq == b.Seq })
@@ -169,6 +204,43 @@ func TestArchiveSpares(t *testing.T) {
 	a.Tables = tables
 	if s, _, err := n.Log.Archived(t.Context()); err != nil || len(s.Archives) > 0 {
 		t.Fatalf("%+v %v: a plan has changed something", s, err)
+	}
+}
+
+// TestArchiveNeedsRoom for itself and for the log that proves it, and writes
+// nothing without.
+func TestArchiveNeedsRoom(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	a := archiver(t, n)
+	last := story(t, n.Log, 0, 3)
+	before := time.Now()
+	story(t, n.Log, 3, 3) // as much again, which stays
+	const size = 2 << 30
+	need := uint64(2*size/2 + spare)
+	free := need - 1
+	a.Space = func() (int64, uint64, error) { return size, free, nil }
+	var short *NoSpaceError
+	if _, err := a.Plan(t.Context(), before); !errors.As(err, &short) || short.Need != need {
+		t.Fatalf("%v, want %d bytes", err, need)
+	}
+	if _, err := a.Archive(t.Context(), before); !errors.As(err, &short) || !strings.Contains(err.Error(), "2304 MB, 2303 MB are free, 1 MB are missing") {
+		t.Fatalf("error %v", err)
+	}
+	if _, err := os.Stat(a.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it has written something: %v", err)
+	}
+	free = need
+	broken := errors.New("broken")
+	rehearse := a.Rehearse
+	a.Rehearse = func(context.Context, string, func(done, total uint64)) error { return broken }
+	if _, err := a.Archive(t.Context(), before); !errors.Is(err, broken) {
+		t.Fatalf("error %v", err)
+	}
+	a.Rehearse = rehearse
+	free = need - size/2 // the copy is there
+	if done, err := a.Archive(t.Context(), before); err != nil || done.Last != last {
+		t.Errorf("%+v, %v", done, err)
 	}
 }
 

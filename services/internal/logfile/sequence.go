@@ -18,6 +18,7 @@ type Sequence struct {
 	Initial uint64
 
 	log      *events.Log
+	dir      string
 	archives []*Reader // those still to be read
 	from     uint64    // first sequence still wanted
 	live     *events.Feed
@@ -27,29 +28,37 @@ type Sequence struct {
 // archives in dir. Errors: ErrNoArchive, which names what is missing;
 // ErrDamaged; or the log's.
 func Read(ctx context.Context, log *events.Log, dir string, from uint64) (*Sequence, error) {
-	s := &Sequence{log: log, from: max(from, 1)}
+	s := &Sequence{log: log, dir: dir, from: max(from, 1)}
 	archived, _, err := log.Archived(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return s, s.open(ctx, archived)
+}
+
+// open opens the archives and the log behind them, from the sequence on that is
+// wanted next.
+func (s *Sequence) open(ctx context.Context, archived events.LogArchived) error {
+	var archives []*Reader
+	initial := uint64(0)
 	for _, a := range archived.Archives {
 		if a.Last < s.from {
 			continue
 		}
-		r, err := openArchive(dir, a)
+		r, err := openArchive(s.dir, a)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		s.archives = append(s.archives, r)
-		s.Initial += a.Last - max(a.First, s.from) + 1
+		archives = append(archives, r)
+		initial += a.Last - max(a.First, s.from) + 1
 	}
 	// Opened already now, so that what is missing shows at once.
-	s.live, err = log.Feed(ctx, events.FeedOptions{From: max(s.from, archived.Last()+1)})
+	live, err := s.log.Feed(ctx, events.FeedOptions{From: max(s.from, archived.Last()+1)})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.Initial += s.live.Initial
-	return s, nil
+	s.archives, s.live, s.Initial = archives, live, initial+live.Initial
+	return nil
 }
 
 // Check tells whether the archives of the log are in dir, as far as a reader
@@ -88,9 +97,48 @@ func openArchive(dir string, a events.Archive) (*Reader, error) {
 	return r, nil
 }
 
-// Next waits for the next record. Errors: ErrDamaged, ErrIncomplete where the
-// log has a gap that no archive fills, and those of events.Feed.
+// Next waits for the next record. What is archived while the log is read comes
+// from its archive. Errors: ErrDamaged; ErrNoArchive; ErrIncomplete where the
+// log has a gap that no archive fills; and those of events.Feed.
 func (s *Sequence) Next(ctx context.Context) (events.Record, error) {
+	for {
+		r, err := s.next(ctx)
+		switch {
+		case err == nil && r.Seq == s.from:
+			s.from++
+			return r, nil
+		case err == nil:
+			err = fmt.Errorf("%w: %d comes where %d is due", ErrIncomplete, r.Seq, s.from)
+		case !errors.Is(err, events.ErrStalled):
+			return events.Record{}, err
+		}
+		if moved, merr := s.follow(ctx); merr != nil {
+			return events.Record{}, merr
+		} else if !moved {
+			return events.Record{}, err
+		}
+	}
+}
+
+// follow goes on in the archives where what the log does not have any more was
+// archived meanwhile; moved tells whether it was.
+func (s *Sequence) follow(ctx context.Context) (moved bool, err error) {
+	if len(s.archives) > 0 {
+		return false, nil // an archive has no gap
+	}
+	archived, _, err := s.log.Archived(ctx)
+	if err != nil || archived.Last() < s.from {
+		return false, err
+	}
+	old := s.live
+	if err := s.open(ctx, archived); err != nil {
+		return false, err
+	}
+	old.Stop()
+	return true, nil
+}
+
+func (s *Sequence) next(ctx context.Context) (events.Record, error) {
 	for len(s.archives) > 0 {
 		r, err := s.archives[0].Next(ctx)
 		switch {
@@ -106,21 +154,9 @@ func (s *Sequence) Next(ctx context.Context) (events.Record, error) {
 			r.Pending += more.Manifest.Records
 		}
 		r.Pending += s.live.Initial
-		return s.follow(r)
+		return r, nil
 	}
-	r, err := s.live.Next(ctx)
-	if err != nil {
-		return events.Record{}, err
-	}
-	return s.follow(r)
-}
-
-func (s *Sequence) follow(r events.Record) (events.Record, error) {
-	if r.Seq != s.from {
-		return events.Record{}, fmt.Errorf("%w: %d comes where %d is due", ErrIncomplete, r.Seq, s.from)
-	}
-	s.from++
-	return r, nil
+	return s.live.Next(ctx)
 }
 
 // Stop gives everything back. It may be called more than once.

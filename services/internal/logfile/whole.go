@@ -29,6 +29,11 @@ func (w Whole) Identity(ctx context.Context) (events.Identity, error) {
 	return id, Check(ctx, w.Log, w.Archives, 1)
 }
 
+// Restored is the log's.
+func (w Whole) Restored(ctx context.Context) (events.LogRestored, uint64, error) {
+	return w.Log.Restored(ctx)
+}
+
 // Read hands the events of the sequences from to to, both included, to each, in
 // order and without a gap; each's error ends it and is returned. Errors: those
 // of Sequence.

@@ -12,11 +12,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/klauspost/compress/zstd"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/disk"
 )
 
 // segmentBytes is when a segment ends, before compression: small enough to be
@@ -125,7 +125,7 @@ func (w *Writer) seal() (Manifest, error) {
 		err = writeSynced(filepath.Join(w.dir+partial, sumsName), w.manifest.sums(b))
 	}
 	if err == nil {
-		err = syncDir(w.dir + partial)
+		err = disk.SyncDir(w.dir + partial)
 	}
 	if err != nil {
 		return Manifest{}, fmt.Errorf("write the manifest of the copy: %w", err)
@@ -152,7 +152,7 @@ func (w *Writer) publish() error {
 	if err := os.Rename(w.dir+partial, w.dir); err != nil {
 		return fmt.Errorf("give the copy its name: %w", err)
 	}
-	if err := syncDir(filepath.Dir(w.dir)); err != nil {
+	if err := disk.SyncDir(filepath.Dir(w.dir)); err != nil {
 		return fmt.Errorf("give the copy its name: %w", err)
 	}
 	return nil
@@ -217,17 +217,4 @@ func writeSynced(path string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// syncDir makes names in a directory last. Windows cannot open a directory for
-// this, and writes names through by itself.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

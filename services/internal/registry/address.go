@@ -91,7 +91,7 @@ func CleanName(s string) (string, error) {
 // Clean trims what an outlet consists of and checks all of it; every fault is
 // reported, joined.
 func Clean(o events.OutletChanged) (events.OutletChanged, error) {
-	var errs [5]error
+	var errs [6]error
 	o.Code, errs[0] = events.CleanCode(o.Code)
 	o.Address, errs[1] = CleanAddress(o.Address)
 	o.Name, errs[2] = CleanName(o.Name)
@@ -102,6 +102,11 @@ func Clean(o events.OutletChanged) (events.OutletChanged, error) {
 		errs[4] = errors.New("the maximum age is negative")
 	case *o.MaxAgeSeconds > events.MostMaxAgeSeconds:
 		errs[4] = fmt.Errorf("the maximum age is over %d seconds; 0 turns the rule off", events.MostMaxAgeSeconds)
+	}
+	if o.PausedUntil != nil {
+		if y := o.PausedUntil.UTC().Year(); y < 1 || y > 9999 {
+			errs[5] = errors.New("the pause ends outside the years 1 to 9999 in UTC: take a date of this century, or retire the outlet")
+		}
 	}
 	return o, errors.Join(errs[:]...)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/registry"
@@ -137,10 +138,28 @@ func TestClean(t *testing.T) {
 	if want := (events.OutletChanged{Code: "a1", Address: "srv", Name: "x", Group: "g"}); err != nil || got != want {
 		t.Errorf("cleaned to %+v (%v)", got, err)
 	}
-	negative := int64(-1)
-	_, err = registry.Clean(events.OutletChanged{Name: "a\x00b", Group: "\xff", MaxAgeSeconds: &negative})
-	if err == nil || len(strings.Split(err.Error(), "\n")) != 5 {
-		t.Errorf("five faults are %v", err)
+	negative, never := int64(-1), time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC)
+	_, err = registry.Clean(events.OutletChanged{Name: "a\x00b", Group: "\xff", MaxAgeSeconds: &negative, PausedUntil: &never})
+	if err == nil || len(strings.Split(err.Error(), "\n")) != 6 {
+		t.Errorf("six faults are %v", err)
+	}
+}
+
+// TestCleanPause: what is a year of four digits in its own zone may be none in
+// UTC.
+func TestCleanPause(t *testing.T) {
+	t.Parallel()
+	for text, good := range map[string]bool{
+		"0000-12-31T23:59:59Z": false, "0001-01-01T00:00:00+01:00": false, "0001-01-01T00:00:00Z": true, "2025-03-01T00:00:00+05:00": true,
+		"9999-12-31T23:59:59Z": true, "9999-12-31T23:59:59-05:00": false,
+	} {
+		until, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := registry.Clean(events.OutletChanged{Code: "a1", Address: "srv", PausedUntil: &until}); (err == nil) != good {
+			t.Errorf("%s: %v, want good %t", text, err, good)
+		}
 	}
 }
 

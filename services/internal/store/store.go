@@ -28,8 +28,12 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrExists says that the row is there already.
 	ErrExists = errors.New("exists already")
+	// ErrUnstorable says that a column takes no value of a batch: to try again
+	// does not help, and everything behind it waits.
+	ErrUnstorable = errors.New("a column does not take a value")
 	// ErrRefused says that the database refuses us, because of the sign-in or
-	// of a permission: to try again does not help, and may lock the account.
+	// of a permission, or that a table that was there before cannot be used: to
+	// try again does not help, and may lock the account.
 	ErrRefused = errors.New("the database refuses us, and an operator must act")
 )
 
@@ -169,8 +173,9 @@ type Backend interface {
 	Migrate(ctx context.Context) error
 	// Checkpoint is the zero value before the first batch.
 	Checkpoint(ctx context.Context) (Checkpoint, error)
-	// Apply applies b in one transaction. Errors: ErrFenced. After any other
-	// error it is not known whether b was applied: the checkpoint tells.
+	// Apply applies b in one transaction. Errors: ErrFenced, ErrUnstorable.
+	// After any other error it is not known whether b was applied: the
+	// checkpoint tells.
 	Apply(ctx context.Context, b Batch) error
 
 	// LatestScanDate is "" when the table of the mode is empty.
@@ -209,7 +214,8 @@ type Backend interface {
 	// original system's tables alone: Migrate need not have run, and where a
 	// table is missing there is nothing.
 	EarlierOutlets(ctx context.Context) ([]EarlierOutlet, error)
-	// EarlierDays lists the scan dates of a mode, oldest first.
+	// EarlierDays lists the scan dates of a mode, oldest first. Rows that an
+	// event of a log stands behind count neither here nor below.
 	EarlierDays(ctx context.Context, m events.Mode) ([]EarlierDay, error)
 	// EarlierRows lists the rows of a mode from one scan date to another.
 	EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]EarlierRow, error)

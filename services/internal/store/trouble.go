@@ -11,7 +11,9 @@ type Trouble struct {
 	Reason string
 	// Refused makes it an ErrRefused.
 	Refused bool
-	Err     error
+	// Unstorable makes it an ErrUnstorable.
+	Unstorable bool
+	Err        error
 }
 
 // Error implements error.
@@ -20,8 +22,11 @@ func (t *Trouble) Error() string { return t.Reason + ": " + t.Err.Error() }
 // Unwrap gives what the driver said.
 func (t *Trouble) Unwrap() error { return t.Err }
 
-// Is makes trouble with the sign-in or a permission an ErrRefused.
-func (t *Trouble) Is(target error) bool { return t.Refused && target == ErrRefused }
+// Is makes trouble with the sign-in, a permission or a table an ErrRefused, and
+// trouble with a value an ErrUnstorable.
+func (t *Trouble) Is(target error) bool {
+	return t.Refused && target == ErrRefused || t.Unstorable && target == ErrUnstorable
+}
 
 // Reason is what anybody may read of err, and otherwise where err tells nothing
 // of the kind.

@@ -1,7 +1,9 @@
 package verdict
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"backupmonitor/events"
@@ -13,6 +15,25 @@ type Change struct {
 	MaxAge   *time.Duration // 0 turns the age rule off
 	MinSize  *int64         // bytes
 	Patterns []string       // none: as they were
+}
+
+// Empty tells whether nothing would be another.
+func (c Change) Empty() bool { return c.MaxAge == nil && c.MinSize == nil && len(c.Patterns) == 0 }
+
+// SetPatterns takes patterns of file names, of which there must be one.
+func (c *Change) SetPatterns(patterns []string) error {
+	c.Patterns = nil
+	for _, p := range patterns {
+		p = strings.TrimSpace(p)
+		if p == "" {
+			return errors.New("one of the patterns is empty")
+		}
+		c.Patterns = append(c.Patterns, p)
+	}
+	if len(c.Patterns) == 0 {
+		return errors.New("name at least one pattern, as *.bak")
+	}
+	return nil
 }
 
 // On is what the change makes of the policy that a look was judged by. own is

@@ -28,3 +28,19 @@ func TestChange(t *testing.T) {
 		}
 	}
 }
+
+func TestSetPatterns(t *testing.T) {
+	t.Parallel()
+	var c verdict.Change
+	if !c.Empty() {
+		t.Error("nothing is something")
+	}
+	for _, bad := range [][]string{nil, {}, {" "}, {"*.bak", ""}} {
+		if err := c.SetPatterns(bad); err == nil {
+			t.Errorf("%q are patterns: %q", bad, c.Patterns)
+		}
+	}
+	if err := c.SetPatterns([]string{" *.bak", "*.zip "}); err != nil || !reflect.DeepEqual(c.Patterns, []string{"*.bak", "*.zip"}) || c.Empty() {
+		t.Errorf("%q, %v", c.Patterns, err)
+	}
+}

@@ -8,59 +8,27 @@ package whatif
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
-	"time"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/verdict"
 )
 
-// Override is what another policy has in place of the one a look was judged
-// by; nil fields stay as they were.
-type Override struct {
-	MaxAge   *time.Duration // 0 turns the age rule off
-	MinSize  *int64         // bytes
-	Patterns []string
-}
-
-// Empty tells whether nothing would be another.
-func (o Override) Empty() bool { return o.MaxAge == nil && o.MinSize == nil && o.Patterns == nil }
-
-// apply changes the policy of a look. An outlet's own max age stands.
-func (o Override) apply(p events.Policy, ownMaxAge bool) events.Policy {
-	if o.MaxAge != nil && !ownMaxAge {
-		p.MaxAgeSeconds = int64(*o.MaxAge / time.Second)
-	}
-	if o.MinSize != nil {
-		p.MinSizeBytes = *o.MinSize
-	}
-	if o.Patterns != nil {
-		p.Patterns = o.Patterns
-	}
-	return p
-}
-
 // Options say what is judged.
 type Options struct {
-	Override Override
+	Change   verdict.Change
 	From, To events.Date // scan dates, both included; "" is no bound
-	// OwnMaxAge tells whether an outlet, by events.Key, has a max age of its own.
-	OwnMaxAge func(key string) bool
+	// MostLooks is how many records of the log may have to be read; 0: any
+	// number.
+	MostLooks uint64
 	// Most is how many changes are listed; the counts are of all. 0: all.
 	Most int
 	// Progress, where set, is called now and then with how many records are
 	// read and how many are still to come.
 	Progress func(read, pending uint64)
-}
-
-// Source is the log from where the first look for From can be on, up to its
-// end. events.Feed is one.
-type Source interface {
-	Next(ctx context.Context) (events.Record, error)
 }
 
 // Outcome is what a row says.
@@ -118,33 +86,42 @@ func (s *standing) take(o Outcome, evidence events.Evidence, seq uint64) {
 type row struct {
 	outlet        string
 	before, after standing
+	seen          []uint64 // hashes of the ids of its events
 }
 
-// Judge reads source until a record says that nothing is pending, and reports.
-func Judge(ctx context.Context, source Source, o Options) (Report, error) {
-	var report Report
-	rows := map[day]*row{}
-	for read := uint64(1); ; read++ {
-		r, err := source.Next(ctx)
-		if err != nil {
-			return report, fmt.Errorf("judge the log again: %w", err)
-		}
-		if err := o.fold(rows, &report, r); err != nil {
-			return report, err
-		}
-		if o.Progress != nil && (read%1000 == 0 || r.Pending == 0) {
-			o.Progress(read, r.Pending)
-		}
-		if r.Pending == 0 {
-			break
-		}
+// isNew tells whether an event of the row was not there before: a repeated one
+// says nothing.
+func (r *row) isNew(seed maphash.Seed, id string) bool {
+	h := maphash.String(seed, id)
+	if slices.Contains(r.seen, h) {
+		return false
 	}
-	report.Days = len(rows)
-	report.sum(rows, o.Most)
-	return report, nil
+	r.seen = append(r.seen, h)
+	return true
 }
 
-func (o *Options) fold(rows map[day]*row, report *Report, r events.Record) error {
+// judgment is one run over the log.
+type judgment struct {
+	Options
+	ownMaxAge   func(key string) bool // whether an outlet has a max age of its own
+	seed        maphash.Seed
+	rows        map[day]*row
+	report      Report
+	read, total uint64
+}
+
+func newJudgment(o Options, ownMaxAge func(key string) bool) *judgment {
+	return &judgment{Options: o, ownMaxAge: ownMaxAge, seed: maphash.MakeSeed(), rows: map[day]*row{}}
+}
+
+// add takes a record, in the order of the log.
+func (j *judgment) add(r events.Record) error {
+	if j.read++; j.Progress != nil && (j.read%1000 == 0 || j.read == j.total) {
+		j.Progress(j.read, j.total-min(j.read, j.total))
+	}
+	if !isLook(r.Subject) {
+		return nil
+	}
 	e, err := r.Decode()
 	if errors.Is(err, events.ErrMalformed) || errors.Is(err, events.ErrUnknownType) {
 		return nil // in quarantine, and in no row
@@ -154,38 +131,56 @@ func (o *Options) fold(rows map[day]*row, report *Report, r events.Record) error
 	}
 	switch d := e.Data.(type) {
 	case events.BackupObserved:
-		if !o.wants(d.ScanDate) {
-			return nil
-		}
-		report.Looks++
-		key := events.Key(d.Outlet)
-		policy := o.Override.apply(d.Verdict.Policy, o.OwnMaxAge != nil && o.OwnMaxAge(key))
-		again := verdict.Judge(d, policy)
-		row := rowOf(rows, day{key, d.Mode, d.ScanDate}, d.Outlet)
-		row.before.take(outcome(d.Verdict), d.Verdict.Evidence, r.Seq)
-		row.after.take(outcome(again), again.Evidence, r.Seq)
+		j.look(r.Seq, e.ID, d)
 	case events.HistoryImported:
-		if !o.wants(d.ScanDate) {
+		if !j.wants(d.ScanDate) {
 			return nil
 		}
-		row := rowOf(rows, day{events.Key(d.Outlet), d.Mode, d.ScanDate}, d.Outlet)
-		row.before.take(Outcome{Status: d.Status}, events.EvidenceImported, r.Seq)
-		row.after.take(Outcome{Status: d.Status}, events.EvidenceImported, r.Seq)
+		if row := j.row(d.Mode, d.ScanDate, d.Outlet); row.isNew(j.seed, e.ID) {
+			row.before.take(Outcome{Status: d.Status}, events.EvidenceImported, r.Seq)
+			row.after.take(Outcome{Status: d.Status}, events.EvidenceImported, r.Seq)
+		}
 	}
 	return nil
 }
 
-func (o *Options) wants(d events.Date) bool {
+func (j *judgment) look(seq uint64, id string, d events.BackupObserved) {
+	if !j.wants(d.ScanDate) {
+		return
+	}
+	row := j.row(d.Mode, d.ScanDate, d.Outlet)
+	if !row.isNew(j.seed, id) {
+		return
+	}
+	j.report.Looks++
+	var own *int64
+	if j.ownMaxAge(events.Key(d.Outlet)) {
+		own = &d.Verdict.Policy.MaxAgeSeconds // as it was judged
+	}
+	again := verdict.Judge(d, j.Change.On(d.Verdict.Policy, own))
+	row.before.take(outcome(d.Verdict), d.Verdict.Evidence, seq)
+	row.after.take(outcome(again), again.Evidence, seq)
+}
+
+func (o Options) wants(d events.Date) bool {
 	return (o.From == "" || d >= o.From) && (o.To == "" || d <= o.To)
 }
 
-func rowOf(rows map[day]*row, d day, outlet string) *row {
-	r, ok := rows[d]
+func (j *judgment) row(m events.Mode, date events.Date, outlet string) *row {
+	d := day{events.Key(outlet), m, date}
+	r, ok := j.rows[d]
 	if !ok {
 		r = &row{outlet: outlet}
-		rows[d] = r
+		j.rows[d] = r
 	}
 	return r
+}
+
+// done is what came of it.
+func (j *judgment) done() Report {
+	j.report.Days = len(j.rows)
+	j.report.sum(j.rows, j.Most)
+	return j.report
 }
 
 func outcome(v events.Verdict) Outcome {

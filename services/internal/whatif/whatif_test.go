@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/verdict"
 	"backupmonitor/services/internal/whatif"
@@ -66,19 +67,15 @@ func TestStricterPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for policy, want := range map[string]string{
-		"max_age=24h":                "5 looks, 5 rows, 1 changed: A ok>stale",
-		"max_age=24h,min_size=1MiB":  "5 looks, 5 rows, 2 changed: A ok>stale, C ok>too_small",
-		"max_age=26h":                "5 looks, 5 rows, 0 changed: ",
-		"patterns=*.full":            "5 looks, 5 rows, 4 changed: A ok>no_backup, B ok>no_backup, C ok>no_backup, OWN ok>no_backup",
-		"max_age=0, min_size=1.5KiB": "5 looks, 5 rows, 0 changed: ",
+	for want, policy := range map[string]verdict.Change{
+		"5 looks, 5 rows, 1 changed: A ok>stale":                                                       {MaxAge: new(24 * time.Hour)},
+		"5 looks, 5 rows, 2 changed: A ok>stale, C ok>too_small":                                       {MaxAge: new(24 * time.Hour), MinSize: new(int64(1 << 20))},
+		"5 looks, 5 rows, 0 changed: ":                                                                 {MaxAge: new(26 * time.Hour)},
+		"5 looks, 5 rows, 1 changed: C ok>too_small":                                                   {MaxAge: new(time.Duration(0)), MinSize: new(int64(2001))},
+		"5 looks, 5 rows, 4 changed: A ok>no_backup, B ok>no_backup, C ok>no_backup, OWN ok>no_backup": {Patterns: []string{"*.full"}},
 	} {
-		o, err := whatif.ParseOverride(policy)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var read uint64
-		r, err := whatif.Log(t.Context(), n.Log, whatif.Options{Override: o, From: today, Progress: func(n, _ uint64) { read = n }})
+		r, err := whatif.Log(t.Context(), logfile.Whole{Log: n.Log}, whatif.Options{Change: policy, From: today, Progress: func(n, _ uint64) { read = n }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,17 +87,17 @@ func TestStricterPolicy(t *testing.T) {
 			got += fmt.Sprintf("%s %s>%s", c.Outlet, c.Before.Cause, c.After.Cause)
 		}
 		if got != want {
-			t.Errorf("%s: %s, want %s", policy, got, want)
+			t.Errorf("%+v: %s, want %s", policy, got, want)
 		}
 		if read == 0 {
-			t.Errorf("%s: no progress", policy)
+			t.Errorf("%+v: no progress", policy)
 		}
 		total := 0
 		for _, g := range r.Groups {
 			total += g.Count
 		}
 		if total != r.Changed {
-			t.Errorf("%s: the groups have %d of %d changes", policy, total, r.Changed)
+			t.Errorf("%+v: the groups have %d of %d changes", policy, total, r.Changed)
 		}
 	}
 	if after, err := n.Log.Identity(t.Context()); err != nil || after.LastSeq != identity.LastSeq {
@@ -119,7 +116,7 @@ func TestSamePolicy(t *testing.T) {
 	store(t, n, look("s1", "A", today, time.Hour, 1<<20, inForce()), look("s1", "B", today, 40*time.Hour, 1<<20, inForce()),
 		look("s1", "C", today, time.Hour, 5, inForce()), unseen)
 	size := int64(1024)
-	r, err := whatif.Log(t.Context(), n.Log, whatif.Options{Override: whatif.Override{MinSize: &size}})
+	r, err := whatif.Log(t.Context(), logfile.Whole{Log: n.Log}, whatif.Options{Change: verdict.Change{MinSize: &size}})
 	if err != nil || r.Changed != 0 || r.Looks != 4 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -127,20 +124,8 @@ func TestSamePolicy(t *testing.T) {
 
 func TestEmptyLog(t *testing.T) {
 	t.Parallel()
-	r, err := whatif.Log(t.Context(), natstest.Start(t).Log, whatif.Options{})
+	r, err := whatif.Log(t.Context(), logfile.Whole{Log: natstest.Start(t).Log}, whatif.Options{})
 	if err != nil || r.Days != 0 {
 		t.Errorf("%+v, %v", r, err)
-	}
-}
-
-func TestParseOverride(t *testing.T) {
-	t.Parallel()
-	for _, bad := range []string{"", "max_age", "max_age=-1h", "max_age=soon", "max_age=1ms", "min_size=-1", "min_size=big", "patterns=", "patterns=*.bak;", "colour=red"} {
-		if o, err := whatif.ParseOverride(bad); err == nil {
-			t.Errorf("%q is %+v", bad, o)
-		}
-	}
-	if (whatif.Override{}).Empty() == false {
-		t.Error("nothing is something")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store/sqlite"
 	"backupmonitor/services/projector"
@@ -21,6 +22,10 @@ type made struct{ outlets, perDay, looks int }
 
 func (l made) Identity(context.Context) (events.Identity, error) {
 	return events.Identity{Created: start(), FirstSeq: 1, LastSeq: uint64(l.looks)}, nil
+}
+
+func (made) Restored(context.Context) (events.LogRestored, uint64, error) {
+	return events.LogRestored{}, 0, nil
 }
 
 func (l made) SequenceAt(context.Context, time.Time) (uint64, error) { return uint64(l.looks), nil }
@@ -130,7 +135,7 @@ func BenchmarkReadLog(b *testing.B) {
 	}
 	<-n.JS.PublishAsyncComplete()
 	for b.Loop() {
-		if err := rebuild.Live(n.Log).Read(b.Context(), 1, uint64(l.looks), func(events.Record) error { return nil }); err != nil {
+		if err := (logfile.Whole{Log: n.Log}).Read(b.Context(), 1, uint64(l.looks), func(events.Record) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/store"
 )
 
@@ -33,49 +35,50 @@ type Checked struct {
 // What an operator can do.
 const (
 	doRestore = "Restore the log from a backup. Until then nothing new is projected; what the tables show stays readable."
+	doArchive = "Put a good copy of that archive into ARCHIVE_DIR (`backup-monitor backup verify` tells whether one is good). Until then the tables can be neither compared nor made anew; what they show stays readable."
 	doRebuild = "Run `backup-monitor rebuild`: it puts right what is missing or different, and nothing else."
-	doUnknown = "They stay as they are: they are from before the log, or another program wrote them. If they are to be kept for good, import them into the log; if not, delete them by hand."
+	doUnknown = "They stay as they are: they are from before the log, or another program wrote them. If they are to be kept for good, import them into the log with `backup-monitor import-history --from` this database; if not, delete them by hand."
 	doForeign = "Either the log was replaced, then restore the right one from a backup; or the database was: point DATA_DIR or DB_DATABASE at the one that belongs to this log, or at an empty one, which is then made from this log (its users are not in the log)."
 )
 
 // Check compares log, checkpoint, history and tables, and changes nothing.
 // What it finds is in its result; its error says that it could not look.
 func Check(ctx context.Context, log Log, db store.Rebuilder, progress Progress) (Checked, error) {
-	id, err := log.Identity(ctx)
-	if err != nil {
-		return Checked{}, err
-	}
+	id, lerr := log.Identity(ctx)
 	at, err := db.Checkpoint(ctx)
 	if err != nil {
 		return Checked{}, err
 	}
 	c := Checked{Log: id.ID(), Created: id.Created, Events: id.LastSeq, Bytes: id.Bytes, Checkpoint: at.Seq, Findings: []Finding{}}
-	c.logAndCheckpoint(id, at)
+	if lerr != nil && !c.unreadable(lerr) {
+		return Checked{}, lerr
+	}
+	if err := c.logAndCheckpoint(ctx, log, id, at); err != nil {
+		return Checked{}, err
+	}
 	if len(c.Findings) > 0 {
 		return c, nil // no fold of such a log is worth a comparison
 	}
 	r, err := Run(ctx, log, db, true, progress)
-	switch {
-	case errors.Is(err, ErrIncomplete), errors.Is(err, events.ErrStalled):
-		c.add(fmt.Sprintf("The log cannot be read to its end: %v.", err), doRestore)
-		return c, nil
-	case err != nil:
+	if err != nil {
+		if c.unreadable(err) {
+			err = nil
+		}
 		return c, err
 	}
 	c.Compared, c.Checkpoint = &r, r.Checkpoint
 	c.tables(r)
 	// What lies behind the checkpoint was not folded, but must be there.
-	if err := log.Read(ctx, r.Checkpoint+1, id.LastSeq, func(events.Record) error { return nil }); errors.Is(err, ErrIncomplete) || errors.Is(err, events.ErrStalled) {
-		c.add(fmt.Sprintf("The log cannot be read to its end: %v.", err), doRestore)
-	} else if err != nil {
-		return c, err
+	err = log.Read(ctx, r.Checkpoint+1, id.LastSeq, func(events.Record) error { return nil })
+	if err != nil && c.unreadable(err) {
+		err = nil
 	}
-	return c, nil
+	return c, err
 }
 
 func (c *Checked) add(what, do string) { c.Findings = append(c.Findings, Finding{what, do}) }
 
-func (c *Checked) logAndCheckpoint(id events.Identity, at store.Checkpoint) {
+func (c *Checked) logAndCheckpoint(ctx context.Context, log Log, id events.Identity, at store.Checkpoint) error {
 	if id.FirstSeq > 1 {
 		c.add(fmt.Sprintf("The log begins at event %d: those before are gone.", id.FirstSeq), doRestore)
 	}
@@ -83,12 +86,35 @@ func (c *Checked) logAndCheckpoint(id events.Identity, at store.Checkpoint) {
 		c.add(fmt.Sprintf("%d of the events from %d to %d are missing in the log, from which nothing is ever deleted: its files are damaged.",
 			id.Missing, id.FirstSeq, id.LastSeq), doRestore)
 	}
-	switch {
-	case at.Stream != "" && at.Stream != id.ID():
-		c.add(fmt.Sprintf("The tables come from log %s, and this is log %s, created %s.", at.Stream, id.ID(), id.Created.Format(time.RFC3339)), doForeign)
-	case at.Seq > id.LastSeq:
-		c.add(fmt.Sprintf("The tables know events up to %d, and the log ends at %d: it lost its end, as one restored from an older backup has.", at.Seq, id.LastSeq), doForeign)
+	switch err := belongs(ctx, log, at, id); {
+	case errors.Is(err, ErrForeign):
+		c.add(sentence(err), doForeign)
+	case err != nil:
+		return err
 	}
+	return nil
+}
+
+// sentence is an error as a sentence of its own.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// unreadable makes a finding of an error that says that the log, or an archive
+// of it, cannot be read. Every other error is none: false.
+func (c *Checked) unreadable(err error) bool {
+	switch {
+	case errors.Is(err, logfile.ErrNoArchive):
+		c.add(sentence(err), doArchive)
+	case errors.Is(err, logfile.ErrDamaged):
+		c.add(fmt.Sprintf("An archive of the log cannot be used: %v.", err), doArchive)
+	case errors.Is(err, logfile.ErrIncomplete), errors.Is(err, events.ErrStalled):
+		c.add(fmt.Sprintf("The log cannot be read to its end: %v.", err), doRestore)
+	default:
+		return false
+	}
+	return true
 }
 
 func (c *Checked) tables(r Report) {

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
@@ -27,9 +28,16 @@ import (
 // is the maximum by evidence and then sequence, a known id is ignored, an
 // outlet is its latest state, and what is no event stands aside.
 type model struct {
+	said               []said // all of it, in the order of the log
 	known              map[string]bool
 	rows, outlets      map[string]modelRow
 	lines, quarantined []string
+}
+
+type said struct {
+	seq uint64
+	id  string
+	p   events.Payload
 }
 
 type modelRow struct {
@@ -42,7 +50,19 @@ func newModel() *model {
 	return &model{known: map[string]bool{}, rows: map[string]modelRow{}, outlets: map[string]modelRow{}}
 }
 
+// asOf is the model of what was said up to a sequence.
+func (m *model) asOf(seq uint64) *model {
+	then := newModel()
+	for _, s := range m.said {
+		if s.seq <= seq {
+			then.add(s.seq, s.id, s.p)
+		}
+	}
+	return then
+}
+
 func (m *model) add(seq uint64, id string, p events.Payload) {
+	m.said = append(m.said, said{seq, id, p})
 	switch e := p.(type) {
 	case nil:
 		m.quarantined = append(m.quarantined, fmt.Sprint(seq))
@@ -125,7 +145,7 @@ func seen(t *rapid.T, db store.Rebuilder) string {
 
 // TestEverythingAgrees: after any history, and whatever crashed on the way or
 // was damaged, the fold of the log, the live tables, a rebuild, a replay until
-// now and a model of it all are the same, row for row.
+// now and a model of it all are the same, row for row, now and as of any sequence.
 func TestEverythingAgrees(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
@@ -310,7 +330,7 @@ func (w *anyWorld) projected(damaged string) {
 		wg.Go(func() { failed = p.Run(ctx) })
 		if !rebuilt {
 			rebuilt = true
-			_, err := rebuild.Run(context.Background(), rebuild.Live(w.n.Log), w.db, false, quiet)
+			_, err := rebuild.Run(context.Background(), logfile.Whole{Log: w.n.Log}, w.db, false, quiet)
 			w.must(err)
 		}
 		for ctx.Err() == nil && !reached {
@@ -374,11 +394,11 @@ func hurtAll(t *rapid.T, path string, statement string) {
 func (w *anyWorld) mended() {
 	for _, at := range rapid.SliceOfN(rapid.IntRange(1, 12), 0, 3).Draw(w.T, "rebuilds that crash") {
 		db := &crashingRebuild{Store: w.db, left: at}
-		if _, err := rebuild.Run(context.Background(), rebuild.Live(w.n.Log), db, false, quiet); err != nil && !errors.Is(err, errCrashed) {
+		if _, err := rebuild.Run(context.Background(), logfile.Whole{Log: w.n.Log}, db, false, quiet); err != nil && !errors.Is(err, errCrashed) {
 			w.Fatal(err)
 		}
 	}
-	_, err := rebuild.Run(context.Background(), rebuild.Live(w.n.Log), w.db, false, quiet)
+	_, err := rebuild.Run(context.Background(), logfile.Whole{Log: w.n.Log}, w.db, false, quiet)
 	w.must(err)
 }
 
@@ -418,12 +438,57 @@ func (s crashingStaging) Apply(ctx context.Context, b store.Batch) error {
 	return errors.Join(s.c.crash(), s.Staging.Apply(ctx, b), s.c.crash())
 }
 
+// then compares what a database says of any moment with the model of then.
+func (w *anyWorld) then(what string, db *sqlite.Store) {
+	w.Helper()
+	seq := rapid.Uint64Range(0, w.last).Draw(w.T, "as of")
+	m := w.model.asOf(seq)
+	var want, got []string
+	days := map[string]store.DaySummary{}
+	for day, r := range m.rows {
+		want = append(want, fmt.Sprint(day, " ", r))
+		mode, rest, _ := strings.Cut(day, "/")
+		d := days[mode+rest[len(rest)-len(time.DateOnly):]]
+		d.ScanDate = events.Date(rest[len(rest)-len(time.DateOnly):])
+		d.Total++
+		switch {
+		case strings.HasSuffix(r.text, string(events.Successful)):
+			d.Successful++
+		default:
+			d.Failed++
+		}
+		if r.evidence == events.EvidenceNone {
+			d.NotObserved++
+		}
+		days[mode+string(d.ScanDate)] = d
+	}
+	for _, mode := range events.Modes() {
+		q := store.Query{Mode: mode, AsOf: &seq}
+		w.must(db.Rows(context.Background(), q, func(r store.Row) error {
+			got = append(got, fmt.Sprint(mode, "/", strings.ToUpper(r.Outlet), "/", r.ScanDate, " ", modelRow{r.Evidence, r.Seq, fmt.Sprint(r.Outlet, r.Status)}))
+			return nil
+		}))
+		sum, err := db.Summary(context.Background(), q)
+		w.must(err)
+		for _, d := range sum {
+			want, got = append(want, text(days[string(mode)+string(d.ScanDate)])), append(got, text(d))
+			delete(days, string(mode)+string(d.ScanDate))
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) || len(days) > 0 {
+		w.Fatalf("%s has as of %d\n%s\n\nand the model says\n%s\n\nand has days beside: %v", what, seq, strings.Join(got, "\n"), strings.Join(want, "\n"), days)
+	}
+}
+
 // agrees compares model, live tables and a rebuild.
 func (w *anyWorld) agrees() {
 	if got, want := seen(w.T, w.db), w.model.text(); got != want {
 		w.Fatalf("the tables are\n%s\n\nand the model says\n%s", got, want)
 	}
-	c, err := rebuild.Check(context.Background(), rebuild.Live(w.n.Log), w.db, quiet)
+	w.then("the live database", w.db)
+	c, err := rebuild.Check(context.Background(), logfile.Whole{Log: w.n.Log}, w.db, quiet)
 	w.must(err)
 	w.report = *c.Compared
 	for _, x := range w.report.Tables {
@@ -440,12 +505,13 @@ func (w *anyWorld) agrees() {
 func (w *anyWorld) replayed() {
 	path := w.path + ".replay"
 	db := w.open(path)
-	_, err := rebuild.Replay(context.Background(), rebuild.Live(w.n.Log), db, w.last, nil, quiet)
+	_, err := rebuild.Replay(context.Background(), logfile.Whole{Log: w.n.Log}, db, w.last, nil, quiet)
 	w.must(err)
 	if got, want := seen(w.T, db), w.model.text(); got != want {
 		w.Fatalf("a replay is\n%s\n\nand the model says\n%s", got, want)
 	}
-	a, err := rebuild.Run(context.Background(), rebuild.Live(w.n.Log), db, true, quiet)
+	w.then("a replay", db)
+	a, err := rebuild.Run(context.Background(), logfile.Whole{Log: w.n.Log}, db, true, quiet)
 	w.must(err)
 	if text(a) != text(w.report) {
 		w.Fatalf("a replay has %s\nand the tables %s", text(a), text(w.report))

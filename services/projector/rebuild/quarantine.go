@@ -24,7 +24,7 @@ type Quarantine interface {
 type Retried struct {
 	Seq      uint64 `json:"seq"`
 	Released bool   `json:"released"`
-	Reason   string `json:"reason,omitempty"` // why it still cannot be read
+	Reason   string `json:"reason,omitempty"` // why it still cannot be read, or stored
 }
 
 // fenceTries is how often a projector at work may come between.
@@ -93,6 +93,9 @@ func retry(ctx context.Context, db Quarantine, q store.Quarantined) (Retried, er
 		if err = db.Apply(ctx, b); !errors.Is(err, store.ErrFenced) {
 			break
 		}
+	}
+	if errors.Is(err, store.ErrUnstorable) {
+		return Retried{Seq: q.Seq, Reason: store.Reason(err, err.Error())}, nil
 	}
 	return Retried{Seq: q.Seq, Released: err == nil}, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
@@ -22,7 +23,7 @@ const putRows = 500
 // compares. Unless dry it then puts right, in one transaction, what is missing
 // or different; rows that the log does not know stay. The projector may go on
 // meanwhile. Ended at any moment, it has put right everything or nothing.
-// Errors: ErrIncomplete, ErrForeign, store.ErrStaged, those of log and
+// Errors: those of log, ErrForeign, store.ErrStaged, those of log and
 // database.
 func Run(ctx context.Context, log Log, db store.Rebuilder, dry bool, progress Progress) (r Report, err error) {
 	f, at, err := begin(ctx, log, db, progress)
@@ -78,18 +79,28 @@ func begin(ctx context.Context, log Log, db store.Rebuilder, progress Progress) 
 		err = whole(id)
 	}
 	if err == nil {
-		err = belongs(at, id)
+		err = belongs(ctx, log, at, id)
 	}
 	return &folding{log: log, stream: id.ID(), project: projector.Project, progress: progress}, at, err
 }
 
-// belongs tells whether a checkpoint is a place in a log.
-func belongs(at store.Checkpoint, id events.Identity) error {
-	switch {
-	case at.Stream != "" && at.Stream != id.ID():
-		return fmt.Errorf("%w: they come from log %s, and this is %s", ErrForeign, at.Stream, id.ID())
-	case at.Seq > id.LastSeq:
-		return fmt.Errorf("%w: their checkpoint is %d, and it ends at %d", ErrForeign, at.Seq, id.LastSeq)
+// belongs tells whether a checkpoint is a place in a log, or in one that it was
+// restored from with all that the tables have of it.
+func belongs(ctx context.Context, log Log, at store.Checkpoint, id events.Identity) error {
+	if at.Stream != "" && at.Stream != id.ID() {
+		state, _, err := log.Restored(ctx)
+		if err != nil {
+			return err
+		}
+		switch holds, known := state.Holds(at.Stream, at.Seq); {
+		case !known:
+			return fmt.Errorf("%w: they come from log %s, and this is %s, created %s", ErrForeign, at.Stream, id.ID(), id.Created.Format(time.RFC3339))
+		case !holds:
+			return fmt.Errorf("%w: it was restored from %s, which does not hold all of the events up to %d that they know", ErrForeign, state.Backup, at.Seq)
+		}
+	}
+	if at.Seq > id.LastSeq {
+		return fmt.Errorf("%w: they know events up to %d, and it ends at %d: it lost its end, as one restored from an older backup has", ErrForeign, at.Seq, id.LastSeq)
 	}
 	return nil
 }
@@ -100,10 +111,13 @@ func (f *folding) reach(ctx context.Context, at store.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(belongs(at, id), whole(id)); err != nil {
+	if err := errors.Join(belongs(ctx, f.log, at, id), whole(id)); err != nil {
 		return err
 	}
-	if at.Stream != "" && at.Stream != f.stream || at.Seq < f.at {
+	if id.ID() != f.stream {
+		return fmt.Errorf("%w: the log was made anew meanwhile", ErrForeign)
+	}
+	if at.Seq < f.at {
 		return fmt.Errorf("%w: their checkpoint went from %d back to %d", ErrForeign, f.at, at.Seq)
 	}
 	return f.until(ctx, at.Seq)

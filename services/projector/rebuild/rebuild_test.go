@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/projector"
 	"backupmonitor/services/projector/rebuild"
@@ -165,8 +167,8 @@ func TestUnfitLogsAreRefused(t *testing.T) {
 		change func(l *memory)
 		want   error
 	}{
-		"purged":    {func(l *memory) { l.records = l.records[10:] }, rebuild.ErrIncomplete},
-		"damaged":   {func(l *memory) { l.records = append(l.records[:10:10], l.records[11:]...) }, rebuild.ErrIncomplete},
+		"purged":    {func(l *memory) { l.records = l.records[10:] }, logfile.ErrIncomplete},
+		"damaged":   {func(l *memory) { l.records = append(l.records[:10:10], l.records[11:]...) }, logfile.ErrIncomplete},
 		"truncated": {func(l *memory) { l.records = l.records[:20] }, rebuild.ErrForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,6 +200,59 @@ func TestUnfitLogsAreRefused(t *testing.T) {
 	if c, err := rebuild.Check(t.Context(), l, db, quiet); err != nil || len(c.Findings) != 1 || !strings.Contains(c.Findings[0].What, "other") {
 		t.Fatalf("fsck found %s, %v", text(c), err)
 	}
+}
+
+// TestRestored: tables of a log are those of one that was restored from it, as
+// far as that one goes; from there a projector goes on.
+func TestRestored(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	db, l := open(t, path), &memory{}
+	l.add(t, story(60)...)
+	project(t, l, db, 37)
+	old, _ := l.Identity(t.Context())
+	damage(t, path, "DELETE FROM D_Drive_Backup_Stat WHERE OutletServer = 'OUT003'")
+	for name, x := range map[string]struct {
+		restored events.LogRestored
+		foreign  string
+	}{
+		"whole":      {events.LogRestored{Incarnations: []events.Incarnation{{Log: old.ID(), Last: 60}}}, ""},
+		"twice":      {events.LogRestored{Incarnations: []events.Incarnation{{Log: old.ID(), Last: 60}, {Log: "later", Last: 61}}}, ""},
+		"too early":  {events.LogRestored{Backup: "backup-1", Incarnations: []events.Incarnation{{Log: old.ID(), Last: 59}}}, "backup-1"},
+		"of another": {events.LogRestored{Incarnations: []events.Incarnation{{Log: "other", Last: 60}}}, old.ID()},
+	} {
+		next := &memory{records: l.records, made: time.Hour, restored: x.restored}
+		r, err := rebuild.Run(t.Context(), next, db, true, quiet)
+		c, cerr := rebuild.Check(t.Context(), next, db, quiet)
+		if cerr != nil {
+			t.Fatal(cerr)
+		}
+		if x.foreign == "" {
+			if err != nil || r.Wrong() != 1 || len(c.Findings) != 1 || c.Compared == nil {
+				t.Errorf("%s: %s, %v; fsck %s", name, text(r), err, text(c.Findings))
+			}
+			continue
+		}
+		if !errors.Is(err, rebuild.ErrForeign) || !strings.Contains(err.Error(), x.foreign) || len(c.Findings) != 1 || !strings.Contains(c.Findings[0].What, x.foreign) || c.Findings[0].Do == "" {
+			t.Errorf("%s: error %v, fsck found %s", name, err, text(c.Findings))
+		}
+	}
+	next := &memory{records: l.records, made: time.Hour, restored: events.LogRestored{Incarnations: []events.Incarnation{{Log: old.ID(), Last: 60}}}}
+	next.add(t, look(500))
+	if r := run(t, next, db, false); !r.Repaired {
+		t.Fatalf("nothing was repaired: %s", text(r))
+	}
+	if at, err := db.Checkpoint(t.Context()); err != nil || at != (store.Checkpoint{Stream: old.ID(), Seq: 60}) {
+		t.Errorf("the checkpoint is %+v, %v", at, err)
+	}
+	agree(t, next, db)
+	id, _ := next.Identity(t.Context())
+	b := store.Batch{Old: store.Checkpoint{Stream: old.ID(), Seq: 60}, New: store.Checkpoint{Stream: id.ID(), Seq: 61}, Succeeds: true}
+	put(&b, projector.Project(next.records[60]))
+	if err := db.Apply(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	agree(t, next, db)
 }
 
 // TestBeforeTheFirstBatch there is nothing to compare, and that is no error.
@@ -324,7 +379,11 @@ func TestRetry(t *testing.T) {
 			t.Fatalf("event %d: error %v, want ErrNotFound", seq, err)
 		}
 	}
-	if done, err = rebuild.Retry(t.Context(), db, nil, quiet); err != nil || len(done) != len(unread) {
+	done, err = rebuild.Retry(t.Context(), refusing{db, 3}, []uint64{3, 21}, quiet)
+	if err != nil || len(done) != 2 || done[0].Released || done[0].Reason != "it does not fit" || !done[1].Released {
+		t.Fatalf("%s, %v; want that one does not fit and the other is released", text(done), err)
+	}
+	if done, err = rebuild.Retry(t.Context(), db, nil, quiet); err != nil || len(done) != len(unread)-1 {
 		t.Fatalf("%s, %v", text(done), err)
 	}
 	if q, err := db.Quarantine(t.Context(), 0); err != nil || len(q) != 1 || q[0].Seq != 61 {
@@ -334,6 +393,19 @@ func TestRetry(t *testing.T) {
 	if cp, err := db.Checkpoint(t.Context()); err != nil || cp != b.New {
 		t.Fatalf("the checkpoint moved to %+v, %v", cp, err)
 	}
+}
+
+// refusing is a database with a column that does not take one event.
+type refusing struct {
+	rebuild.Quarantine
+	seq uint64
+}
+
+func (r refusing) Apply(ctx context.Context, b store.Batch) error {
+	if slices.Contains(b.Released, r.seq) {
+		return &store.Trouble{Reason: "it does not fit", Unstorable: true, Err: errors.New("8152")}
+	}
+	return r.Quarantine.Apply(ctx, b)
 }
 
 // projectUnless is a projection by a version that cannot read some events.

@@ -33,8 +33,8 @@ type Replayed struct {
 // Replay makes a whole database as known at a sequence of the log, in an empty
 // one. With a policy every look is judged anew; the checkpoint then names a
 // log that there is none of, so that no projector goes on with such tables.
-// Users are not in the log: there are none. Errors: ErrNotEmpty, ErrIncomplete,
-// those of log and database.
+// Users are not in the log: there are none. Errors: ErrNotEmpty, those of log and
+// database.
 func Replay(ctx context.Context, log Log, db Empty, until uint64, policy *verdict.Change, progress Progress) (Replayed, error) {
 	id, err := log.Identity(ctx)
 	if err == nil {

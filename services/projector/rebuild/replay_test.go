@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/verdict"
@@ -76,7 +77,7 @@ func TestReplayRefuses(t *testing.T) {
 		t.Error("replayed beyond the end of the log")
 	}
 	l.records = l.records[1:]
-	if _, err := rebuild.Replay(t.Context(), l, db, 20, nil, quiet); !errors.Is(err, rebuild.ErrIncomplete) {
+	if _, err := rebuild.Replay(t.Context(), l, db, 20, nil, quiet); !errors.Is(err, logfile.ErrIncomplete) {
 		t.Errorf("error %v, want ErrIncomplete", err)
 	}
 }
@@ -120,7 +121,7 @@ func TestJudgedAnew(t *testing.T) {
 func TestSequenceAt(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
-	log := rebuild.Live(n.Log)
+	log := logfile.Whole{Log: n.Log}
 	at := func(when time.Time, want uint64) {
 		t.Helper()
 		if got, err := log.SequenceAt(t.Context(), when); err != nil || got != want {

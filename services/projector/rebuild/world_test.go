@@ -88,7 +88,11 @@ func story(n int) []events.Payload {
 }
 
 // memory is a log without a server.
-type memory struct{ records []events.Record }
+type memory struct {
+	records  []events.Record
+	made     time.Duration // how long after the others
+	restored events.LogRestored
+}
 
 func (l *memory) add(t testing.TB, payloads ...events.Payload) {
 	t.Helper()
@@ -114,13 +118,17 @@ func (l *memory) poison() {
 }
 
 func (l *memory) Identity(context.Context) (events.Identity, error) {
-	id := events.Identity{Created: start(), LastSeq: uint64(len(l.records))}
+	id := events.Identity{Created: start().Add(l.made), LastSeq: uint64(len(l.records))}
 	if len(l.records) > 0 {
 		id.FirstSeq = l.records[0].Seq
 		id.LastSeq = l.records[len(l.records)-1].Seq
 		id.Missing = int(id.LastSeq-id.FirstSeq) + 1 - len(l.records)
 	}
 	return id, nil
+}
+
+func (l *memory) Restored(context.Context) (events.LogRestored, uint64, error) {
+	return l.restored, 0, nil
 }
 
 func (l *memory) Read(ctx context.Context, from, to uint64, each func(events.Record) error) error {

@@ -28,3 +28,10 @@ export function systemQuery(client: Client) {
     },
   });
 }
+
+/** Has a paused account tried by the next look, and gives the server's word on it. */
+export async function retryCredential(client: Client, account: string): Promise<string> {
+  const request = { method: 'POST', body: { account } } as const;
+  const { body } = await client.json('/system/credentials/retry', request);
+  return body.text('message');
+}

@@ -6,6 +6,7 @@ import { useClient } from '../hooks/useClient';
 import { Button } from './Button';
 import { Dialog } from './Dialog';
 import { Notice } from './Notice';
+import { PasswordField } from './PasswordField';
 
 interface ChangePasswordDialogProps {
   onChanged: (token: string) => void;
@@ -65,30 +66,5 @@ export function ChangePasswordDialog({ onChanged, onClose }: ChangePasswordDialo
         </div>
       </form>
     </Dialog>
-  );
-}
-
-interface PasswordFieldProps {
-  label: string;
-  autoComplete: string;
-  value: string;
-  onChange: (value: string) => void;
-}
-
-function PasswordField({ label, autoComplete, value, onChange }: PasswordFieldProps) {
-  return (
-    <label className="block font-medium">
-      {label}
-      <input
-        type="password"
-        className="field mt-1 w-full"
-        required
-        autoComplete={autoComplete}
-        value={value}
-        onChange={(event) => {
-          onChange(event.target.value);
-        }}
-      />
-    </label>
   );
 }

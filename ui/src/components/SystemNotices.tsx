@@ -1,8 +1,9 @@
-import { useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 
-import { systemQuery } from '../api/system';
+import { retryCredential, systemKey, systemQuery } from '../api/system';
 import { formatInstant } from '../backups/format';
 import { useClient } from '../hooks/useClient';
+import { Button } from './Button';
 import { Notice } from './Notice';
 
 const titles: Readonly<Record<string, string>> = {
@@ -11,8 +12,13 @@ const titles: Readonly<Record<string, string>> = {
   credential_doubted: 'An outlet refused the account',
 };
 
+interface SystemNoticesProps {
+  live: boolean;
+  mayRetry: boolean;
+}
+
 /** Stands above the lists while something keeps many outlets from being looked at. */
-export function SystemNotices({ live }: { live: boolean }) {
+export function SystemNotices({ live, mayRetry }: SystemNoticesProps) {
   const client = useClient();
   const { data } = useQuery({ ...systemQuery(client), refetchInterval: live ? 60_000 : 10_000 });
   return (data ?? []).map(({ code, subject, since, message }) => (
@@ -22,6 +28,32 @@ export function SystemNotices({ live }: { live: boolean }) {
       title={`${titles[code] ?? 'Something concerns every outlet'}${since ? `, since ${formatInstant(since)}` : ''}`}
     >
       <p>{message}</p>
+      {code === 'credential_tripped' && mayRetry && <RetryAccount account={subject} />}
     </Notice>
   ));
+}
+
+/** Has a paused account tried at once: for when its password is right again. */
+function RetryAccount({ account }: { account: string }) {
+  const client = useClient();
+  const queries = useQueryClient();
+  const retry = useMutation({
+    mutationFn: () => retryCredential(client, account),
+    onSettled: () => queries.invalidateQueries({ queryKey: systemKey }),
+  });
+  return (
+    <div className="mt-2 flex flex-wrap items-center gap-3">
+      <Button
+        icon="refresh"
+        disabled={retry.isPending}
+        aria-label={`Try it now: ${account}`}
+        onClick={() => {
+          retry.mutate();
+        }}
+      >
+        Try it now
+      </Button>
+      <p role="status">{retry.error?.message ?? retry.data ?? ''}</p>
+    </div>
+  );
 }

@@ -10,7 +10,9 @@ import { DayPicker } from '../components/DayPicker';
 import { ModeSwitch } from '../components/ModeSwitch';
 import { ScanSection } from '../components/ScanSection';
 import { SystemNotices } from '../components/SystemNotices';
+import { useFragment } from '../hooks/useFragment';
 import { useLiveFeed } from '../hooks/useLiveFeed';
+import { AccessPage } from './AccessPage';
 
 interface MonitorPageProps {
   user: User;
@@ -26,12 +28,30 @@ export function MonitorPage({ user, onNewSession, onSignOut }: MonitorPageProps)
   const [filter, setFilter] = useState<Filter>(noFilter);
   const [sort, setSort] = useState<Sort>(failingFirst);
   const mode = modeOf(modeId);
+  const access = useFragment() === 'access' && user.admin;
+  const header = (
+    <AppHeader
+      user={user}
+      live={live}
+      place={access ? 'access' : 'backups'}
+      onNewSession={onNewSession}
+      onSignOut={onSignOut}
+    />
+  );
 
+  if (access) {
+    return (
+      <>
+        {header}
+        <AccessPage self={user.id} />
+      </>
+    );
+  }
   return (
     <>
-      <AppHeader user={user} live={live} onNewSession={onNewSession} onSignOut={onSignOut} />
+      {header}
       <main className="mx-auto max-w-[100rem] space-y-3 px-4 py-4 sm:px-6">
-        <SystemNotices live={live} />
+        <SystemNotices live={live} mayRetry={user.admin} />
         <div className="flex flex-wrap items-center gap-3">
           <ModeSwitch value={modeId} onChange={setModeId} />
           <DayPicker mode={mode} value={scanDate} onChange={setScanDate} />

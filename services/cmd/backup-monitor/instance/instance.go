@@ -34,6 +34,7 @@ const (
 	dbName      = "backup-monitor.db"
 	stagingName = "staging.db"
 	secretNATS  = "nats-password"
+	newPrefix   = ".new-" // before the name of a file that is not whole yet
 	// SecretJWT is the secret that the gateway's tokens are signed with.
 	SecretJWT = "jwt-secret"
 
@@ -126,7 +127,7 @@ func (d *Dir) Keep(name, secret string) error {
 
 // writeOwnerOnly replaces a file whole or not at all.
 func writeOwnerOnly(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // made with mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), newPrefix+"*") // made with mode 0600
 	if err != nil {
 		return err
 	}

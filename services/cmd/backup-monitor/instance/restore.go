@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
+	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"backupmonitor/services/internal/disk"
 )
 
 // Errors of a restore.
@@ -43,14 +45,27 @@ func (d *Dir) tidy() error {
 	return nil
 }
 
+// Take reads what a running instance has left in a data directory for a command,
+// and removes it. Its name comes from whoever answers on NATS: nothing else may
+// be read or removed through it. Errors: the file system's.
+func Take(path, name string) ([]byte, error) {
+	if !strings.HasPrefix(name, Passing) || name != filepath.Base(name) {
+		return nil, fmt.Errorf("%q is not the name of a file that is left for a command", name)
+	}
+	path = filepath.Join(path, name)
+	b, err := os.ReadFile(path)
+	return b, errors.Join(err, os.Remove(path))
+}
+
 // restoring is the directory in which a restore prepares everything; that it is
 // there marks the data directory as unusable.
 func (d *Dir) restoring() string { return filepath.Join(d.path, restoringName) }
 
 // OpenEmpty locks a data directory that holds nothing, for a restore. What an
 // interrupted restore has left is removed: it had begun with an empty one too.
-// Until Finish nothing but a restore can open the directory. Errors: ErrInUse,
-// ErrNotEmpty, and the file system's.
+// Whatever else came into it since then stays, and is an error. Until Finish
+// nothing but a restore can open the directory. Errors: ErrInUse, ErrNotEmpty,
+// and the file system's.
 func OpenEmpty(path string) (*Dir, error) {
 	d, err := lock(path)
 	if err != nil {
@@ -62,26 +77,40 @@ func OpenEmpty(path string) (*Dir, error) {
 	return d, nil
 }
 
+// restored tells whether a restore puts something of this name into the data
+// directory.
+func restored(name string) bool {
+	switch name {
+	case logName, dbName, dbName + "-wal", dbName + "-shm", dbName + "-journal", SecretJWT, secretNATS:
+		return true
+	}
+	return strings.HasPrefix(name, newPrefix)
+}
+
 func (d *Dir) clear() error {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
 		return fmt.Errorf("look into the data directory: %w", err)
 	}
 	_, err = os.Stat(d.restoring())
-	ours := err == nil
+	interrupted := err == nil
+	var left []string
 	for _, e := range entries {
 		switch {
 		case e.Name() == lockName, e.Name() == restoringName, e.Name() == ArchiveName:
-		case !ours:
-			return fmt.Errorf("%s holds %s: %w", d.path, e.Name(), ErrNotEmpty)
+		case interrupted && restored(e.Name()):
+			left = append(left, filepath.Join(d.path, e.Name()))
 		default:
-			if err := os.RemoveAll(filepath.Join(d.path, e.Name())); err != nil {
-				return fmt.Errorf("remove what an interrupted restore left: %w", err)
-			}
+			return fmt.Errorf("%s holds %s: %w", d.path, e.Name(), ErrNotEmpty)
+		}
+	}
+	for _, path := range left {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove what an interrupted restore left: %w", err)
 		}
 	}
 	// The mark goes last and comes first.
-	err = errors.Join(removeAllIn(d.restoring()), os.MkdirAll(d.restoring(), 0o700), syncDir(d.path))
+	err = errors.Join(removeAllIn(d.restoring()), os.MkdirAll(d.restoring(), 0o700), disk.SyncDir(d.path))
 	if err != nil {
 		return fmt.Errorf("prepare the data directory: %w", err)
 	}
@@ -123,7 +152,7 @@ func (d *Dir) Prepared() *Dir { return &Dir{path: d.restoring()} }
 // Finish puts in place what was prepared, as one that a crash of the machine
 // leaves either marked or whole.
 func (d *Dir) Finish() error {
-	err := syncTree(d.restoring())
+	err := disk.SyncTree(d.restoring())
 	if err != nil {
 		return fmt.Errorf("write what was restored to the disk: %w", err)
 	}
@@ -136,7 +165,7 @@ func (d *Dir) Finish() error {
 			return fmt.Errorf("put in place what was restored: %w", err)
 		}
 	}
-	if err := errors.Join(syncDir(d.path), os.Remove(d.restoring()), syncDir(d.path)); err != nil {
+	if err := errors.Join(disk.SyncDir(d.path), os.Remove(d.restoring()), disk.SyncDir(d.path)); err != nil {
 		return fmt.Errorf("put in place what was restored: %w", err)
 	}
 	return nil
@@ -158,33 +187,4 @@ func Scratch(dir string, log *slog.Logger) (*NATS, error) {
 		return nil, err
 	}
 	return &NATS{server: s, auth: keeper, keeper: keeper}, nil
-}
-
-func syncTree(root string) error {
-	return filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if e.IsDir() {
-			return syncDir(path)
-		}
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(f.Sync(), f.Close())
-	})
-}
-
-// syncDir makes names in a directory last. Windows cannot open a directory for
-// this, and writes names through by itself.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

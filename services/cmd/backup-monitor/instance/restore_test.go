@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +99,69 @@ func TestOnlyAnEmptyDirectoryIsRestoredInto(t *testing.T) {
 	closeDir(t, d)
 	if left, err := filepath.Glob(filepath.Join(path, instance.Passing+"*")); err != nil || len(left) > 0 {
 		t.Errorf("what a killed command left is still there: %v %v", left, err)
+	}
+}
+
+// TestWhatCameMeanwhileStays: only what a restore makes is removed when it is
+// repeated, and nothing at all where there is something else.
+func TestWhatCameMeanwhileStays(t *testing.T) {
+	t.Parallel()
+	for _, came := range []string{"backup-20260314T010000Z/manifest.json", "backup-monitor.db.kept", "secrets", "natsy"} {
+		path := filepath.Join(t.TempDir(), "data")
+		d, err := instance.OpenEmpty(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeDir(t, d)
+		made := []string{"backup-monitor.db", "backup-monitor.db-wal", "nats/a", instance.SecretJWT, "nats-password", ".new-1"}
+		for _, name := range append([]string{came}, made...) {
+			write(t, filepath.Join(path, name))
+		}
+		first, _, _ := strings.Cut(came, "/")
+		if _, err := instance.OpenEmpty(path); !errors.Is(err, instance.ErrNotEmpty) || !strings.Contains(err.Error(), first) {
+			t.Errorf("%s: error %v, want ErrNotEmpty and the name", came, err)
+		}
+		for _, name := range append([]string{came}, made...) {
+			if _, err := os.Stat(filepath.Join(path, name)); err != nil {
+				t.Errorf("beside %s: %v", came, err)
+			}
+		}
+		if err := os.RemoveAll(filepath.Join(path, first)); err != nil {
+			t.Fatal(err)
+		}
+		if d, err = instance.OpenEmpty(path); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := names(t, path), []string{".restoring", "lock"}; !reflect.DeepEqual(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+		closeDir(t, d)
+	}
+}
+
+// TestTake: whoever answers a command names no other file than one that is left
+// for it.
+func TestTake(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	for _, name := range []string{"backup-monitor.db", instance.SecretJWT, "archive/" + instance.Passing + "1"} {
+		write(t, filepath.Join(path, name))
+		for _, named := range []string{name, instance.Passing + "x/../" + name, "../" + filepath.Base(path) + "/" + name} {
+			if b, err := instance.Take(path, named); err == nil || b != nil {
+				t.Errorf("%s: read %q", named, b)
+			}
+			if _, err := os.Stat(filepath.Join(path, name)); err != nil {
+				t.Fatalf("%s: %v", named, err)
+			}
+		}
+	}
+	left := instance.Passing + "1"
+	write(t, filepath.Join(path, left))
+	if b, err := instance.Take(path, left); err != nil || string(b) != "x" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if _, err := instance.Take(path, left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the second time: error %v", err)
 	}
 }
 

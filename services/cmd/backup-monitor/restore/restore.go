@@ -6,32 +6,20 @@ package restore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/logfile"
-	"backupmonitor/services/internal/store"
-	"backupmonitor/services/internal/store/sqlite"
 )
 
-// Names of what a backup has beside the log.
-const (
-	UsersName = "users.json"
-	// secretPrefix stands before the names of the data directory's secrets.
-	secretPrefix = "secret-"
-)
+// secretPrefix stands before the names of the data directory's secrets.
+const secretPrefix = "secret-"
 
 // ErrNoRoom says that a log does not fit into its maximum size.
 var ErrNoRoom = errors.New("the restored log is larger than EVENTS_MAX_BYTES: set it higher")
@@ -39,31 +27,15 @@ var ErrNoRoom = errors.New("the restored log is larger than EVENTS_MAX_BYTES: se
 // room is what must be left in a restored log, so that it can be written on.
 const room = 1 << 20
 
-// Attachments are what a backup keeps beside the log. A user who could not be
-// restored is an error now and not when it is too late.
-func Attachments(users []store.User, secrets map[string]string) (map[string][]byte, error) {
-	for _, u := range users {
-		if err := u.Check(); err != nil {
-			return nil, fmt.Errorf("user %q could not be restored; put the row in UserManager right first: %w", u.ID, err)
-		}
-	}
-	b, err := json.MarshalIndent(users, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode the users: %w", err)
-	}
-	files := map[string][]byte{UsersName: append(b, '\n')}
-	for name, s := range secrets {
-		files[secretPrefix+name] = []byte(s)
-	}
-	return files, nil
-}
-
 // Options of Into.
 type Options struct {
-	Backup   string // directory of the backup
-	DataDir  string // to be filled; it must be empty or not there
-	Limits   events.Limits
-	By       string // who does it
+	Backup  string // directory of the backup
+	DataDir string // to be filled; it must be empty or not there
+	Limits  events.Limits
+	By      string // who does it
+	// Database gets the users, the API tokens and the outbox; nil: one in
+	// DataDir that is made for them.
+	Database Database
 	Logger   *slog.Logger
 	Progress func(step logfile.Step, done, total uint64)
 }
@@ -72,7 +44,14 @@ type Options struct {
 type Result struct {
 	Manifest logfile.Manifest
 	Users    int
-	HasUsers bool // the backup held users at all
+	Tokens   int
+	Waiting  int  // audit events that were not in the log yet
+	HasUsers bool // the backup holds users, tokens and outbox at all
+	// Kept says that Options.Database has users or tokens of its own: they
+	// stay, and those of the backup were not restored.
+	Kept bool
+	// LeftOut says what of the backup no database can hold, a sentence each.
+	LeftOut []string
 }
 
 // Into restores a backup into an empty data directory. It first reads all of
@@ -81,12 +60,20 @@ type Result struct {
 // until the restore was repeated. Errors: logfile's, instance.ErrInUse,
 // instance.ErrNotEmpty, ErrNoRoom.
 func Into(ctx context.Context, o Options) (_ Result, err error) {
+	if o.Database != nil {
+		if err := o.Database.Migrate(ctx); err != nil {
+			return Result{}, err // before the long work
+		}
+	}
 	m, err := logfile.Verify(ctx, o.Backup, o.say(logfile.Verifying))
 	if err != nil {
 		return Result{}, err
 	}
 	if m.First != 1 {
 		return Result{}, fmt.Errorf("%s is an archive of events %d to %d: restore a backup", o.Backup, m.First, m.Last)
+	}
+	if err := apart(o.Backup, o.DataDir); err != nil {
+		return Result{}, err
 	}
 	dir, err := instance.OpenEmpty(o.DataDir)
 	if err != nil {
@@ -98,6 +85,27 @@ func Into(ctx context.Context, o Options) (_ Result, err error) {
 		return Result{}, errors.Join(err, dir.Discard())
 	}
 	return result, dir.Finish()
+}
+
+// apart refuses a backup that lies in the directory that is to be filled: what
+// stands there is the restore's to make.
+func apart(backup, dataDir string) error {
+	rel, err := filepath.Rel(real(dataDir), real(backup))
+	if err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("%s lies in the data directory %s: move it to another place, and restore it from there", backup, dataDir)
+	}
+	return nil
+}
+
+// real is where a path leads, as far as it is there.
+func real(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if at, err := filepath.EvalSymlinks(path); err == nil {
+		return at
+	}
+	return path
 }
 
 func (o Options) say(s logfile.Step) func(done, total uint64) {
@@ -117,12 +125,24 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	if err := load(ctx, dir.Path(), backup, o.Limits, o.Logger, o.say(logfile.Restoring)); err != nil {
 		return err
 	}
-	if err := onLog(dir.Path(), o.Logger, func(log *events.Log) error { return o.finishLog(ctx, log, backup.Manifest) }); err != nil {
+	access, has, err := accessOf(backup)
+	if err != nil {
 		return err
 	}
-	if result.Users, result.HasUsers, err = users(ctx, dir, backup); err != nil {
+	for _, err := range access.strip() {
+		result.LeftOut = append(result.LeftOut, fmt.Sprintf("Left out: %v.", err))
+	}
+	err = onLog(dir.Path(), o.Logger, func(log *events.Log) error {
+		access.Outbox, err = undelivered(ctx, log, access.Outbox)
+		return errors.Join(err, o.finishLog(ctx, log, backup.Manifest))
+	})
+	if err != nil {
 		return err
 	}
+	if result.Kept, err = o.access(ctx, dir.Database(), access, has); err != nil {
+		return err
+	}
+	result.Users, result.Tokens, result.Waiting, result.HasUsers = len(access.Users), len(access.Tokens), len(access.Outbox), has
 	for _, a := range backup.Manifest.Attachments {
 		name, ok := strings.CutPrefix(a.Name, secretPrefix)
 		if !ok {
@@ -161,132 +181,4 @@ func (o Options) finishLog(ctx context.Context, log *events.Log, m logfile.Manif
 	state.Backup, state.Digest, state.ChangedBy, state.ChangedAt = filepath.Base(o.Backup), m.Digest, o.By, now
 	_, _, err = log.Append(ctx, state)
 	return err
-}
-
-// users makes the database of the directory with the users of the backup. The
-// other tables are filled from the log when the program runs.
-func users(ctx context.Context, dir *instance.Dir, backup *logfile.Reader) (n int, has bool, err error) {
-	b, err := backup.Attachment(UsersName)
-	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, logfile.ErrDamaged) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	var list []store.User
-	if err := json.Unmarshal(b, &list); err != nil {
-		return 0, false, fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, UsersName, err)
-	}
-	db, err := sqlite.Open(ctx, dir.Database())
-	if err != nil {
-		return 0, false, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := db.Migrate(ctx); err != nil {
-		return 0, false, err
-	}
-	for _, u := range list {
-		if err := db.AddUser(ctx, u); err != nil {
-			return 0, false, err
-		}
-	}
-	return len(list), true, nil
-}
-
-// Rehearse restores the log of a copy into a server of its own, in a directory
-// under a given one that is removed at the end, and compares what comes out
-// with what was copied. Errors: logfile's.
-func Rehearse(ctx context.Context, copied, under string, logger *slog.Logger, progress func(done, total uint64)) (err error) {
-	r, err := logfile.Open(copied)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	dir, err := os.MkdirTemp(under, instance.Passing+"*")
-	if err != nil {
-		return fmt.Errorf("rehearse the restore: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	return load(ctx, dir, r, events.Limits{EventsMaxBytes: 1 << 50}, logger, progress)
-}
-
-// load makes the log of a directory from a copy, and reads it back from a
-// server that has only its files to go by.
-func load(ctx context.Context, dir string, r *logfile.Reader, l events.Limits, logger *slog.Logger, progress func(done, total uint64)) error {
-	n, err := instance.Scratch(dir, logger)
-	if err != nil {
-		return err
-	}
-	total := 2 * r.Manifest.Records
-	done := uint64(0)
-	err = n.Load(l.Log(), instance.Contents{
-		First: r.Manifest.First, Last: r.Manifest.Last, Records: r.Manifest.Records,
-		Next: func() (events.Record, error) {
-			rec, err := r.Next(ctx)
-			if err == nil {
-				done++
-				step(progress, done, total)
-			}
-			return rec, err
-		},
-	})
-	if err := errors.Join(err, n.Close()); err != nil {
-		return err
-	}
-	return onLog(dir, logger, func(log *events.Log) error {
-		return compare(ctx, log, r.Manifest, func(n uint64) { step(progress, done+n, total) })
-	})
-}
-
-// stepEvery is how many records pass between two words about the progress.
-const stepEvery = 1000
-
-func step(progress func(done, total uint64), done, total uint64) {
-	if progress != nil && (done%stepEvery == 0 || done == total) {
-		progress(done, total)
-	}
-}
-
-func compare(ctx context.Context, log *events.Log, m logfile.Manifest, said func(uint64)) error {
-	feed, err := log.Feed(ctx, events.FeedOptions{})
-	if err != nil {
-		return err
-	}
-	defer feed.Stop()
-	if id, err := log.Identity(ctx); err != nil || id.Messages != m.Records {
-		return errors.Join(err, fmt.Errorf("%w: %d events were restored instead of %d", logfile.ErrDamaged, id.Messages, m.Records))
-	}
-	digest := logfile.NewDigest()
-	for n := range m.Records {
-		r, err := feed.Next(ctx)
-		if err != nil {
-			return err
-		}
-		digest.Add(r)
-		said(n + 1)
-	}
-	if digest.String() != m.Digest {
-		return fmt.Errorf("%w: what was restored is not what was copied", logfile.ErrDamaged)
-	}
-	return nil
-}
-
-// onLog runs f on the log of a directory.
-func onLog(dir string, logger *slog.Logger, f func(*events.Log) error) (err error) {
-	n, err := instance.Scratch(dir, logger)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-	closed := make(chan struct{})
-	nc, err := n.ConnectKeeper("restore", nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-	if err != nil {
-		return err
-	}
-	defer func() { nc.Close(); <-closed }()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return fmt.Errorf("open JetStream: %w", err)
-	}
-	return f(events.NewLog(js, "restore"))
 }

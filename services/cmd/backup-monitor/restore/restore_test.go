@@ -2,13 +2,16 @@ package restore_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -18,11 +21,26 @@ import (
 	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/store/sqlite"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// somebody is one user with one token; of two audit events one is in the log
+// of copied already.
+func somebody() restore.Access {
+	return restore.Access{
+		Users: []store.User{{ID: "jo", Name: "Jo", Type: "A", Active: true, PasswordHash: "hash"}},
+		Tokens: []store.APIToken{{
+			ID: "bmt_1", Name: "wall", Scope: "display", Hash: strings.Repeat("a", 64), CreatedBy: "jo", CreatedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+		}},
+		Outbox: []restore.Waiting{{Event: delivered()}, {Event: events.Audited{ID: "n2", Kind: events.SignedIn, Actor: "jo"}, Due: time.Date(2199, 1, 1, 0, 0, 0, 0, time.UTC)}},
+	}
+}
+
+func delivered() events.Audited { return events.Audited{ID: "n1", Kind: events.SignedIn, Actor: "jo"} }
 
 // copied is a backup of a log of n events, from a sequence on.
 func copied(t *testing.T, n int, first uint64) string {
@@ -34,11 +52,19 @@ func copied(t *testing.T, n int, first uint64) string {
 			t.Fatal(err)
 		}
 	}
-	users := []store.User{{ID: "jo", Name: "Jo", Type: "A", Active: true, PasswordHash: "hash"}}
-	attach, err := restore.Attachments(users, map[string]string{instance.SecretJWT: "a secret"})
+	if _, _, err := s.Log.Append(t.Context(), delivered()); err != nil {
+		t.Fatal(err)
+	}
+	attach, err := restore.Attachments(somebody(), map[string]string{instance.SecretJWT: "a secret"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return copiedWith(t, s, first, attach)
+}
+
+// copiedWith is a backup of a log, from a sequence on, with these attachments.
+func copiedWith(t *testing.T, s *natstest.Server, first uint64, attach map[string][]byte) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "backup-1")
 	if _, err := logfile.Copy(t.Context(), s.Log, logfile.Options{Dir: dir, First: first, Attach: attach}); err != nil {
 		t.Fatal(err)
@@ -87,7 +113,7 @@ func TestInterrupted(t *testing.T) {
 		stopped := ctx.Err() != nil
 		cancel()
 		if err == nil {
-			if r.Users != 1 || r.Manifest.Records != 3500 {
+			if r.Users != 1 || r.Tokens != 1 || r.Waiting != 1 || r.Manifest.Records != 3501 {
 				t.Errorf("%+v", r)
 			}
 			break
@@ -144,7 +170,7 @@ func TestRehearsal(t *testing.T) {
 	dir := copied(t, 3000, 1000)
 	var done, total uint64
 	err := restore.Rehearse(t.Context(), dir, under, quiet(), func(d, n uint64) { done, total = d, n })
-	if err != nil || done != total || total != 2*2001 {
+	if err != nil || done != total || total != 2*2002 {
 		t.Errorf("%d of %d, %v", done, total, err)
 	}
 	segment := filepath.Join(dir, "log-00001.zst")
@@ -159,6 +185,9 @@ func TestRehearsal(t *testing.T) {
 	if err := restore.Rehearse(t.Context(), dir, under, quiet(), nil); !errors.Is(err, logfile.ErrDamaged) {
 		t.Errorf("error %v, want ErrDamaged", err)
 	}
+	if err := errors.Join(os.MkdirAll(filepath.Join(under, ".rehearsal-1", "nats"), 0o700), restore.Tidy(under)); err != nil { // as one that was killed
+		t.Fatal(err)
+	}
 	if names := left(t, under); len(names) > 0 {
 		t.Errorf("left %v", names)
 	}
@@ -167,7 +196,140 @@ func TestRehearsal(t *testing.T) {
 // TestUsersWhoCouldNotBeRestored are an error of the backup.
 func TestUsersWhoCouldNotBeRestored(t *testing.T) {
 	t.Parallel()
-	if _, err := restore.Attachments([]store.User{{ID: "x", Type: "Z"}}, nil); err == nil || !strings.Contains(err.Error(), `"x"`) {
+	if _, err := restore.Attachments(restore.Access{Tokens: []store.APIToken{{ID: "y"}}}, nil); err == nil || !strings.Contains(err.Error(), `"y"`) {
 		t.Errorf("error %v", err)
+	}
+	if _, err := restore.Attachments(restore.Access{Users: []store.User{{ID: "x", Type: "Z"}}}, nil); err == nil || !strings.Contains(err.Error(), `"x"`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestUsersWhoAreOne to the database are found by the backup; a restore of one
+// that holds such users, or others that the database refuses, goes on.
+func TestUsersWhoAreOne(t *testing.T) {
+	t.Parallel()
+	users := []store.User{{ID: "jo", Type: "A", Active: true}, {ID: "ann", Type: "S"}, {ID: "JO", Type: "S"}}
+	if _, err := restore.Attachments(restore.Access{Users: users}, nil); err == nil || !strings.Contains(err.Error(), `"jo"`) || !strings.Contains(err.Error(), `"JO"`) || !strings.Contains(err.Error(), "UserManager") {
+		t.Errorf("error %v", err)
+	}
+	s := natstest.Start(t)
+	if _, _, err := s.Log.Append(t.Context(), events.ScanRequested{ScanID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(append(users, store.User{ID: "zed", Type: "Z"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, copiedWith(t, s, 1, map[string][]byte{restore.UsersName: b}))
+	r, err := restore.Into(t.Context(), o)
+	if err != nil || r.Users != 2 || !r.HasUsers || len(r.LeftOut) != 2 || !strings.Contains(r.LeftOut[0], `"JO"`) || !strings.Contains(r.LeftOut[1], `"zed"`) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	db, err := sqlite.Open(t.Context(), filepath.Join(o.DataDir, "backup-monitor.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := db.Users(t.Context())
+	if err := errors.Join(err, db.Close()); err != nil || len(list) != 2 || list[0].ID != "ann" || list[1].ID != "jo" || list[1].Type != "A" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// TestBackupInTheDataDirectory is not restored from there, whether or not an
+// interrupted restore has marked the directory, and stays.
+func TestBackupInTheDataDirectory(t *testing.T) {
+	t.Parallel()
+	outside := copied(t, 10, 1)
+	o := options(t, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	interrupted := o
+	interrupted.Backup, interrupted.Progress = outside, func(s logfile.Step, _, _ uint64) {
+		if s == logfile.Restoring {
+			cancel()
+		}
+	}
+	if _, err := restore.Into(ctx, interrupted); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	if err := os.MkdirAll(filepath.Join(o.DataDir, ".restoring"), 0o700); err != nil { // as one that was killed
+		t.Fatal(err)
+	}
+	inside, link := filepath.Join(o.DataDir, "backup-1"), filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(os.CopyFS(inside, os.DirFS(outside)), os.Symlink(inside, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{inside, link} {
+		o.Backup = path
+		if _, err := restore.Into(t.Context(), o); err == nil || !strings.Contains(err.Error(), "move it to another place") {
+			t.Errorf("%s: error %v", path, err)
+		}
+		if _, err := logfile.Verify(t.Context(), inside, nil); err != nil {
+			t.Fatalf("%s: the backup was touched: %v", path, err)
+		}
+	}
+	o.Backup = outside
+	if _, err := restore.Into(t.Context(), o); !errors.Is(err, instance.ErrNotEmpty) {
+		t.Errorf("error %v, want ErrNotEmpty", err)
+	}
+	if err := os.RemoveAll(inside); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore.Into(t.Context(), o); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestIntoADatabase of its own, as in SQL Server: a restore that was broken off
+// goes on, and one that has users or tokens of its own keeps them.
+func TestIntoADatabase(t *testing.T) {
+	t.Parallel()
+	backup := copied(t, 100, 1)
+	path := filepath.Join(t.TempDir(), "elsewhere.db")
+	db, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	into := func(kept bool) restore.Result {
+		t.Helper()
+		o := options(t, backup)
+		o.Database = db
+		r, err := restore.Into(t.Context(), o)
+		if err != nil || r.Kept != kept {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if _, err := os.Stat(filepath.Join(o.DataDir, "backup-monitor.db")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("it made a database in the data directory, %v", err)
+		}
+		return r
+	}
+	same := func() {
+		t.Helper()
+		want := somebody()
+		want.Outbox = want.Outbox[1:]
+		if got, err := restore.ReadAccess(t.Context(), db); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+	}
+	into(false)
+	same()
+	if err := db.DropNotes(t.Context(), "n2"); err != nil {
+		t.Fatal(err)
+	}
+	into(false) // of the same backup
+	same()
+	if err := db.AddUser(t.Context(), store.User{ID: "ed", Type: "S"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.DropNotes(t.Context(), "n2"); err != nil {
+		t.Fatal(err)
+	}
+	into(true)
+	if got, err := restore.ReadAccess(t.Context(), db); err != nil || len(got.Users) != 2 || len(got.Outbox) != 0 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

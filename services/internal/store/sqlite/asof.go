@@ -3,57 +3,68 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
 )
 
-// What was known at a sequence. A row that rests on a look from before it is
-// the same then as now, because it is the best of all there are; only where it
-// rests on a later one does the history say what stood there. %s are what is
-// selected, the stat table, the conditions, and what follows them. CROSS JOIN
-// keeps SQLite, which has no statistics here, from beginning with the history.
+// The texts that fold the history: {conditions} those on its outlet, dates and
+// sequence, in %s the columns, what they need beside, and what follows. The
+// index has each outlet's looks of a day together, so that its best is found in
+// the one pass that reads them, by one number: evidence, then sequence. CROSS
+// JOIN keeps SQLite, which has no statistics here, from beginning with all of
+// the history. Dates are cast to the type that the index has.
 const (
-	sqlStoodThen = `(SELECT t.Seq FROM MonitorHistory t INDEXED BY MonitorHistory_ByDay
-		WHERE t.Mode = m.Mode AND t.ScanDate = CAST(m.ScanDate AS TEXT) AND t.OutletKey = m.OutletKey AND t.Seq <= ?
-		ORDER BY t.Evidence DESC, t.Seq DESC LIMIT 1)`
-	sqlThen = `SELECT %s
-		FROM %s s
-		CROSS JOIN MonitorStat m INDEXED BY MonitorStat_ByRow ON m.Mode = ? AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate
-		CROSS JOIN MonitorHistory h ON h.Seq = CASE WHEN m.Seq <= ? THEN m.Seq ELSE ` + sqlStoodThen + ` END%s`
+	sqlThen = `SELECT %[1]s
+		FROM (SELECT MAX(t.Evidence * 1152921504606846976 + t.Seq) %% 1152921504606846976 AS Seq
+			FROM MonitorHistory t INDEXED BY MonitorHistory_ByDay
+			WHERE t.Mode = ? AND t.ScanDate IN (SELECT CAST(s.ScanDate AS TEXT) FROM MonitorDay s WHERE s.Mode = ?%[2]s)%[3]s AND t.Seq <= ?
+			GROUP BY t.ScanDate, t.OutletKey) k
+		CROSS JOIN MonitorHistory h ON h.Seq = k.Seq%[4]s`
 
-	sqlThenColumns = `h.OutletServer, CAST(h.ScanDate AS TEXT), h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
+	sqlThenColumns = `h.OutletServer, h.ScanDate, h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
 		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive,
 		COALESCE(NULLIF(h.Server, ''), o.IPAddress), h.SizeBytes, h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes,
 		h.TotalBytes, h.ScanID, o.OutletName`
 	sqlThenOutlet = `
-		LEFT JOIN MonitorOutlet r ON r.OutletKey = m.OutletKey
+		LEFT JOIN MonitorOutlet r ON r.OutletKey = h.OutletKey
 		LEFT JOIN Outlets o ON o.OutletCode = r.OutletCode`
 	sqlThenOrder = `
-		ORDER BY s.ScanDate DESC, s.OutletServer COLLATE NOCASE, s.OutletServer LIMIT ? OFFSET ?`
+		ORDER BY h.ScanDate DESC, h.OutletServer COLLATE NOCASE, h.OutletServer`
 	sqlThenDays = `
-		GROUP BY s.ScanDate ORDER BY s.ScanDate DESC LIMIT ?`
-	sqlThenCounts = `CAST(s.ScanDate AS TEXT), COUNT(*), COALESCE(SUM(h.Status = 'Successful' COLLATE NOCASE), 0),
-		COALESCE(SUM(h.Evidence = 0), 0)`
+		GROUP BY h.ScanDate ORDER BY h.ScanDate DESC`
+	sqlThenCounts = `h.ScanDate, COUNT(*), COALESCE(SUM(h.Status = 'Successful' COLLATE NOCASE), 0), COALESCE(SUM(h.Evidence = 0), 0)`
 
-	sqlLatestThen = `SELECT ScanDate FROM MonitorHistory INDEXED BY MonitorHistory_ByDay
-		WHERE Mode = ? AND ScanDate <= ? AND Seq <= ? ORDER BY ScanDate DESC LIMIT 1`
+	sqlKeptDays = `SELECT CAST(s.ScanDate AS TEXT), s.Total, s.Successful, s.NotObserved, CASE WHEN s.Counted = 1 THEN s.LastSeq END
+		FROM MonitorDay s WHERE s.Mode = ?%s ORDER BY s.ScanDate DESC`
+
 	sqlNextStored = `SELECT Seq, Stored FROM MonitorHistory WHERE Seq >= ? ORDER BY Seq LIMIT 1`
 	sqlLastStored = `SELECT COALESCE(MAX(Seq), 0) FROM MonitorHistory`
 )
 
-// thenQuery is what was known at *q.AsOf: %s columns, then what follows the
-// conditions.
-func thenQuery(q store.Query, columns, joins, tail string) (string, []any, error) {
-	name, err := table(q.Mode)
-	if err != nil {
+// then implements store.Past.
+type then struct{ s *Store }
+
+// thenQuery folds the history as of *q.AsOf: columns, and what follows.
+func thenQuery(q store.Query, columns, tail string) (string, []any, error) {
+	if _, err := table(q.Mode); err != nil {
 		return "", nil, err
 	}
-	where, args := conditions(q)
+	args := []any{q.Mode, q.Mode}
+	dates, of := conditions(store.Query{From: q.From, To: q.To})
+	args = append(args, of...)
+	outlet := ""
+	if q.Outlet != "" {
+		outlet, args = " AND t.OutletKey = ?", append(args, events.Key(q.Outlet))
+	}
+	return fmt.Sprintf(sqlThen, columns, andText(dates), outlet, tail), append(args, *q.AsOf), nil
+}
+
+func rowsThenQuery(q store.Query) (string, []any, error) {
+	var where []string
+	var of []any
 	switch q.Status {
 	case "":
 	case events.Successful:
@@ -62,60 +73,53 @@ func thenQuery(q store.Query, columns, joins, tail string) (string, []any, error
 		where = append(where, "h.Status IS NOT 'Successful' COLLATE NOCASE")
 	}
 	if q.Cause != "" {
-		where, args = append(where, "h.Cause = ?"), append(args, q.Cause)
+		where, of = append(where, "h.Cause = ?"), append(of, q.Cause)
 	}
-	text := fmt.Sprintf(sqlThen, columns, name, joins+whereText(where)+tail)
-	return text, append([]any{q.Mode, *q.AsOf, *q.AsOf}, args...), nil
+	text, args, err := thenQuery(q, sqlThenColumns, sqlThenOutlet+whereText(where)+sqlThenOrder)
+	return text, append(args, of...), err
 }
 
-// rowsThen hands on what was known at *q.AsOf. That never changes any more, so
-// that pages may be counted off.
-func (s *Store) rowsThen(ctx context.Context, q store.Query, each func(store.Row) error) error {
-	text, args, err := thenQuery(q, sqlThenColumns, sqlThenOutlet, sqlThenOrder)
+// KeptDays implements store.Past.
+func (p then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, error) {
+	where, args := conditions(store.Query{From: q.From, To: q.To})
+	return collect(ctx, p.s.reader, func(rows *sql.Rows) (d store.KeptDay, err error) {
+		var last sql.NullInt64
+		err = rows.Scan(&d.ScanDate, &d.Total, &d.Successful, &d.NotObserved, &last)
+		d.Failed, d.LastSeq = d.Total-d.Successful, uint64(last.Int64)
+		return d, err
+	}, fmt.Sprintf(sqlKeptDays, andText(where)), append([]any{q.Mode}, args...)...)
+}
+
+// DaysThen implements store.Past.
+func (p then) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
+	text, args, err := thenQuery(q, sqlThenCounts, sqlThenDays)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for offset, left := q.Offset, q.Limit; ; offset += pageRows {
-		n := pageRows
-		if q.Limit > 0 {
-			n = min(n, left)
-		}
-		page, err := s.readRows(ctx, q.Mode, text, append(slices.Clip(args), n, offset)...)
-		if err != nil {
-			return explain(err)
-		}
-		for _, r := range page {
-			if err := each(r); err != nil {
-				return err
-			}
-		}
-		left -= len(page)
-		if len(page) < n || q.Limit > 0 && left == 0 {
-			return nil
-		}
-	}
+	return collect(ctx, p.s.reader, scanDay, text, args...)
 }
 
-// daysThenQuery counts by day what was known at *q.AsOf.
-func daysThenQuery(q store.Query) (string, []any, error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = -1 // SQLite: no limit
+// RowsThen implements store.Past.
+func (p then) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error) {
+	text, args, err := rowsThenQuery(q)
+	if err != nil {
+		return nil, err
 	}
-	q.Status, q.Cause = "", ""
-	text, args, err := thenQuery(q, sqlThenCounts, "", sqlThenDays)
-	return text, append(args, limit), err
+	page, err := p.s.readRows(ctx, q.Mode, text, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read rows: %w", explain(err))
+	}
+	return page, nil
 }
 
 // LatestScanDateAsOf is the latest scan date until last that was known at a
 // sequence.
 func (s *Store) LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint64, last events.Date) (events.Date, error) {
-	var d string
-	err := s.reader.QueryRowContext(ctx, sqlLatestThen, m, last, seq).Scan(&d)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
+	d, err := store.LatestAsOf(ctx, then{s}, m, seq, last)
+	if err != nil {
+		return "", fmt.Errorf("read the latest scan date: %w", err)
 	}
-	return events.Date(d), nil
+	return d, nil
 }
 
 // SequenceAt is the last sequence of the history that was stored by t.

@@ -12,15 +12,19 @@ const recounted = 8
 
 // The texts that keep MonitorDay. %s is a stat table. A day of the batch is to
 // be counted anew, and one that has been left alone since is counted. The newest
-// never is: looks still come in, and whoever asks counts its rows anyway.
+// never is: looks still come in, and whoever asks counts its rows anyway. LastSeq
+// is for store.KeptDay: NULL where a row is not as the history has it, as one from
+// before the log, or that another program has changed.
 const (
 	sqlTouch = `INSERT INTO MonitorDay (Mode, ScanDate, Total, Successful, NotObserved, Counted) VALUES (?, ?, 0, 0, 0, 0)
 		ON CONFLICT (Mode, ScanDate) DO UPDATE SET Counted = 0`
 	sqlUncounted = `SELECT CAST(ScanDate AS TEXT) FROM MonitorDay WHERE Mode = ? AND Counted = 0
 		AND ScanDate < (SELECT MAX(ScanDate) FROM MonitorDay WHERE Mode = ?) ORDER BY ScanDate LIMIT ?`
-	sqlCountDay = `UPDATE MonitorDay SET Counted = 1, (Total, Successful, NotObserved) = (
-		SELECT COUNT(*), COALESCE(SUM(s.Status = 'Successful' COLLATE NOCASE), 0), COALESCE(SUM(m.Evidence = 0), 0) FROM %s s
+	sqlCountDay = `UPDATE MonitorDay SET Counted = 1, (Total, Successful, NotObserved, LastSeq) = (
+		SELECT COUNT(*), COALESCE(SUM(s.Status = 'Successful' COLLATE NOCASE), 0), COALESCE(SUM(m.Evidence = 0), 0),
+			CASE WHEN COUNT(*) = COUNT(h.Seq) THEN MAX(h.Seq) END FROM %s s
 		LEFT JOIN MonitorStat m INDEXED BY MonitorStat_ByRow ON m.Mode = ? AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate
+		LEFT JOIN MonitorHistory h ON h.Seq = m.Seq AND h.EventID = m.EventID AND h.Evidence = m.Evidence AND h.Status = s.Status COLLATE NOCASE
 		WHERE s.ScanDate = ?) WHERE Mode = ? AND ScanDate = ?`
 )
 

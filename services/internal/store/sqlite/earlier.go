@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
@@ -24,29 +27,92 @@ func (s *Store) Exclusive(ctx context.Context, f func(context.Context) error) er
 
 const (
 	sqlEarlierOutlets = `SELECT OutletCode, IPAddress, OutletName, ActiveDepot FROM Outlets ORDER BY OutletCode`
-	sqlEarlierDays    = `SELECT CAST(ScanDate AS TEXT), COUNT(*) FROM %s GROUP BY CAST(ScanDate AS TEXT) ORDER BY 1`
+	sqlEarlierDays    = `SELECT CAST(ScanDate AS TEXT), COUNT(*) FROM %s s WHERE %s GROUP BY CAST(ScanDate AS TEXT) ORDER BY 1`
 	sqlEarlierRows    = `SELECT OutletServer, CAST(ScanDate AS TEXT), Status, CAST(LastBackupTaken AS TEXT), BackupFile, BackupFileSize,
-		Duration, ErrorDetails, %s FROM %s WHERE ScanDate BETWEEN ? AND ? ORDER BY ScanDate, OutletServer`
+		Duration, ErrorDetails, %s FROM %s s WHERE ScanDate BETWEEN ? AND ? AND %s ORDER BY ScanDate, OutletServer`
+	// sqlNotOurs is true of rows that no event of a log stands behind.
+	sqlNotOurs = `NOT EXISTS (SELECT 1 FROM MonitorStat m WHERE m.Mode = '%s' AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate AND m.EventID <> '')`
 )
 
+// Earlier reads the rows from before the log in a file that it does not change.
+type Earlier struct {
+	path string
+	db   *sql.DB
+}
+
+// OpenEarlier opens the file at path to be read alone. Whoever opens it closes
+// it.
+func OpenEarlier(ctx context.Context, path string) (*Earlier, error) {
+	abs, err := filepath.Abs(path)
+	if err == nil {
+		_, err = os.Stat(abs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db, err := connect(abs, 1, url.Values{"mode": {"ro"}, "_pragma": {"query_only(1)"}})
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", abs, err)
+	}
+	var tables int
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", abs, explain(err)), db.Close())
+	}
+	return &Earlier{path: abs, db: db}, nil
+}
+
+// Close closes the file.
+func (e *Earlier) Close() error {
+	if err := e.db.Close(); err != nil {
+		return fmt.Errorf("close database %s: %w", e.path, err)
+	}
+	return nil
+}
+
+func (s *Store) earlier() *Earlier { return &Earlier{path: s.path, db: s.reader} }
+
+// EarlierOutlets lists the table Outlets.
+func (s *Store) EarlierOutlets(ctx context.Context) ([]store.EarlierOutlet, error) {
+	return s.earlier().EarlierOutlets(ctx)
+}
+
+// EarlierDays lists the scan dates of a mode, oldest first.
+func (s *Store) EarlierDays(ctx context.Context, m events.Mode) ([]store.EarlierDay, error) {
+	return s.earlier().EarlierDays(ctx, m)
+}
+
+// EarlierRows lists the rows of a mode from one scan date to another.
+func (s *Store) EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]store.EarlierRow, error) {
+	return s.earlier().EarlierRows(ctx, m, from, to)
+}
+
+// notOurs is the condition that a row of a mode is from before the log.
+func (e *Earlier) notOurs(ctx context.Context, m events.Mode) (string, error) {
+	ours, err := e.there(ctx, "MonitorStat")
+	if err != nil || !ours {
+		return "1 = 1", err
+	}
+	return fmt.Sprintf(sqlNotOurs, m), nil
+}
+
 // there tells whether the database has a table.
-func (s *Store) there(ctx context.Context, table string) (bool, error) {
+func (e *Earlier) there(ctx context.Context, table string) (bool, error) {
 	var n int
-	err := s.reader.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE", table).Scan(&n)
+	err := e.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE", table).Scan(&n)
 	return n > 0, err
 }
 
 // earlier reads all rows of a query, where its table is there.
-func earlier[T any](ctx context.Context, s *Store, table, query string, args []any, scan func(*sql.Rows) (T, error)) (found []T, err error) {
+func earlier[T any](ctx context.Context, e *Earlier, table, query string, args []any, scan func(*sql.Rows) (T, error)) (found []T, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("read the earlier rows of %s: %w", table, explain(err))
 		}
 	}()
-	if ok, err := s.there(ctx, table); err != nil || !ok {
+	if ok, err := e.there(ctx, table); err != nil || !ok {
 		return nil, err
 	}
-	rows, err := s.reader.QueryContext(ctx, query, args...)
+	rows, err := e.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +128,8 @@ func earlier[T any](ctx context.Context, s *Store, table, query string, args []a
 }
 
 // EarlierOutlets lists the table Outlets.
-func (s *Store) EarlierOutlets(ctx context.Context) ([]store.EarlierOutlet, error) {
-	return earlier(ctx, s, "Outlets", sqlEarlierOutlets, nil, func(rows *sql.Rows) (store.EarlierOutlet, error) {
+func (e *Earlier) EarlierOutlets(ctx context.Context) ([]store.EarlierOutlet, error) {
+	return earlier(ctx, e, "Outlets", sqlEarlierOutlets, nil, func(rows *sql.Rows) (store.EarlierOutlet, error) {
 		var code, address, name, active sql.NullString
 		err := rows.Scan(&code, &address, &name, &active)
 		return store.EarlierOutlet{Code: code.String, Address: address.String, Name: name.String, Active: isFlag(active)}, err
@@ -71,19 +137,23 @@ func (s *Store) EarlierOutlets(ctx context.Context) ([]store.EarlierOutlet, erro
 }
 
 // EarlierDays lists the scan dates of a mode, oldest first.
-func (s *Store) EarlierDays(ctx context.Context, m events.Mode) ([]store.EarlierDay, error) {
+func (e *Earlier) EarlierDays(ctx context.Context, m events.Mode) ([]store.EarlierDay, error) {
 	name, err := table(m)
 	if err != nil {
 		return nil, err
 	}
-	return earlier(ctx, s, name, fmt.Sprintf(sqlEarlierDays, name), nil, func(rows *sql.Rows) (store.EarlierDay, error) {
+	notOurs, err := e.notOurs(ctx, m)
+	if err != nil {
+		return nil, fmt.Errorf("read the scan dates of %s: %w", name, explain(err))
+	}
+	return earlier(ctx, e, name, fmt.Sprintf(sqlEarlierDays, name, notOurs), nil, func(rows *sql.Rows) (store.EarlierDay, error) {
 		var d store.EarlierDay
 		return d, rows.Scan(&d.ScanDate, &d.Rows)
 	})
 }
 
 // EarlierRows lists the rows of a mode from one scan date to another.
-func (s *Store) EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]store.EarlierRow, error) {
+func (e *Earlier) EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]store.EarlierRow, error) {
 	name, err := table(m)
 	if err != nil {
 		return nil, err
@@ -92,8 +162,12 @@ func (s *Store) EarlierRows(ctx context.Context, m events.Mode, from, to events.
 	if m == events.IBStorage {
 		drive = "DriveLetter"
 	}
-	query := fmt.Sprintf(sqlEarlierRows, drive, name)
-	return earlier(ctx, s, name, query, []any{from, to}, func(rows *sql.Rows) (store.EarlierRow, error) {
+	notOurs, err := e.notOurs(ctx, m)
+	if err != nil {
+		return nil, fmt.Errorf("read the earlier rows of %s: %w", name, explain(err))
+	}
+	query := fmt.Sprintf(sqlEarlierRows, drive, name, notOurs)
+	return earlier(ctx, e, name, query, []any{from, to}, func(rows *sql.Rows) (store.EarlierRow, error) {
 		var outlet, status, taken, file, size, duration, details, drive sql.NullString
 		var r store.EarlierRow
 		err := rows.Scan(&outlet, &r.ScanDate, &status, &taken, &file, &size, &duration, &details, &drive)

@@ -187,3 +187,64 @@ func TestPreviousVersion(t *testing.T) {
 		t.Errorf("%d days are counted, want all but the newest", counted)
 	}
 }
+
+// TestKeptDays: in a database of version 3, which does not keep how far a day's
+// counts reach, that is found out.
+func TestKeptDays(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	s := open(t, path)
+	for _, name := range []string{"001_tables.sql", "002_days.sql", "003_access.sql"} {
+		text, err := os.ReadFile("migrations/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec1(t, path, string(text))
+	}
+	exec1(t, path, "CREATE TABLE MonitorSchema (Version INTEGER NOT NULL PRIMARY KEY, AppliedAt TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)")
+	exec1(t, path, "INSERT INTO MonitorSchema (Version) VALUES (1), (2), (3)")
+	for _, r := range []struct {
+		outlet, day, stands, said string
+		seq                       int
+		evidence                  int
+	}{
+		{"OUT1", "2025-03-01", "Successful", "Successful", 3, 3},
+		{"OUT2", "2025-03-01", "Failed", "Failed", 9, 0},
+		{"OUT1", "2025-03-02", "Successful", "Failed", 4, 3}, // another program has changed it
+		{"OUT1", "2025-03-03", "Successful", "Successful", 5, 3},
+		{"OUT2", "2025-03-03", "Failed", "", 0, 2},       // from before the log
+		{"OUT1", "2025-03-04", "Failed", "Failed", 7, 3}, // the newest, which is not counted
+	} {
+		id := ""
+		if r.said != "" {
+			id = fmt.Sprint("e", r.seq)
+			exec1(t, path, fmt.Sprintf(`INSERT INTO MonitorHistory (Seq, EventID, Stored, Mode, OutletKey, OutletServer, ScanDate, Status, Cause, Conclusive, Evidence)
+				VALUES (%d, '%s', '2025-03-05T00:00:00Z', 'd_drive', '%[3]s', '%[3]s', '%s', '%s', '', 1, %d)`, r.seq, id, r.outlet, r.day, r.said, r.evidence))
+		}
+		exec1(t, path, fmt.Sprintf("INSERT INTO D_Drive_Backup_Stat (OutletServer, ScanDate, Status) VALUES ('%s', '%s', '%s')", r.outlet, r.day, r.stands))
+		exec1(t, path, fmt.Sprintf(`INSERT INTO MonitorStat (Mode, OutletKey, ScanDate, OutletServer, EventID, Seq, Evidence, Cause, Conclusive)
+			VALUES ('d_drive', '%[1]s', '%[2]s', '%[1]s', '%[3]s', %[4]d, %[5]d, '', 1)`, r.outlet, r.day, id, r.seq, r.evidence))
+		exec1(t, path, fmt.Sprintf(`INSERT INTO MonitorDay (Mode, ScanDate, Total, Successful, NotObserved, Counted)
+			VALUES ('d_drive', '%s', 1, 1, 0, %t) ON CONFLICT DO UPDATE SET Total = 2, NotObserved = 1`, r.day, r.day != "2025-03-04"))
+	}
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for day, want := range map[string]int{"2025-03-01": 9, "2025-03-02": 0, "2025-03-03": 0, "2025-03-04": 0} {
+		var last int
+		ask(t, path, fmt.Sprintf("SELECT COALESCE(LastSeq, 0) FROM MonitorDay WHERE ScanDate = '%s'", day), &last)
+		if last != want {
+			t.Errorf("the counts of %s reach from %d, want %d", day, last, want)
+		}
+	}
+	for seq, want := range map[uint64][]store.DaySummary{
+		8: {{ScanDate: "2025-03-04", Total: 1, Failed: 1}, {ScanDate: "2025-03-03", Total: 1, Successful: 1}, {ScanDate: "2025-03-02", Total: 1, Failed: 1},
+			{ScanDate: "2025-03-01", Total: 1, Successful: 1}},
+		9: {{ScanDate: "2025-03-04", Total: 1, Failed: 1}, {ScanDate: "2025-03-03", Total: 1, Successful: 1}, {ScanDate: "2025-03-02", Total: 1, Failed: 1},
+			{ScanDate: "2025-03-01", Total: 2, Successful: 1, Failed: 1, NotObserved: 1}},
+	} {
+		if sum, err := s.Summary(t.Context(), store.Query{Mode: events.DDrive, AsOf: &seq}); err != nil || !slices.Equal(sum, want) {
+			t.Errorf("as of %d: %+v, %v; want %+v", seq, sum, err, want)
+		}
+	}
+}

@@ -36,7 +36,7 @@ func (l *lookups) row(ctx context.Context, read func(scan func(...any) error) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	st, err := l.statement(ctx, text)
+	st, err := l.statement(ctx, text) //nolint:sqlclosecheck // close closes all
 	if err != nil {
 		return err
 	}

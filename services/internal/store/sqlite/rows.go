@@ -33,7 +33,7 @@ func (s *Store) LatestScanDate(ctx context.Context, m events.Mode) (events.Date,
 // outlet ignoring case.
 func (s *Store) Rows(ctx context.Context, q store.Query, each func(store.Row) error) error {
 	if q.AsOf != nil {
-		return s.rowsThen(ctx, q, each)
+		return store.RowsAsOf(ctx, then{s}, q, each)
 	}
 	left, offset := q.Limit, q.Offset
 	var after *store.Row
@@ -153,6 +153,14 @@ func whereText(where []string) string {
 		return ""
 	}
 	return "\n\t\tWHERE " + strings.Join(where, " AND ")
+}
+
+// andText is whereText for what has a condition already.
+func andText(where []string) string {
+	if len(where) == 0 {
+		return ""
+	}
+	return " AND " + strings.Join(where, " AND ")
 }
 
 // columns are those of a look as they come from the database.

@@ -2,10 +2,9 @@ package sqlite
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 
 	"backupmonitor/services/internal/store"
 )
@@ -33,31 +32,23 @@ const (
 func (s *Store) Summary(ctx context.Context, q store.Query) (days []store.DaySummary, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("count rows by day: %w", explain(err))
+			err = fmt.Errorf("count rows by day: %w", err)
 		}
 	}()
-	ask := summaryQuery
 	if q.AsOf != nil {
-		ask = daysThenQuery
+		return store.DaysAsOf(ctx, then{s}, q)
 	}
-	query, args, err := ask(q)
+	query, args, err := summaryQuery(q)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.reader.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var d store.DaySummary
-		if err := rows.Scan(&d.ScanDate, &d.Total, &d.Successful, &d.NotObserved); err != nil {
-			return nil, err
-		}
-		d.Failed = d.Total - d.Successful
-		days = append(days, d)
-	}
-	return days, rows.Err()
+	return collect(ctx, s.reader, scanDay, query, args...)
+}
+
+func scanDay(rows *sql.Rows) (d store.DaySummary, err error) {
+	err = rows.Scan(&d.ScanDate, &d.Total, &d.Successful, &d.NotObserved)
+	d.Failed = d.Total - d.Successful
+	return d, err
 }
 
 func summaryQuery(q store.Query) (string, []any, error) {
@@ -74,13 +65,9 @@ func summaryQuery(q store.Query) (string, []any, error) {
 	if q.Outlet != "" {
 		return fmt.Sprintf(sqlOutletSummary, name, whereText(where)), append(append(mode, args...), limit), nil
 	}
-	and := ""
-	if len(where) > 0 {
-		and = " AND " + strings.Join(where, " AND ")
-	}
 	all := slices.Concat(mode, args)
 	for range 2 {
 		all = append(append(all, q.Mode, q.Mode), args...)
 	}
-	return fmt.Sprintf(sqlSummary, name, and), append(all, limit), nil
+	return fmt.Sprintf(sqlSummary, name, andText(where)), append(all, limit), nil
 }

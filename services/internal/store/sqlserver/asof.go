@@ -3,134 +3,165 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
 )
 
-// What was known at a sequence. A row that rests on a look from before it is
-// the same then as now, because it is the best of all there are; only where it
-// rests on a later one does the history say what stood there.
+// The texts that fold the history as of a sequence: each outlet's best look of a
+// day has the highest number of evidence, then sequence. {days} are conditions on
+// outlet and scan date, said of the history itself, so that one of its indexes
+// serves them; {joins} and {where} are what the columns need beside and more
+// conditions, on h. TOP keeps a server that takes the days for many from reading
+// the whole history for them.
 const (
 	sqlThen = `SELECT {columns}
-		FROM dbo.MonitorStat m
-		CROSS APPLY (SELECT CASE WHEN m.Seq <= @asof THEN m.Seq ELSE (
-			SELECT TOP (1) t.Seq FROM dbo.MonitorHistory t
-			WHERE t.Mode = m.Mode AND t.ScanDate = m.ScanDate AND t.OutletKey = m.OutletKey AND t.Seq <= @asof
-			ORDER BY t.Evidence DESC, t.Seq DESC) END AS Seq) k
-		JOIN dbo.MonitorHistory h ON h.Seq = k.Seq{joins}
-		WHERE m.Mode = @mode{where}`
+		FROM (
+			SELECT MAX(CAST(t.Evidence AS BIGINT) * CAST(1152921504606846976 AS BIGINT) + t.Seq) % CAST(1152921504606846976 AS BIGINT) AS Seq
+			FROM dbo.MonitorHistory t
+			WHERE t.Mode = @mode{days} AND t.Seq <= @asof
+			GROUP BY t.ScanDate, t.OutletKey
+		) k
+		CROSS APPLY (SELECT TOP (1) * FROM dbo.MonitorHistory l WHERE l.Seq = k.Seq) h{joins}{where}`
 	sqlThenColumns = `h.OutletServer, h.ScanDate, h.Status, h.LastBackupTaken, h.BackupFile, h.BackupFileSize,
 		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive,
 		COALESCE(NULLIF(h.Server, ''), o.IPAddress), h.SizeBytes, h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes,
 		h.TotalBytes, h.ScanID, o.OutletName`
 	sqlThenOutlet = `
-		LEFT JOIN dbo.MonitorOutlet r ON r.OutletKey = m.OutletKey
+		LEFT JOIN dbo.MonitorOutlet r ON r.OutletKey = h.OutletKey
 		LEFT JOIN dbo.Outlets o ON o.OutletCode = r.OutletCode COLLATE {codes}`
-	sqlThenPage = `
-		ORDER BY m.ScanDate DESC, m.OutletKey OFFSET @skip ROWS FETCH NEXT @rows ROWS ONLY`
-	sqlThenCounts = `{top} m.ScanDate, COUNT(*),
-		SUM(CASE WHEN UPPER(h.Status) = 'SUCCESSFUL' THEN 1 ELSE 0 END), SUM(CASE WHEN h.Evidence = 0 THEN 1 ELSE 0 END)`
-	sqlThenDays = `
-		GROUP BY m.ScanDate ORDER BY m.ScanDate DESC`
+	sqlThenOrder = `
+		ORDER BY h.ScanDate DESC, h.OutletKey`
+	sqlThenCounts = `h.ScanDate, COUNT(*), SUM(CASE WHEN UPPER(h.Status) = 'SUCCESSFUL' THEN 1 ELSE 0 END), SUM(CASE WHEN h.Evidence = 0 THEN 1 ELSE 0 END)`
+	sqlThenDays   = `
+		GROUP BY h.ScanDate ORDER BY h.ScanDate DESC`
 
-	sqlLatestThen = `SELECT TOP (1) ScanDate FROM dbo.MonitorHistory
-		WHERE Mode = @mode AND ScanDate <= CAST(@last AS DATE) AND Seq <= @asof ORDER BY ScanDate DESC`
+	sqlKeptDays = `SELECT d.ScanDate, d.Total, d.Successful, d.NotObserved,
+		CASE WHEN d.Counted = 1 THEN d.LastSeq END
+		FROM dbo.MonitorDay d WHERE d.Mode = @mode{days} ORDER BY d.ScanDate DESC`
+
 	sqlLastStored = `SELECT COALESCE(MAX(Seq), 0) FROM dbo.MonitorHistory`
 	sqlNextStored = `SELECT TOP (1) Seq, Stored FROM dbo.MonitorHistory WHERE Seq >= @from ORDER BY Seq`
 )
 
-// thenQuery is what was known at *q.AsOf: columns, what they need beside, and
-// what follows the conditions.
-func thenQuery(q store.Query, columns, joins, tail string) (string, []any, error) {
-	if _, err := table(q.Mode); err != nil {
-		return "", nil, err
-	}
-	args := []any{sql.Named("mode", string(q.Mode)), sql.Named("asof", int64(*q.AsOf))}
-	where := ""
-	for _, c := range []struct {
-		text string
-		is   bool
-		args []any
-	}{
-		{" AND m.OutletKey = @key", q.Outlet != "", []any{sql.Named("key", events.Key(q.Outlet))}},
-		{" AND m.ScanDate >= CAST(@from AS DATE)", q.From != "", []any{sql.Named("from", string(q.From))}},
-		{" AND m.ScanDate <= CAST(@to AS DATE)", q.To != "", []any{sql.Named("to", string(q.To))}},
-		{" AND UPPER(h.Status) = 'SUCCESSFUL'", q.Status == events.Successful, nil},
-		{" AND UPPER(h.Status) <> 'SUCCESSFUL'", q.Status == events.Failed, nil},
-		{" AND h.Cause = @cause", q.Cause != "", []any{sql.Named("cause", string(q.Cause))}},
-	} {
-		if c.is {
-			where, args = where+c.text, append(args, c.args...)
-		}
-	}
-	return fill(sqlThen, "columns", columns, "joins", joins, "where", where) + tail, args, nil
+// then implements store.Past.
+type then struct {
+	store *Store
+	codes string // the collation of Outlets.OutletCode
 }
 
-// rowsThen hands on what was known at *q.AsOf. That never changes any more, so
-// that pages may be counted off.
-func (s *Store) rowsThen(ctx context.Context, q store.Query, each func(store.Row) error) error {
+func (s *Store) then(ctx context.Context) (*then, error) {
 	l, err := s.tables(ctx)
 	if err != nil {
-		return err
+		return nil, explain(err)
 	}
-	db, err := s.reading(ctx)
-	if err != nil {
-		return err
-	}
-	text, args, err := thenQuery(q, sqlThenColumns, fill(sqlThenOutlet, "codes", l.collation("dbo.Outlets", "OutletCode")), sqlThenPage)
-	if err != nil {
-		return err
-	}
-	for skip, left := q.Offset, q.Limit; ; skip += pageRows {
-		n := pageRows
-		if q.Limit > 0 {
-			n = min(n, left)
-		}
-		page, err := readRows(ctx, db, q.Mode, text, append(slices.Clip(args), sql.Named("skip", skip), sql.Named("rows", n))...)
-		if err != nil {
-			return err
-		}
-		for _, r := range page {
-			if err := each(r); err != nil {
-				return err
-			}
-		}
-		left -= len(page)
-		if len(page) < n || q.Limit > 0 && left == 0 {
-			return nil
-		}
-	}
+	return &then{store: s, codes: l.collation("dbo.Outlets", "OutletCode")}, nil
 }
 
-// daysThenQuery counts by day what was known at *q.AsOf.
-func daysThenQuery(q store.Query) (string, []any, error) {
-	top := ""
-	if q.Limit > 0 {
-		top = "TOP (@limit)"
+// dated are the mode and the conditions on the scan date, of a table.
+func dated(q store.Query, of string) (where string, args []any) {
+	args = []any{sql.Named("mode", string(q.Mode))}
+	if q.From != "" && q.From == q.To {
+		return " AND " + of + ".ScanDate = CAST(@day AS DATE)", append(args, sql.Named("day", string(q.From)))
 	}
-	text, args, err := thenQuery(q, fill(sqlThenCounts, "top", top), "", sqlThenDays)
-	if q.Limit > 0 {
-		args = append(args, sql.Named("limit", q.Limit))
+	if q.From != "" {
+		where, args = " AND "+of+".ScanDate >= CAST(@from AS DATE)", append(args, sql.Named("from", string(q.From)))
 	}
-	return text, args, err
+	if q.To != "" {
+		where, args = where+" AND "+of+".ScanDate <= CAST(@to AS DATE)", append(args, sql.Named("to", string(q.To)))
+	}
+	return where, args
+}
+
+// thenQuery folds the history as of *q.AsOf: columns, and what they need beside.
+func thenQuery(q store.Query, columns, joins, where string) (string, []any) {
+	days, args := dated(q, "t")
+	args = append(args, sql.Named("asof", int64(*q.AsOf)))
+	if q.Outlet != "" {
+		days, args = days+" AND t.OutletKey = @key", append(args, sql.Named("key", events.Key(q.Outlet)))
+	}
+	return fill(sqlThen, "columns", columns, "days", days, "joins", joins, "where", where), args
+}
+
+// KeptDays implements store.Past.
+func (p *then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, error) {
+	days, args := dated(q, "d")
+	found, err := read(ctx, p.store, func(rows *sql.Rows) (d store.KeptDay, err error) {
+		var last sql.NullInt64
+		err = rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved, &last)
+		d.Failed, d.LastSeq = d.Total-d.Successful, uint64(last.Int64)
+		return d, err
+	}, fill(sqlKeptDays, "days", days), args...)
+	return found, explain(err)
+}
+
+// DaysThen implements store.Past.
+func (p *then) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
+	text, args := thenQuery(q, sqlThenCounts, "", "")
+	found, err := read(ctx, p.store, scanSummary, text+sqlThenDays, args...)
+	return found, explain(err)
+}
+
+// RowsThen implements store.Past.
+func (p *then) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error) {
+	var where []string
+	switch q.Status {
+	case "":
+	case events.Successful:
+		where = append(where, "UPPER(h.Status) = 'SUCCESSFUL'")
+	default:
+		where = append(where, "UPPER(h.Status) <> 'SUCCESSFUL'")
+	}
+	if q.Cause != "" {
+		where = append(where, "h.Cause = @cause")
+	}
+	text, args := thenQuery(q, sqlThenColumns, fill(sqlThenOutlet, "codes", p.codes), whereText(where))
+	if q.Cause != "" {
+		args = append(args, sql.Named("cause", string(q.Cause)))
+	}
+	page, err := read(ctx, p.store, rowOf(q.Mode), text+sqlThenOrder, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read rows: %w", explain(err))
+	}
+	return page, nil
+}
+
+// rowsThen hands on what was known at *q.AsOf.
+func (s *Store) rowsThen(ctx context.Context, q store.Query, each func(store.Row) error) error {
+	if _, err := table(q.Mode); err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	p, err := s.then(ctx)
+	if err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	return store.RowsAsOf(ctx, p, q, each)
+}
+
+// daysThen counts by day what was known at *q.AsOf.
+func (s *Store) daysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
+	if _, err := table(q.Mode); err != nil {
+		return nil, err
+	}
+	p, err := s.then(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return store.DaysAsOf(ctx, p, q)
 }
 
 // LatestScanDateAsOf is the latest scan date until last that was known at a
 // sequence.
 func (s *Store) LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint64, last events.Date) (events.Date, error) {
-	db, err := s.reading(ctx)
+	p, err := s.then(ctx)
 	if err != nil {
-		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
+		return "", fmt.Errorf("read the latest scan date: %w", err)
 	}
-	var d events.Date
-	err = db.QueryRowContext(ctx, sqlLatestThen, sql.Named("mode", string(m)), sql.Named("last", string(last)), sql.Named("asof", int64(seq))).Scan(day{&d})
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
+	d, err := store.LatestAsOf(ctx, p, m, seq, last)
+	if err != nil {
+		return "", fmt.Errorf("read the latest scan date: %w", err)
 	}
 	return d, nil
 }

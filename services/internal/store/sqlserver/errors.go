@@ -22,15 +22,17 @@ const (
 	numberDuplicateKey   = 2627
 	numberDuplicateIndex = 2601
 	numberDeadlock       = 1205
+	numberNoSnapshots    = 3952
 
 	// numberForeignSequence is our own: user-defined ones begin at 50000.
 	numberForeignSequence = 50001
 )
 
-// meaning is what a number says to an operator, and whether to stop.
+// meaning is what a number says to an operator, and what it makes of the error;
+// see store.Trouble.
 type meaning struct {
-	text    string
-	refused bool
+	text                string
+	refused, unstorable bool
 }
 
 // meaningOf knows the numbers that an operator can do something about. Others
@@ -38,27 +40,29 @@ type meaning struct {
 func meaningOf(number int32) (meaning, bool) {
 	switch number {
 	case 18456, 18452, 18470, 18486, 18487, 18488, 4064:
-		return meaning{"the sign-in was refused: check DB_USERNAME, DB_PASSWORD and that login", true}, true
+		return meaning{text: "the sign-in was refused: check DB_USERNAME, DB_PASSWORD and that login", refused: true}, true
 	case 229, 230, 262, 297, 300, 916, 15247:
-		return meaning{"a permission is missing: see grants.sql", true}, true
+		return meaning{text: "a permission is missing: see grants.sql", refused: true}, true
+	case 8152, 2628, 515, 241, 242: // a text, that there is none, a date or a time
+		return meaning{text: "a table does not take what is to be written: the log says which column", unstorable: true}, true
 	case 4060, 911:
-		return meaning{"the database of DB_DATABASE does not exist, or is not available", false}, true
+		return meaning{text: "the database of DB_DATABASE does not exist, or is not available"}, true
 	case 17142, 18401, 18451, 922, 927, 942, 945, 976, 978, 983:
-		return meaning{"the server or the database is starting, paused or in recovery", false}, true
+		return meaning{text: "the server or the database is starting, paused or in recovery"}, true
 	case 1205:
-		return meaning{"the transaction lost a deadlock", false}, true
+		return meaning{text: "the transaction lost a deadlock"}, true
 	case 1222:
-		return meaning{"another session keeps a lock", false}, true
+		return meaning{text: "another session keeps a lock"}, true
 	case 1204, 701, 802, 8645:
-		return meaning{"the server is short of memory or locks", false}, true
+		return meaning{text: "the server is short of memory or locks"}, true
 	case 9002:
-		return meaning{"the database's transaction log is full: back it up or let it grow", false}, true
+		return meaning{text: "the database's transaction log is full: back it up or let it grow"}, true
 	case 1101, 1105, 3257:
-		return meaning{"the database or its disk is full", false}, true
+		return meaning{text: "the database or its disk is full"}, true
 	case 3906, 3908:
-		return meaning{"the database is read-only", false}, true
+		return meaning{text: "the database is read-only"}, true
 	case 823, 824, 825, 3624:
-		return meaning{"the database is damaged: run DBCC CHECKDB, and restore it", false}, true
+		return meaning{text: "the database is damaged: run DBCC CHECKDB, and restore it"}, true
 	}
 	return meaning{}, false
 }
@@ -94,7 +98,7 @@ func explain(err error) error {
 	if i := slices.IndexFunc(found, func(m meaning) bool { return !m.refused }); i >= 0 {
 		said = found[i]
 	}
-	return &store.Trouble{Reason: said.text, Refused: said.refused, Err: err}
+	return &store.Trouble{Reason: said.text, Refused: said.refused, Unstorable: said.unstorable, Err: err}
 }
 
 const certificateReason = "the database server's certificate is not trusted: name it, or who issued it, in DB_CERTIFICATE, " +

@@ -23,6 +23,9 @@ import (
 type answering struct {
 	connect, begin, exec, commit error
 	connects, rollbacks          int
+
+	query func(ctx context.Context, text string) (driver.Rows, error)
+	ping  func(context.Context) error
 }
 
 func (a *answering) Connect(context.Context) (driver.Conn, error) {
@@ -47,12 +50,33 @@ func (c answeringConn) ExecContext(context.Context, string, []driver.NamedValue)
 	return driver.RowsAffected(1), c.exec
 }
 
+func (c answeringConn) QueryContext(ctx context.Context, text string, _ []driver.NamedValue) (driver.Rows, error) {
+	if c.query == nil {
+		return nil, errors.New("not asked for")
+	}
+	return c.query(ctx, text)
+}
+
+func (c answeringConn) Ping(ctx context.Context) error {
+	if c.ping == nil {
+		return nil
+	}
+	return c.ping(ctx)
+}
+
 func (c answeringConn) CheckNamedValue(*driver.NamedValue) error { return nil }
 
-// behind is a store on that driver.
-func behind(t *testing.T, a *answering) *Store {
+// behind is a store on that driver: its writer, and, where it is to have one of
+// its own, its pool of snapshots.
+func behind(t *testing.T, pools ...*answering) *Store {
 	t.Helper()
-	s, err := open("sqlserver://sa:hunter2@db.example/INST?database=DBBAK", func(driver.Connector) driver.Connector { return a })
+	s, err := open("sqlserver://sa:hunter2@db.example/INST?database=DBBAK", func(driver.Connector) driver.Connector {
+		a := pools[0]
+		if len(pools) > 1 {
+			pools = pools[1:]
+		}
+		return a
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +123,11 @@ func TestErrorsAreToldApart(t *testing.T) {
 		"no answer":                       {context.DeadlineExceeded, "in time", false},
 		"certificate":                     {x509.UnknownAuthorityError{}, "DB_CERTIFICATE", false},
 		"certificate, told in text":       {errors.New("TLS Handshake failed: x509: certificate signed by unknown authority"), "DB_CERTIFICATE", false},
+		"a text too long":                 {answer(8152, 3621), "does not take", false},
+		"a text too long, since 2019":     {answer(2628, 3621), "does not take", false},
+		"no value":                        {answer(515, 3621), "does not take", false},
+		"a date that is none":             {answer(241), "does not take", false},
+		"a date out of range":             {answer(242), "does not take", false},
 		"a number that nobody knows":      {answer(31337), "", false},
 		"a dead connection, by its class": {driver.ErrBadConn, "cannot be reached", false},
 	} {
@@ -114,6 +143,9 @@ func TestErrorsAreToldApart(t *testing.T) {
 			}
 			if got := errors.Is(err, store.ErrRefused); got != x.refused {
 				t.Errorf("%s at %s: refused %t, want %t", name, place, got, x.refused)
+			}
+			if got := errors.Is(err, store.ErrUnstorable); got != strings.Contains(x.reason, "does not take") {
+				t.Errorf("%s at %s: unstorable %t", name, place, got)
 			}
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s: the password is in %q", name, err)
@@ -140,7 +172,7 @@ func TestSignInIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := &answering{connect: answer(18456)}
-		c := &signIn{Connector: a, now: time.Now}
+		c := &signIn{Connector: a, guard: newGuard(time.Now)}
 		begin := time.Now()
 		for time.Since(begin) < 24*time.Hour {
 			if _, err := c.Connect(t.Context()); !errors.Is(err, a.connect) && !is(err, 18456) {
@@ -167,7 +199,7 @@ func TestSignInIsNotRepeated(t *testing.T) {
 func TestFailuresThatPassAreRepeated(t *testing.T) {
 	t.Parallel()
 	a := &answering{connect: answer(4060, 18456)}
-	c := &signIn{Connector: a, now: time.Now}
+	c := &signIn{Connector: a, guard: newGuard(time.Now)}
 	for range 3 {
 		_, _ = c.Connect(t.Context())
 	}

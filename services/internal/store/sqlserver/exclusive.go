@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	mssql "github.com/microsoft/go-mssqldb"
@@ -21,10 +22,16 @@ const (
 	sqlUnlock   = `EXEC sp_releaseapplock @Resource = @name, @LockOwner = 'Session'`
 
 	releaseTimeout = 5 * time.Second
+	// lockCheck is how often a session is asked whether it is there still.
+	lockCheck = 30 * time.Second
 )
 
+// errUnlocked says that the session with the lock has ended, as after a restart
+// of the server, so that another process may be at work too.
+var errUnlocked = errors.New("the migration lock is lost")
+
 // Exclusive runs f while no other process migrates the database or is in
-// Exclusive; it waits for one that is.
+// Exclusive; it waits for one that is. Where the lock is lost f's context ends.
 func (s *Store) Exclusive(ctx context.Context, f func(context.Context) error) error {
 	return s.exclusive(ctx, f)
 }
@@ -36,14 +43,52 @@ func (s *Store) exclusive(ctx context.Context, f func(context.Context) error) er
 			return fmt.Errorf("take the migration lock: %w", explain(err))
 		}
 		if c != nil {
-			return errors.Join(f(ctx), s.release(ctx, c))
+			return s.holding(ctx, c, f)
 		}
 	}
+}
+
+// holding runs f for as long as the session c is there.
+func (s *Store) holding(ctx context.Context, c *sql.Conn, f func(context.Context) error) error {
+	held, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(lockCheck)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			if err := answers(ctx, c); err != nil && ctx.Err() == nil {
+				lose(errors.Join(errUnlocked, explain(err)))
+				return
+			}
+		}
+	})
+	err := f(held)
+	close(done)
+	wg.Wait()
+	if lost := context.Cause(held); errors.Is(lost, errUnlocked) {
+		return errors.Join(lost, err, discard(c))
+	}
+	return errors.Join(err, s.release(ctx, c))
+}
+
+func answers(ctx context.Context, c *sql.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return c.PingContext(ctx)
 }
 
 // acquire waits a while for the lock. It returns the session that has it, or
 // nil where another one keeps it.
 func (s *Store) acquire(ctx context.Context) (*sql.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	c, err := s.writer.Conn(ctx)
 	if err != nil {
 		return nil, err

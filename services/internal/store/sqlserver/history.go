@@ -42,10 +42,6 @@ func (s *Store) History(ctx context.Context, q store.Query, each func(store.Look
 }
 
 func (s *Store) past(ctx context.Context, q store.Query, after uint64) ([]store.Row, error) {
-	db, err := s.reading(ctx)
-	if err != nil {
-		return nil, err
-	}
 	args := []any{sql.Named("rows", pageRows), sql.Named("mode", string(q.Mode)), sql.Named("after", int64(after))}
 	where := ""
 	for _, c := range []struct {
@@ -61,7 +57,7 @@ func (s *Store) past(ctx context.Context, q store.Query, after uint64) ([]store.
 			where, args = where+c.text, append(args, c.arg)
 		}
 	}
-	return readRows(ctx, db, q.Mode, fill(sqlPast, "where", where), args...)
+	return read(ctx, s, rowOf(q.Mode), fill(sqlPast, "where", where), args...)
 }
 
 // Quarantine lists the newest quarantined events, newest first.

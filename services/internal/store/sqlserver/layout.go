@@ -20,6 +20,7 @@ const exact = "Latin1_General_100_BIN2"
 // that their texts have.
 type layout struct {
 	columns map[string]column // by table.column, in lower case
+	tables  map[string]bool   // that are there, in lower case
 	json    bool              // the database reads JSON
 	escapes bool              // and what is escaped in it
 }
@@ -28,9 +29,16 @@ type column struct {
 	kind      string // of SQL Server, in lower case
 	collation string
 	width     int // in characters; 0: unbounded
+	notNull   bool
+	filled    bool // by the server, where nothing is written
 }
 
-const sqlColumns = `SELECT t.name, c.name, COALESCE(c.collation_name, ''), c.max_length, y.name
+func (c column) isText() bool {
+	return strings.HasSuffix(c.kind, "char") || strings.HasSuffix(c.kind, "text")
+}
+
+const sqlColumns = `SELECT t.name, c.name, COALESCE(c.collation_name, ''), c.max_length, y.name, c.is_nullable,
+	CASE WHEN c.default_object_id <> 0 OR c.is_identity = 1 OR c.is_computed = 1 OR y.name IN ('timestamp', 'rowversion') THEN 1 ELSE 0 END
 	FROM sys.tables t JOIN sys.columns c ON c.object_id = t.object_id JOIN sys.types y ON y.user_type_id = c.user_type_id
 	WHERE t.object_id IN (OBJECT_ID('dbo.D_Drive_Backup_Stat'), OBJECT_ID('dbo.IB_Storage_Backup_Stat'),
 		OBJECT_ID('dbo.Outlets'), OBJECT_ID('dbo.UserManager'))`
@@ -46,6 +54,9 @@ func (s *Store) tables(ctx context.Context) (*layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read how the tables are made: %w", err)
 	}
+	if len(l.columns) == 0 {
+		return nil, errors.New("read how the tables are made: there are none")
+	}
 	if l.json, l.escapes, err = readsJSON(ctx, s.writer); err != nil {
 		return nil, fmt.Errorf("ask what the database can do: %w", err)
 	}
@@ -59,26 +70,25 @@ func readLayout(ctx context.Context, db *sql.DB) (l *layout, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	l = &layout{columns: map[string]column{}}
+	l = &layout{columns: map[string]column{}, tables: map[string]bool{}}
 	for rows.Next() {
 		var table, name, collation, kind string
 		var bytes int
-		if err := rows.Scan(&table, &name, &collation, &bytes, &kind); err != nil {
+		var null, filled bool
+		if err := rows.Scan(&table, &name, &collation, &bytes, &kind, &null, &filled); err != nil {
 			return nil, err
 		}
-		c := column{kind: strings.ToLower(kind), collation: collation, width: max(bytes, 0)}
-		if strings.HasPrefix(c.kind, "n") {
+		c := column{kind: strings.ToLower(kind), collation: collation, width: max(bytes, 0), notNull: !null, filled: filled}
+		switch {
+		case strings.HasSuffix(c.kind, "text"):
+			c.width = 0 // what stands there is the length of a pointer
+		case strings.HasPrefix(c.kind, "n"):
 			c.width /= 2
 		}
+		l.tables[strings.ToLower("dbo."+table)] = true
 		l.columns[strings.ToLower("dbo."+table+"."+name)] = c
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	if len(l.columns) == 0 {
-		return nil, errors.New("there are none")
-	}
-	return l, nil
+	return l, rows.Err()
 }
 
 // readsJSON tries, because the compatibility level, that of the version that a
@@ -100,6 +110,16 @@ func (l *layout) collation(table, name string) string {
 		return c.collation
 	}
 	return exact
+}
+
+// key is expr, a text of ours, as a key column of a table is compared with it on
+// its index: a VARCHAR would be converted row by row.
+func (l *layout) key(table, name, expr string) string {
+	c := l.columns[strings.ToLower(table+"."+name)]
+	if c.kind != "varchar" && c.kind != "char" {
+		return expr
+	}
+	return fmt.Sprintf("CAST(%s COLLATE %s AS VARCHAR(255))", expr, l.collation(table, name))
 }
 
 // cut is expr as it fits a text column of a table: one that is narrower than
@@ -124,6 +144,15 @@ func (l *layout) time(table, alias, name string) string {
 		return expr
 	}
 	return "TRY_CONVERT(DATETIME2(3), " + expr + ")"
+}
+
+// value is expr, which may be NULL, as it is written into a text column of a
+// table.
+func (l *layout) value(table, name, expr string) string {
+	if l.columns[strings.ToLower(table+"."+name)].notNull {
+		expr = "COALESCE(" + expr + ", N'')"
+	}
+	return l.cut(table, name, expr)
 }
 
 // has tells whether a table has a column.

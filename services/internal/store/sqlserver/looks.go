@@ -151,7 +151,9 @@ FROM @best b JOIN {rows} l ON l.Seq = b.Seq;
 
 // The end of the text: the days of the batch are to be counted anew, and some
 // earlier ones, which this batch left alone, are counted here. The newest never
-// is: looks still come in, and whoever asks counts its rows anyway.
+// is: looks still come in, and whoever asks counts its rows anyway. LastSeq is for
+// store.KeptDay: NULL where a row is not as the history has it, as one from before
+// the log, or that another program has changed.
 const sqlDays = `
 DECLARE @days TABLE (ScanDate DATE NOT NULL PRIMARY KEY);
 INSERT INTO @days (ScanDate) SELECT DISTINCT ScanDate FROM @best;
@@ -165,12 +167,15 @@ INSERT INTO @old (ScanDate) SELECT TOP (8) d.ScanDate FROM dbo.MonitorDay d
 WHERE d.Mode = @mode AND d.Counted = 0 AND NOT EXISTS (SELECT 1 FROM @days x WHERE x.ScanDate = d.ScanDate)
 	AND d.ScanDate < (SELECT MAX(n.ScanDate) FROM dbo.MonitorDay n WHERE n.Mode = @mode) ORDER BY d.ScanDate;
 IF EXISTS (SELECT 1 FROM @old)
-	UPDATE d SET Counted = 1, Total = c.Total, Successful = c.Successful, NotObserved = c.NotObserved
+	UPDATE d SET Counted = 1, Total = c.Total, Successful = c.Successful, NotObserved = c.NotObserved, LastSeq = c.LastSeq
 	FROM dbo.MonitorDay d JOIN (
 		SELECT o.ScanDate, COUNT(s.ScanDate) AS Total, SUM(CASE WHEN UPPER(s.Status) = 'SUCCESSFUL' THEN 1 ELSE 0 END) AS Successful,
-			SUM(CASE WHEN m.Evidence = 0 THEN 1 ELSE 0 END) AS NotObserved
+			SUM(CASE WHEN m.Evidence = 0 THEN 1 ELSE 0 END) AS NotObserved,
+			CASE WHEN COUNT(s.ScanDate) = COUNT(h.Seq) THEN MAX(h.Seq) END AS LastSeq
 		FROM @old o LEFT JOIN {table} s ON s.ScanDate = o.ScanDate
 		LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = s.ScanDate AND m.OutletServer = s.OutletServer COLLATE {bin}
+		OUTER APPLY (SELECT TOP (1) y.Seq FROM dbo.MonitorHistory y
+			WHERE y.Seq = m.Seq AND y.Evidence = m.Evidence AND UPPER(y.Status) = UPPER(s.Status) COLLATE {bin}) h
 		GROUP BY o.ScanDate
 	) c ON d.Mode = @mode AND d.ScanDate = c.ScanDate;`
 
@@ -193,7 +198,7 @@ func (l *layout) filled(table, text string) string {
 		}
 		value := c.value
 		if c.name != "LastBackupTaken" {
-			value = l.cut(table, c.name, value)
+			value = l.value(table, c.name, value)
 		}
 		if set != "" {
 			set, names, values = set+", ", names+", ", values+", "

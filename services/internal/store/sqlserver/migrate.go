@@ -26,6 +26,12 @@ const (
 			CONSTRAINT PK_MonitorSchema PRIMARY KEY CLUSTERED (Version))`
 	sqlVersioned = `INSERT INTO dbo.MonitorSchema (Version) VALUES (@p1)`
 
+	// askTimeout bounds a question whose answer is a few rows: a line that is
+	// dead says nothing for ever.
+	askTimeout = 10 * time.Second
+	// earlierTimeout bounds one reading of the original system's tables, which
+	// may be large.
+	earlierTimeout = 10 * time.Minute
 	// snapshotTimeout bounds what only makes reading better: the server waits
 	// for every transaction in the database before it allows snapshots.
 	snapshotTimeout = 10 * time.Second
@@ -36,6 +42,9 @@ const (
 // wait. Where nothing is to be done it needs no more rights than to read.
 func (s *Store) Migrate(ctx context.Context) error {
 	have, want, err := s.versions(ctx)
+	if err == nil {
+		err = s.fit(ctx) // also later: whoever owns a table may change it
+	}
 	if err == nil && have != want {
 		err = s.exclusive(ctx, s.migrate)
 	}
@@ -52,6 +61,8 @@ func (s *Store) versions(ctx context.Context) (have, want int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	err = s.writer.QueryRowContext(ctx, sqlVersion).Scan(&have)
 	if err == nil && have > len(files) {
 		err = fmt.Errorf("it has version %d and this program knows %d: use the newer program", have, len(files))
@@ -127,6 +138,12 @@ func (s *Store) allowSnapshots(ctx context.Context) {
 	_, _ = s.writer.ExecContext(ctx, text)
 }
 
+// The widths of our columns of spellings.
+const (
+	widthCode   = events.MaxCodeLength
+	widthUserID = 20
+)
+
 // keyTable is a spelling and its key.
 func keyTable() staging {
 	return staging{name: "keys", columns: []stagedColumn{
@@ -139,7 +156,7 @@ func keyTable() staging {
 // again with their keys. Of two spellings of one key only one can have it; the
 // other is still found by its exact spelling.
 const (
-	sqlSpelled = `SELECT DISTINCT CAST({column} AS NVARCHAR(50)) COLLATE {bin} AS Spelled FROM {table} ORDER BY Spelled`
+	sqlSpelled = `SELECT DISTINCT CAST({column} AS NVARCHAR(450)) COLLATE {bin} AS Spelled FROM {table} ORDER BY Spelled`
 	sqlOldRows = `INSERT INTO dbo.MonitorStat (Mode, ScanDate, OutletKey, OutletServer, EventID, Seq, Evidence, Cause, Conclusive)
 		SELECT @mode, x.ScanDate, x.OutletKey, x.Spelled, '', 0, @evidence, '', x.Good FROM (
 			SELECT s.ScanDate, k.OutletKey, k.Spelled, CASE WHEN UPPER(s.Status) = 'SUCCESSFUL' THEN 1 ELSE 0 END AS Good,
@@ -171,10 +188,10 @@ func adoptKeys(ctx context.Context, tx *sql.Tx) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if err := adopt(ctx, tx, "dbo.Outlets", "OutletCode", sqlOldOutlets, sql.Named("source", events.SourceDB)); err != nil {
+	if err := adopt(ctx, tx, "dbo.Outlets", "OutletCode", widthCode, sqlOldOutlets, sql.Named("source", events.SourceDB)); err != nil {
 		return fmt.Errorf("Outlets: %w", err)
 	}
-	if err := adopt(ctx, tx, "dbo.UserManager", "UserID", sqlOldUsers); err != nil {
+	if err := adopt(ctx, tx, "dbo.UserManager", "UserID", widthUserID, sqlOldUsers); err != nil {
 		return fmt.Errorf("UserManager: %w", err)
 	}
 	return nil
@@ -184,16 +201,17 @@ func adoptStats(ctx context.Context, tx *sql.Tx, m events.Mode, name string) err
 	var unjudged store.Look
 	unjudged.Unjudged()
 	mode := sql.Named("mode", string(m))
-	if err := adopt(ctx, tx, name, "OutletServer", sqlOldRows, mode, sql.Named("evidence", int64(unjudged.Evidence))); err != nil {
+	if err := adopt(ctx, tx, name, "OutletServer", widthCode, sqlOldRows, mode, sql.Named("evidence", int64(unjudged.Evidence))); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, fill(sqlOldDays, "table", name), mode)
 	return err
 }
 
-// adopt runs text with the spellings in a column of a table, and their keys.
-func adopt(ctx context.Context, tx *sql.Tx, table, column, text string, args ...any) error {
-	keys, err := spelled(ctx, tx, table, column)
+// adopt runs text with the spellings in a column of a table, and their keys. One
+// that is wider than our column gets no key, and is found by its exact spelling.
+func adopt(ctx context.Context, tx *sql.Tx, table, column string, width int, text string, args ...any) error {
+	keys, err := spelled(ctx, tx, table, column, width)
 	if err != nil || len(keys) == 0 {
 		return err
 	}
@@ -201,7 +219,7 @@ func adopt(ctx context.Context, tx *sql.Tx, table, column, text string, args ...
 }
 
 // spelled reads all before it returns: the transaction has only one connection.
-func spelled(ctx context.Context, tx *sql.Tx, table, column string) (keys [][]any, err error) {
+func spelled(ctx context.Context, tx *sql.Tx, table, column string, width int) (keys [][]any, err error) {
 	rows, err := tx.QueryContext(ctx, fill(sqlSpelled, "table", table, "column", column))
 	if err != nil {
 		return nil, err
@@ -214,7 +232,7 @@ func spelled(ctx context.Context, tx *sql.Tx, table, column string) (keys [][]an
 			return nil, err
 		}
 		// The server compares without the blanks at the end.
-		if spelling = strings.TrimRight(spelling, " "); known[spelling] {
+		if spelling = strings.TrimRight(spelling, " "); known[spelling] || store.Fit(spelling, width) != spelling {
 			continue
 		}
 		known[spelling] = true

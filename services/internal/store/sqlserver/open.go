@@ -128,14 +128,16 @@ func open(dsn string, through func(driver.Connector) driver.Connector) (*Store, 
 		return nil, errors.New("open database: the DSN is not sqlserver://user:password@host?database=name") // err has the password
 	}
 	database := cmp.Or(u.Query().Get("database"), "master")
-	s := &Store{name: fmt.Sprintf("%s on %s%s", database, u.Host, u.Path), lock: lockName + database, users: usersLock + database}
+	lower := strings.ToLower(database) // one database, however its name is spelled
+	s := &Store{name: fmt.Sprintf("%s on %s%s", database, u.Host, u.Path), lock: lockName + lower, users: usersLock + lower}
+	guard := newGuard(time.Now)
 	pool := func(init string) (*sql.DB, error) {
 		c, err := mssql.NewConnector(dsn)
 		if err != nil {
 			return nil, fmt.Errorf("open database %s: %w", s.name, err)
 		}
 		c.SessionInitSQL = init
-		db := sql.OpenDB(&signIn{Connector: through(c), now: time.Now})
+		db := sql.OpenDB(&signIn{Connector: through(c), guard: guard})
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections / 4)
 		db.SetConnMaxLifetime(connLifetime)

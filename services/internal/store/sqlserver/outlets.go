@@ -87,11 +87,7 @@ func (s *Store) ActiveOutlets(ctx context.Context) (found []store.Outlet, err er
 			err = fmt.Errorf("list the active outlets: %w", explain(err))
 		}
 	}()
-	db, err := s.reading(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return collect(ctx, db, scanOutlet, fill(sqlActive))
+	return read(ctx, s, scanOutlet, fill(sqlActive))
 }
 
 func scanOutlet(rows *sql.Rows) (o store.Outlet, err error) {

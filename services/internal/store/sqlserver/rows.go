@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,11 +24,11 @@ func (s *Store) LatestScanDate(ctx context.Context, m events.Mode) (events.Date,
 	if err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", err)
 	}
-	var d events.Date
-	if err := s.writer.QueryRowContext(ctx, fill(sqlLatest, "table", name)).Scan(day{&d}); err != nil {
+	found, err := collect(ctx, s.writer, scanDate, fill(sqlLatest, "table", name))
+	if err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
 	}
-	return d, nil
+	return found[0], nil // a MAX is one row
 }
 
 // Rows hands the selected rows to each, newest scan date first, then by
@@ -99,18 +98,18 @@ func (w *window) next(ctx context.Context) (page []store.Row, more bool, err err
 
 // begin is the first day of the window that ends with w.To: "" where the rest
 // of the table is within it.
-func (w *window) begin(ctx context.Context) (from events.Date, err error) {
+func (w *window) begin(ctx context.Context) (events.Date, error) {
 	size := max(pageRows, w.offset+w.left)
 	if w.Status != "" || w.Cause != "" {
 		size = max(pageFiltered, size)
 	}
 	where, args := w.dates()
 	args = append(args, sql.Named("skip", size-1))
-	err = w.db.QueryRowContext(ctx, fill(sqlBeginning, "table", w.table, "where", whereText(where)), args...).Scan(day{&from})
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+	found, err := read(ctx, w.store, scanDate, fill(sqlBeginning, "table", w.table, "where", whereText(where)), args...)
+	if err != nil || len(found) == 0 {
+		return "", err
 	}
-	return from, err
+	return found[0], nil
 }
 
 func (w *window) read(ctx context.Context, days selection) (page []store.Row, err error) {
@@ -119,7 +118,7 @@ func (w *window) read(ctx context.Context, days selection) (page []store.Row, er
 	if w.left > 0 {
 		text, args = text+" FETCH NEXT @left ROWS ONLY", append(args, sql.Named("left", w.left))
 	}
-	return readRows(ctx, w.db, w.Mode, text, args...)
+	return read(ctx, w.store, rowOf(w.Mode), text, args...)
 }
 
 // pass notes how much of the offset the days have used up.
@@ -132,9 +131,10 @@ func (w *window) pass(ctx context.Context, days selection, got int) error {
 		return nil
 	}
 	where, args := days.filters()
-	var n int
-	err := w.db.QueryRowContext(ctx, fill(sqlCount, "table", w.table, "where", whereText(where)), args...).Scan(&n)
-	w.offset -= min(n, w.offset)
+	found, err := read(ctx, w.store, scanCount, fill(sqlCount, "table", w.table, "where", whereText(where)), args...)
+	for _, n := range found {
+		w.offset -= min(n, w.offset)
+	}
 	return err
 }
 
@@ -146,9 +146,8 @@ func dayBefore(d events.Date) (events.Date, error) {
 	return events.DateOf(t.AddDate(0, 0, -1), time.UTC), nil
 }
 
-// readRows reads all that a query of sqlRows or sqlPast gives.
-func readRows(ctx context.Context, db *sql.DB, m events.Mode, text string, args ...any) ([]store.Row, error) {
-	return collect(ctx, db, func(rows *sql.Rows) (store.Row, error) { return scanRow(rows, m) }, text, args...)
+func rowOf(m events.Mode) func(*sql.Rows) (store.Row, error) {
+	return func(rows *sql.Rows) (store.Row, error) { return scanRow(rows, m) }
 }
 
 // The texts of what reads.

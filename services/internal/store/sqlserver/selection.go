@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ const sqlSpellings = `SELECT k.OutletServer FROM dbo.MonitorStat k WHERE k.Mode 
 // selection is a query of rows, in this database.
 type selection struct {
 	store.Query
-	db        *sql.DB
+	store     *Store
 	layout    *layout
 	table     string
 	spellings []string // that rows of the query's outlet may have
@@ -28,34 +27,20 @@ type selection struct {
 // selected asks for an outlet's spellings first: a statement that has to find
 // them itself is taken for one that reads the whole table.
 func (s *Store) selected(ctx context.Context, q store.Query) (x selection, err error) {
-	x = selection{Query: q}
+	x = selection{Query: q, store: s}
 	if x.table, err = table(q.Mode); err != nil {
 		return x, err
 	}
-	if x.layout, err = s.tables(ctx); err != nil {
+	if x.layout, err = s.tables(ctx); err != nil || q.Outlet == "" {
 		return x, err
 	}
-	if x.db, err = s.reading(ctx); err != nil || q.Outlet == "" {
-		return x, err
-	}
-	rows, err := x.db.QueryContext(ctx, sqlSpellings, sql.Named("mode", string(q.Mode)), sql.Named("key", events.Key(q.Outlet)))
-	if err != nil {
-		return x, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var spelling string
-		if err := rows.Scan(&spelling); err != nil {
-			return x, err
-		}
-		x.spellings = append(x.spellings, spelling)
-	}
+	x.spellings, err = read(ctx, s, scanText, sqlSpellings, sql.Named("mode", string(q.Mode)), sql.Named("key", events.Key(q.Outlet)))
 	// Another program may write rows of an outlet that we have none of.
 	code := strings.TrimSpace(q.Outlet)
 	x.spellings = append(x.spellings, code, strings.ToUpper(code), strings.ToLower(code))
 	slices.Sort(x.spellings)
 	x.spellings = slices.Compact(x.spellings)
-	return x, rows.Err()
+	return x, err
 }
 
 // rows is the statement that reads the rows.
@@ -82,7 +67,7 @@ func (x *selection) filters() (where []string, args []any) {
 		marks := make([]string, len(x.spellings))
 		for i, spelling := range x.spellings {
 			name := fmt.Sprintf("code%d", i)
-			marks[i], args = "@"+name, append(args, sql.Named(name, spelling))
+			marks[i], args = x.layout.key(x.table, "OutletServer", "@"+name), append(args, sql.Named(name, spelling))
 		}
 		where = append(where, "s.OutletServer IN ("+strings.Join(marks, ", ")+")", "(m.OutletKey IS NULL OR m.OutletKey = @key)")
 		args = append(args, sql.Named("key", events.Key(x.Outlet)))

@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -51,30 +50,21 @@ func (s *Store) Summary(ctx context.Context, q store.Query) (days []store.DaySum
 		}
 	}()
 	q.Status, q.Cause = "", ""
+	if q.AsOf != nil {
+		return s.daysThen(ctx, q)
+	}
 	sel, err := s.selected(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	text, args := sel.summary()
-	if q.AsOf != nil {
-		if text, args, err = daysThenQuery(q); err != nil {
-			return nil, err
-		}
-	}
-	rows, err := sel.db.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var d store.DaySummary
-		if err := rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved); err != nil {
-			return nil, err
-		}
-		d.Failed = d.Total - d.Successful
-		days = append(days, d)
-	}
-	return days, rows.Err()
+	return read(ctx, s, scanSummary, text, args...)
+}
+
+func scanSummary(rows *sql.Rows) (d store.DaySummary, err error) {
+	err = rows.Scan(day{&d.ScanDate}, &d.Total, &d.Successful, &d.NotObserved)
+	d.Failed = d.Total - d.Successful
+	return d, err
 }
 
 // summary is the statement that counts the rows by day.

@@ -100,9 +100,7 @@ func (t tables) ScanDates(ctx context.Context, m events.Mode) ([]events.Date, er
 	if err != nil {
 		return nil, err
 	}
-	return collect(ctx, t.db, func(rows *sql.Rows) (d events.Date, err error) {
-		return d, rows.Scan(day{&d})
-	}, fill(sqlScanDates, "table", name))
+	return collect(ctx, t.db, scanDate, fill(sqlScanDates, "table", name))
 }
 
 // DayRows implements store.Tables.
@@ -153,23 +151,6 @@ func (t tables) Registrations(ctx context.Context) ([]store.Outlet, error) {
 // QuarantinedAfter implements store.Tables.
 func (t tables) QuarantinedAfter(ctx context.Context, after uint64, n int) ([]store.Quarantined, error) {
 	return collect(ctx, t.db, scanQuarantined, sqlQuarantinedAfter, sql.Named("after", int64(after)), sql.Named("rows", n))
-}
-
-// collect reads all that a query gives.
-func collect[T any](ctx context.Context, db asker, scan func(*sql.Rows) (T, error), query string, args ...any) (found []T, err error) {
-	rows, err := db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		x, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, x)
-	}
-	return found, rows.Err()
 }
 
 // scanRaw reads a look as its columns have it, and one column more.

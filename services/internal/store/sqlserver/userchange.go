@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// usersLock is held by whoever changes a user, until its transaction ends:
-	// which Admins are left is a question about rows of others.
+	// usersLock is held by whoever makes or changes a user, until its transaction
+	// ends: which Admins are left, and whether another spelling of an id is
+	// there, are questions about rows of others.
 	usersLock     = "backup-monitor users of "
 	usersLockWait = 10_000 // ms
 	// sqlHold takes the row's lock and changes nothing: what is read after it

@@ -117,12 +117,15 @@ func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) 
 		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
 	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if err := s.lockUsers(ctx, tx); err != nil {
+			return err
+		}
 		if err := checkActors(ctx, tx, notes...); err != nil {
 			return err
 		}
 		err := addUser(ctx, tx, u)
 		if isDuplicate(err) {
-			return store.ErrExists // made by another at the same moment, or the same in the table's collation
+			return store.ErrExists // made by another program at the same moment, or the same in the table's collation
 		}
 		if err != nil {
 			return err
@@ -143,7 +146,7 @@ func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {
 	if there > 0 {
 		return store.ErrExists
 	}
-	// The key first: of several who make the same user one has it.
+	// A row whose user is gone may have the key.
 	for _, text := range []string{sqlRekey, sqlAddKey} {
 		if _, err := tx.ExecContext(ctx, text, whose(u.ID)...); err != nil {
 			return err

@@ -68,70 +68,97 @@ func exerciseAsOf(t *testing.T, fresh Fresh) {
 	})
 }
 
-// exerciseAnyMoment holds rows and summaries as of each sequence against the
-// model fed with what there was until then.
+// exerciseAnyMoment holds pages of rows, and summaries, as of any sequence against
+// the model fed with what there was until then. One database serves all runs: days
+// are counted that are left alone, and anew where a look comes late to them, as one
+// that was released from the quarantine.
 func exerciseAnyMoment(t *testing.T, fresh Fresh) {
 	w := migrated(t, fresh)
+	var applied, late []store.Look
 	run := 0
+	begin := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
-		first := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, 3*run)
-		days := []events.Date{events.DateOf(first, time.UTC), events.DateOf(first.AddDate(0, 0, 1), time.UTC)}
-		base := uint64(1000 * run)
-		var looks []store.Look
-		for i := range rapid.IntRange(1, 20).Draw(rt, "looks") {
-			mode := rapid.SampledFrom(events.Modes()).Draw(rt, "mode")
-			outlet := rapid.SampledFrom([]string{"OUT1", "out1", "OUT2", "café"}).Draw(rt, "outlet")
-			l := good(base+uint64(i), mode, outlet, rapid.SampledFrom(days).Draw(rt, "day"))
-			if rapid.Bool().Draw(rt, "failed") {
-				l = failed(l.Seq, mode, outlet, l.ScanDate, events.CauseStale, 0)
-			}
-			l.Evidence = events.Evidence(rapid.IntRange(0, 3).Draw(rt, "evidence"))
-			looks = append(looks, l)
-		}
-		w.apply(t, looks...)
-		seq := base + uint64(rapid.IntRange(-1, len(looks)).Draw(rt, "as of"))
-		m := model{rows: map[string]store.Look{}, known: map[string]store.Look{}}
+		looks := slices.Concat(late, anyLooks(rt, uint64(1000*run), begin.AddDate(0, 0, 2*run)))
+		var now []store.Look
+		late = nil
 		for _, l := range looks {
+			if rapid.IntRange(0, 4).Draw(rt, "late") == 0 {
+				late = append(late, l)
+			} else {
+				now = append(now, l)
+			}
+		}
+		w.apply(t, now...)
+		applied = append(applied, now...)
+		seq := uint64(rapid.IntRange(1000*max(1, run-6), 1000*run+25).Draw(rt, "as of"))
+		m := model{rows: map[string]store.Look{}, known: map[string]store.Look{}}
+		for _, l := range applied {
 			if l.Seq <= seq {
 				m.add(l)
 			}
 		}
-		for _, mode := range events.Modes() {
-			q := store.Query{Mode: mode, From: days[0], To: days[1], AsOf: &seq}
-			want, _ := m.of(mode)
-			if got, want := text(w.rows(t, q)), text(want); got != want {
-				rt.Fatalf("rows of %s as of %d: got %s\nwant %s", mode, seq, got, want)
-			}
-			checkDays(rt, w, q, want)
+		q := anyQuery(rt, events.DateOf(begin.AddDate(0, 0, 2*max(1, run-8)), time.UTC))
+		q.AsOf = &seq
+		rows := m.selected(q)
+		if got, want := text(w.rows(t, q)), text(paged(q, rows)); got != want {
+			rt.Fatalf("rows of %+v as of %d: got %s\nwant %s", q, seq, got, want)
+		}
+		q.Status, q.Cause, q.Offset = "", "", 0
+		days := counted(m.selected(q))
+		if q.Limit > 0 {
+			days = days[:min(q.Limit, len(days))]
+		}
+		if got, want := text(w.summary(t, q)), text(days); got != want {
+			rt.Fatalf("days of %+v as of %d: got %s\nwant %s", q, seq, got, want)
 		}
 	})
 }
 
-func checkDays(rt *rapid.T, w *writer, q store.Query, rows []store.Row) {
-	var want []store.DaySummary
-	for _, r := range rows {
-		i := slices.IndexFunc(want, func(d store.DaySummary) bool { return d.ScanDate == r.ScanDate })
-		if i < 0 {
-			want = append(want, store.DaySummary{ScanDate: r.ScanDate})
-			i = len(want) - 1
-		}
-		d := &want[i]
-		d.Total++
-		if r.Status == events.Successful {
-			d.Successful++
-		} else {
-			d.Failed++
-		}
-		if r.Evidence == events.EvidenceNone {
-			d.NotObserved++
-		}
+// anyLooks are looks, in the order of the log, at two days and some before.
+func anyLooks(rt *rapid.T, base uint64, first time.Time) []store.Look {
+	var days []events.Date
+	for back := range 6 {
+		days = append(days, events.DateOf(first.AddDate(0, 0, 1-back), time.UTC))
 	}
-	got, err := w.Summary(rt.Context(), q)
-	if err != nil {
-		rt.Fatal(err)
+	looks := make([]store.Look, rapid.IntRange(1, 20).Draw(rt, "looks"))
+	for i := range looks {
+		mode := rapid.SampledFrom(events.Modes()).Draw(rt, "mode")
+		outlet := rapid.SampledFrom([]string{"OUT1", "out1", "OUT2", "café"}).Draw(rt, "outlet")
+		l := good(base+uint64(i), mode, outlet, rapid.SampledFrom(days).Draw(rt, "day"))
+		if rapid.Bool().Draw(rt, "failed") {
+			l = failed(l.Seq, mode, outlet, l.ScanDate, rapid.SampledFrom([]events.Cause{events.CauseStale, events.CauseTooSmall}).Draw(rt, "cause"), 0)
+		}
+		l.Evidence = events.Evidence(rapid.IntRange(0, 3).Draw(rt, "evidence"))
+		looks[i] = l
 	}
-	if text(got) != text(want) {
-		rt.Fatalf("days: got %s\nwant %s", text(got), text(want))
+	return looks
+}
+
+// anyQuery selects some of the days from one on, in any way.
+func anyQuery(rt *rapid.T, from events.Date) store.Query {
+	return store.Query{
+		Mode: rapid.SampledFrom(events.Modes()).Draw(rt, "mode"), From: from,
+		Outlet: rapid.SampledFrom([]string{"", "", "", "Out1", "CAFÉ"}).Draw(rt, "of outlet"),
+		Status: rapid.SampledFrom([]events.Status{"", "", events.Successful, events.Failed}).Draw(rt, "of status"),
+		Cause:  rapid.SampledFrom([]events.Cause{"", "", events.CauseStale}).Draw(rt, "of cause"),
+		Limit:  rapid.IntRange(0, 6).Draw(rt, "limit"), Offset: rapid.SampledFrom([]int{0, 0, 1, 3, 9}).Draw(rt, "offset"),
 	}
+}
+
+// selected are the rows that q selects, of all pages.
+func (m *model) selected(q store.Query) []store.Row {
+	rows, _ := m.of(q.Mode)
+	return slices.DeleteFunc(rows, func(r store.Row) bool {
+		return r.ScanDate < q.From || q.Outlet != "" && events.Key(r.Outlet) != events.Key(q.Outlet) ||
+			q.Status != "" && r.Status != q.Status || q.Cause != "" && r.Cause != q.Cause
+	})
+}
+
+func paged(q store.Query, rows []store.Row) []store.Row {
+	rows = rows[min(q.Offset, len(rows)):]
+	if q.Limit > 0 {
+		rows = rows[:min(q.Limit, len(rows))]
+	}
+	return slices.Concat(rows) // nil where there are none
 }

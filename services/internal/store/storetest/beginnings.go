@@ -167,6 +167,12 @@ func exerciseTakingOver(t *testing.T, w *writer) {
 	}
 	rows := w.rows(t, store.Query{Mode: events.DDrive, To: day1})
 	same(t, "after looks of the day", codes(rows), spellings)
+	// Rows that the log stands behind are none from before it.
+	days, err := w.EarlierDays(t.Context(), events.DDrive)
+	earlier, eerr := w.EarlierRows(t.Context(), events.DDrive, day1, "2100-01-01")
+	if err != nil || eerr != nil || len(days) != 1 || len(earlier) != 1 || earlier[0].ScanDate != "2099-12-31" {
+		t.Errorf("from before the log: days %v, %v, rows %s, %v", days, err, text(earlier), eerr)
+	}
 	if rows[0].Cause != events.CauseStale || rows[1].Server == "" {
 		t.Errorf("after looks of the day: %s", text(rows))
 	}

@@ -2,9 +2,7 @@ package storetest
 
 import (
 	"context"
-	"slices"
 	"testing"
-	"time"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
@@ -54,17 +52,6 @@ func BenchmarkYears(b *testing.B, db store.Backend) {
 		{"summary of 30 days", summary(store.Query{Mode: events.IBStorage, Limit: 30}, 30)},
 		{"summary of an outlet", summary(store.Query{Mode: events.DDrive, Outlet: "out0500"}, YearsDays)},
 	} {
-		b.Run(x.name, func(b *testing.B) {
-			var took []time.Duration
-			for b.Loop() {
-				begin := time.Now()
-				if err := x.ask(); err != nil {
-					b.Fatal(err)
-				}
-				took = append(took, time.Since(begin))
-			}
-			slices.Sort(took)
-			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-median")
-		})
+		b.Run(x.name, func(b *testing.B) { benchmarkMedian(b, x.ask) })
 	}
 }

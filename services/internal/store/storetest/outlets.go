@@ -47,4 +47,10 @@ func exerciseOutlets(t *testing.T, fresh Fresh) {
 	back.Seq = 31
 	w.batch(t, store.Batch{Outlets: []store.Outlet{back}})
 	same(t, "and may come back", active(), []store.Outlet{b, back})
+
+	for seq, until := range []time.Time{time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)} {
+		back.PausedUntil, back.Seq = &until, uint64(40+seq)
+		w.batch(t, store.Batch{Outlets: []store.Outlet{back}})
+		same(t, "a pause as early and as late as there are years of four digits", active(), []store.Outlet{b, back})
+	}
 }

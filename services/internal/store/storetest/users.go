@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,6 +85,30 @@ func exerciseUsers(t *testing.T, fresh Fresh) {
 			if made.Load() != 1 {
 				t.Errorf("%q was made %d times", id, made.Load())
 			}
+		}
+	})
+	t.Run("made by several at once, each in a spelling of its own", func(t *testing.T) {
+		t.Parallel()
+		open := fresh(t)
+		backends := []store.Backend{open(), open(), open()}
+		if err := backends[0].Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		const ids = 25
+		for n := range ids {
+			var wg sync.WaitGroup
+			for i, b := range backends {
+				id := fmt.Sprintf([]string{"user%02d", "User%02d", "USER%02d"}[i], n)
+				wg.Go(func() {
+					if err := b.AddUser(t.Context(), user(id)); err != nil && !errors.Is(err, store.ErrExists) {
+						t.Errorf("add %q: %v", id, err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		if n, err := backends[0].CountUsers(t.Context()); err != nil || n != ids {
+			t.Errorf("%d users, %v; want %d", n, err, ids)
 		}
 	})
 	t.Run("what does not fit is refused", func(t *testing.T) {

@@ -1,0 +1,255 @@
+package restore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"time"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
+	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/store/sqlite"
+)
+
+// Names of what a backup has of the database beside the log.
+const (
+	UsersName  = "users.json"
+	TokensName = "api-tokens.json"
+	OutboxName = "audit-outbox.json"
+)
+
+// Access is what a database holds that the log cannot give back: who may do
+// what, and the audit events that were not in the log yet.
+type Access struct {
+	Users  []store.User
+	Tokens []store.APIToken
+	Outbox []Waiting
+}
+
+// Waiting is an audit event that waits for its delivery to the log.
+type Waiting struct {
+	Event events.Audited
+	Due   time.Time
+}
+
+// Source is a database that is backed up; see store.Access.
+type Source interface {
+	Users(ctx context.Context) ([]store.User, error)
+	APITokens(ctx context.Context) ([]store.APIToken, error)
+	Outbox(ctx context.Context, now time.Time, limit int) ([]store.Note, error)
+}
+
+// ReadAccess reads what is backed up. The log must be copied after it, and the
+// outbox is read last: so of every change that is read the event is either here
+// or in the log.
+func ReadAccess(ctx context.Context, db Source) (a Access, err error) {
+	if a.Users, err = db.Users(ctx); err != nil {
+		return Access{}, err
+	}
+	if a.Tokens, err = db.APITokens(ctx); err != nil {
+		return Access{}, err
+	}
+	whenever := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	notes, err := db.Outbox(ctx, whenever, math.MaxInt32)
+	for _, n := range notes {
+		a.Outbox = append(a.Outbox, Waiting{Event: n.Audited, Due: n.Due})
+	}
+	return a, err
+}
+
+// Attachments are what a backup keeps beside the log. What could not be
+// restored is an error now and not when it is too late.
+func Attachments(a Access, secrets map[string]string) (map[string][]byte, error) {
+	if unfit := a.strip(); len(unfit) > 0 {
+		return nil, fmt.Errorf("%w: put the row right first", unfit[0])
+	}
+	files := map[string][]byte{}
+	for name, v := range map[string]any{UsersName: a.Users, TokensName: a.Tokens, OutboxName: a.Outbox} {
+		b, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return nil, fmt.Errorf("encode %s: %w", name, err)
+		}
+		files[name] = append(b, '\n')
+	}
+	for name, s := range secrets {
+		files[secretPrefix+name] = []byte(s)
+	}
+	return files, nil
+}
+
+// strip takes out what no database can hold, and says why: rows that another
+// program wrote, and users who differ in nothing but the case of their ids.
+func (a *Access) strip() (unfit []error) {
+	var users []store.User
+	known := map[string]string{} // ids, by what tells them apart
+	for _, u := range a.Users {
+		key := events.Key(u.ID)
+		other, there := known[key]
+		switch err := u.Check(); {
+		case err != nil:
+			unfit = append(unfit, fmt.Errorf("user %q of UserManager could not be restored: %w", u.ID, err))
+		case there:
+			unfit = append(unfit, fmt.Errorf("user %q of UserManager could not be restored: to this program %q is the same user, so one of them must go, or get another UserID", u.ID, other))
+		default:
+			known[key] = u.ID
+			users = append(users, u)
+		}
+	}
+	var tokens []store.APIToken
+	for _, t := range a.Tokens {
+		if err := t.Check(); err != nil {
+			unfit = append(unfit, fmt.Errorf("API token %q of MonitorAPIToken could not be restored: %w", t.ID, err))
+		} else {
+			tokens = append(tokens, t)
+		}
+	}
+	a.Users, a.Tokens = users, tokens
+	return unfit
+}
+
+// accessOf reads what a backup has; has tells whether it has any of it.
+func accessOf(backup *logfile.Reader) (a Access, has bool, err error) {
+	for name, v := range map[string]any{UsersName: &a.Users, TokensName: &a.Tokens, OutboxName: &a.Outbox} {
+		b, err := backup.Attachment(name)
+		if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, logfile.ErrDamaged) {
+			continue
+		}
+		if err != nil {
+			return Access{}, false, err
+		}
+		if err := json.Unmarshal(b, v); err != nil {
+			return Access{}, false, fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, name, err)
+		}
+		has = true
+	}
+	return a, has, nil
+}
+
+// Database is where users, tokens and the outbox are restored into; see
+// store.Access.
+type Database interface {
+	Source
+	Migrate(ctx context.Context) error
+	AddUser(ctx context.Context, u store.User, notes ...store.Note) error
+	AddAPIToken(ctx context.Context, t store.APIToken, notes ...store.Note) error
+	PutNote(ctx context.Context, n store.Note) error
+}
+
+// access restores into the database of the options, or into a new one at a
+// path. kept tells that the database had users of its own, which stay, and
+// nothing was restored into it. The other tables are filled from the log when
+// the program runs.
+func (o Options) access(ctx context.Context, path string, a Access, has bool) (kept bool, err error) {
+	if o.Database != nil {
+		if !has {
+			return false, nil
+		}
+		kept, err := occupied(ctx, o.Database, a)
+		if err != nil || kept {
+			return kept, err
+		}
+		return false, a.into(ctx, o.Database)
+	}
+	if !has {
+		return false, nil
+	}
+	db, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.Migrate(ctx); err != nil {
+		return false, err
+	}
+	return false, a.into(ctx, db)
+}
+
+// occupied tells whether a database has users or tokens other than those that
+// an interrupted restore of the same backup leaves.
+func occupied(ctx context.Context, db Database, a Access) (bool, error) {
+	there, err := ReadAccess(ctx, db)
+	if err != nil {
+		return false, err
+	}
+	users, err := others(there.Users, a.Users)
+	if err != nil {
+		return false, err
+	}
+	tokens, err := others(there.Tokens, a.Tokens)
+	return users || tokens, err
+}
+
+// others tells whether any of what is there is not in the backup, just so.
+func others[T any](there, backup []T) (bool, error) {
+	ours := map[string]bool{}
+	for _, v := range backup {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return false, fmt.Errorf("compare with the backup: %w", err)
+		}
+		ours[string(b)] = true
+	}
+	for _, v := range there {
+		if b, err := json.Marshal(v); err != nil || !ours[string(b)] {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// into writes all of it. What is there already is left, as after an interrupted
+// restore.
+func (a Access) into(ctx context.Context, db Database) error {
+	for _, u := range a.Users {
+		if err := db.AddUser(ctx, u); err != nil && !errors.Is(err, store.ErrExists) {
+			return err
+		}
+	}
+	for _, t := range a.Tokens {
+		if err := db.AddAPIToken(ctx, t); err != nil && !errors.Is(err, store.ErrExists) {
+			return err
+		}
+	}
+	for _, w := range a.Outbox {
+		if err := db.PutNote(ctx, store.Note{Audited: w.Event, Due: w.Due}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undelivered are those that wait and are not in the log: between reading them
+// and copying the log they may have been delivered.
+func undelivered(ctx context.Context, log *events.Log, all []Waiting) ([]Waiting, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	feed, err := log.Feed(ctx, events.FeedOptions{Subjects: []string{events.AllAudit}})
+	if err != nil {
+		return nil, err
+	}
+	defer feed.Stop()
+	delivered := map[string]bool{}
+	for range feed.Initial {
+		r, err := feed.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if e, err := r.Decode(); err == nil {
+			if d, ok := e.Data.(events.Audited); ok {
+				delivered[d.ID] = true
+			}
+		}
+	}
+	var left []Waiting
+	for _, w := range all {
+		if !delivered[w.Event.ID] {
+			left = append(left, w)
+		}
+	}
+	return left, nil
+}
