@@ -19,7 +19,7 @@ import (
 func TestCommandsAreAudited(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
-	cfg, err := config.Load(config.Options{Environment: map[string]string{"DATA_DIR": t.TempDir()}})
+	cfg, err := config.Load(nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
