@@ -1,6 +1,9 @@
 package events
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Why a scan was asked for.
 const (
@@ -21,8 +24,16 @@ type Policy struct {
 	Patterns      []string `json:"patterns"` // of file names, with * and ?, ignoring case
 }
 
-// MaxAge is the age over which a backup is stale; 0 means never.
-func (p Policy) MaxAge() time.Duration { return time.Duration(p.MaxAgeSeconds) * time.Second }
+// MostMaxAgeSeconds is the greatest age that a time.Duration can hold, some 292
+// years: what is written is to be no greater.
+const MostMaxAgeSeconds = int64(math.MaxInt64 / time.Second)
+
+// MaxAge is the age over which a backup is stale; 0 means never. One that is
+// greater than there can be, as an older log may have it, is the greatest: it
+// must not turn into one that every backup has.
+func (p Policy) MaxAge() time.Duration {
+	return time.Duration(max(0, min(p.MaxAgeSeconds, MostMaxAgeSeconds))) * time.Second
+}
 
 // ScanRequested asks for looks. It is published expecting that its subject is
 // empty, so each exists once; its stream sequence is the scan's request

@@ -120,7 +120,7 @@ type ProberChanged struct {
 type AuditKind string
 
 // The kinds. What an event is about stands in Object: a user, a scan, an
-// outlet, an API token.
+// outlet, an API token, an account.
 const (
 	SignedIn         AuditKind = "signed_in"
 	SignInFailed     AuditKind = "sign_in_failed"
@@ -132,21 +132,34 @@ const (
 	OutletEdited     AuditKind = "outlet_changed"
 	OutletsImported  AuditKind = "outlets_imported"
 	SettingsReplaced AuditKind = "settings_changed"
+	CredentialTried  AuditKind = "credential_retried"
 )
 
 // AuditKinds lists every kind.
 func AuditKinds() []AuditKind {
 	return []AuditKind{
 		SignedIn, SignInFailed, UserChanged, APITokenChanged, ScanAsked, SyncAsked, ScanCancelled,
-		OutletEdited, OutletsImported, SettingsReplaced,
+		OutletEdited, OutletsImported, SettingsReplaced, CredentialTried,
 	}
 }
+
+// Who does something and is no user: no user has such an id.
+const (
+	// ActorCommandLine is who a command is done for, whoever gave it: the operating
+	// system knows who that was.
+	ActorCommandLine = "command line"
+	ActorOutletsFile = "OUTLETS_FILE" // whoever wrote the file that OUTLETS_FILE names
+	ActorDatabase    = "database"     // whoever wrote the tables before the log began
+)
+
+// Actors lists those who are no users.
+func Actors() []string { return []string{ActorCommandLine, ActorOutletsFile, ActorDatabase} }
 
 // Audited says who did what. It never carries a password, hash or token.
 type Audited struct {
 	ID      string            `json:"id"` // unique
 	Kind    AuditKind         `json:"kind"`
-	Actor   string            `json:"actor"`             // user id
+	Actor   string            `json:"actor"`             // user id, or ActorCommandLine
 	Address string            `json:"address,omitempty"` // of the client
 	Object  string            `json:"object,omitempty"`  // what it was done to
 	Details map[string]string `json:"details,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"backupmonitor/services/gateway/auth"
+	"backupmonitor/services/internal/store"
 )
 
 // paramTicket carries a stream ticket, for clients that can set no header.
@@ -31,7 +32,7 @@ func (g *Gateway) admit(ctx context.Context, w *response, r *request, rt route) 
 	case errors.Is(err, errNoToken):
 		return &problem{status: http.StatusUnauthorized, message: "Sign in first."}
 	case errors.Is(err, auth.ErrBadToken):
-		return &problem{status: http.StatusUnauthorized, message: "The session is no longer valid. Sign in again.", cause: err}
+		return sessionOver(err)
 	case err != nil:
 		return unavailable("The database", err)
 	}
@@ -44,6 +45,35 @@ func (g *Gateway) admit(ctx context.Context, w *response, r *request, rt route) 
 		return &problem{status: http.StatusForbidden, message: "Only an Admin may do this."}
 	}
 	return nil
+}
+
+func sessionOver(cause error) error {
+	return &problem{status: http.StatusUnauthorized, message: "The session is no longer valid. Sign in again.", cause: cause}
+}
+
+// still asks once more for whoever was admitted: the body of a request may come
+// long after its head, and the caller be somebody else by then. What changes
+// anything asks a last time as it commits, see store.Note.By.
+func (g *Gateway) still(r *request) error {
+	if r.caller.Name() == "" {
+		return nil
+	}
+	err := g.auth.Still(r.Context(), r.caller)
+	switch {
+	case errors.Is(err, auth.ErrBadToken):
+		return sessionOver(err)
+	case err != nil:
+		return unavailable("The database", err)
+	}
+	return nil
+}
+
+// by is the user who makes the request; nil where none does.
+func (r *request) by() *store.User {
+	if r.caller.User.ID == "" {
+		return nil
+	}
+	return &r.caller.User
 }
 
 var errNoToken = errors.New("neither a token nor a ticket")

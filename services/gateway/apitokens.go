@@ -63,7 +63,9 @@ func (g *Gateway) addToken(w *response, r *request) error {
 	}
 	token, t := auth.NewAPIToken(in.Name, in.Scope, r.caller.User.ID, now, in.ExpiresAt)
 	note := g.tokenNote(w, r, t.ID, map[string]string{"change": "made", "name": t.Name, "scope": t.Scope})
-	if err := g.store.AddAPIToken(r.Context(), t, note); err != nil {
+	if err := g.store.AddAPIToken(r.Context(), t, note); errors.Is(err, store.ErrActor) {
+		return sessionOver(err)
+	} else if err != nil {
 		return unavailable("The database", err)
 	}
 	g.audit.Committed()
@@ -80,6 +82,9 @@ func (g *Gateway) revokeToken(w *response, r *request) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return notFound("There is no API token %q that is not revoked already.", id)
 	}
+	if errors.Is(err, store.ErrActor) {
+		return sessionOver(err)
+	}
 	if err != nil {
 		return unavailable("The database", err)
 	}
@@ -95,5 +100,7 @@ func (g *Gateway) revokeToken(w *response, r *request) error {
 }
 
 func (g *Gateway) tokenNote(w *response, r *request, id string, details map[string]string) store.Note {
-	return g.audit.Note(events.Audited{Kind: events.APITokenChanged, Actor: r.caller.User.ID, Address: w.address, Object: id, Details: details})
+	n := g.audit.Note(events.Audited{Kind: events.APITokenChanged, Actor: r.caller.User.ID, Address: w.address, Object: id, Details: details})
+	n.By = r.by()
+	return n
 }

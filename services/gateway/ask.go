@@ -59,7 +59,7 @@ func (g *Gateway) ask(w *response, r *request, is wish) (events.ScanRequested, e
 		return req, badRequest("The scan cannot be: %s.", reason(err, scan.ErrInvalid))
 	}
 	undone := func(err error) bool { return unwritten(err) || errors.Is(err, scan.ErrLogNearlyFull) }
-	err := g.audit.Around(ctx, scanAsked(w, req), undone, func(ctx context.Context) error {
+	err := g.audit.Around(ctx, r.by(), scanAsked(w, req), undone, func(ctx context.Context) error {
 		_, err := scan.Request(ctx, g.log, g.cfg.Zone, req)
 		return err
 	})

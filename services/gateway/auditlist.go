@@ -12,6 +12,9 @@ import (
 // defaultEntries is how many entries of the audit trail come at once.
 const defaultEntries = 100
 
+// clockLeeway is how far a client's clock may be ahead.
+const clockLeeway = time.Minute
+
 type auditBody struct {
 	Seq     uint64            `json:"seq"`
 	ID      string            `json:"id"`
@@ -44,6 +47,9 @@ func (g *Gateway) listAudit(w *response, r *request) error {
 	if s := r.param("since"); s != "" {
 		if q.Since, err = time.Parse(time.RFC3339, s); err != nil {
 			return badRequest("Parameter %q: %q is no time, as 2026-02-21T10:30:00Z.", "since", s)
+		}
+		if q.Since.After(g.cfg.Now().Add(clockLeeway)) {
+			return badRequest("Parameter %q: %q is in the future.", "since", s)
 		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)

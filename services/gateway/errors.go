@@ -16,6 +16,7 @@ import (
 	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/gateway/live"
 	"backupmonitor/services/internal/scan"
+	"backupmonitor/services/internal/store"
 )
 
 // problem is an error that a client may be told of.
@@ -56,6 +57,8 @@ func logProblem(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, store.ErrActor):
+		return sessionOver(err)
 	case errors.Is(err, scan.ErrLogNearlyFull), errors.Is(err, events.ErrFull):
 		return &problem{status: http.StatusInsufficientStorage, message: "The event log is full: no new scan can start.", cause: err}
 	case errors.Is(err, context.Canceled):

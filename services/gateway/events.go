@@ -32,8 +32,12 @@ func (g *Gateway) events(w *response, r *request) error {
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		from = id // a browser that reconnects repeats the query as it was
 	}
+	whole := readsWhole(r)
 	return g.stream(w, r, func(ctx context.Context, s *stream) error {
-		client, err := g.enter(ctx, s, from, wants)
+		client, err := g.enter(ctx, s, from, wants, whole)
+		if p, ok := errors.AsType[*problem](err); ok {
+			return p
+		}
 		if err != nil {
 			return logProblem(err)
 		}
@@ -42,7 +46,7 @@ func (g *Gateway) events(w *response, r *request) error {
 			var frames [][]byte
 			for ; f != nil; f = next(client) {
 				if client.New(f) {
-					frames = append(frames, f.Bytes)
+					frames = append(frames, f.For(whole))
 				}
 				if len(frames) == atOnce {
 					break
@@ -68,13 +72,18 @@ func next(c *live.Client) *live.Frame {
 
 // enter begins the feed: after the position that the client has, or now.
 func (g *Gateway) enter(
-	ctx context.Context, s *stream, from string, wants func(*live.Frame) bool,
+	ctx context.Context, s *stream, from string, wants func(*live.Frame) bool, whole bool,
 ) (*live.Client, error) {
 	event, reason := "ready", ""
 	if from != "" {
 		p, err := live.ParsePosition(from)
 		if err == nil {
-			c, rerr := g.hub.Resume(ctx, p, wants, func(f *live.Frame) error { return s.write(ctx, f.Bytes) })
+			back, terr := g.replays.take(ctx, s.r.caller.Name())
+			if terr != nil {
+				return nil, terr
+			}
+			c, rerr := g.hub.Resume(ctx, p, wants, func(f *live.Frame) error { return s.write(ctx, f.For(whole)) })
+			back()
 			if rerr == nil || !errors.Is(rerr, live.ErrGone) {
 				return c, rerr
 			}
@@ -99,6 +108,11 @@ func (g *Gateway) enter(
 		return nil, err
 	}
 	return c, nil
+}
+
+// readsWhole tells whether the caller may read what the events hold.
+func readsWhole(r *request) bool {
+	return r.caller.APIToken == nil || r.caller.Scope.May(auth.ScopeRead)
 }
 
 // wanted is what the caller may see and asked for.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -53,3 +54,15 @@ func ReadQuery(raw string) error {
 
 // CSVLine is a line of the CSV.
 func CSVLine(cells ...string) string { return csvLine(cells) }
+
+// InFlight is how many requests are being handled.
+func (g *Gateway) InFlight() int {
+	g.inFlight.mu.Lock()
+	defer g.inFlight.mu.Unlock()
+	return g.inFlight.n
+}
+
+// Hash is that of a password.
+func (g *Gateway) Hash(ctx context.Context, password string) (string, error) {
+	return g.auth.Passwords.Hash(ctx, password)
+}

@@ -164,6 +164,8 @@ type Gateway struct {
 	system    *system.Tracker
 	app       *app
 	streams   *streamLimit
+	lists     *turns
+	replays   *turns
 	allowed   *allowed
 	kept      *answers.Cache[store.Query, encodedStats]
 	codes     *answers.Cache[struct{}, []string] // of the active outlets
@@ -210,6 +212,8 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 		accounts:  throttle.New(cfg.AccountLimit, maxThrottled, cfg.Now),
 		hub:       live.NewHub(log, live.Folds{tracker, watch}, logger),
 		streams:   newStreamLimit(),
+		lists:     newTurns(listsPerCaller, "Other lists are being made for you. Try again when they are there."),
+		replays:   newTurns(replaysPerCaller, "Other streams of yours are still catching up. Try again in a moment."),
 		kept:      answers.New[store.Query, encodedStats](keptMost, time.Now),
 		codes:     answers.New[struct{}, []string](1, time.Now),
 		judging:   make(chan struct{}, 1),
@@ -272,7 +276,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 		return errors.Join(err, g.listener.Close())
 	}
 	served := make(chan error, 1)
-	go func() { served <- serve(server, g.listener) }()
+	go func() {
+		served <- serve(server, newLimitedListener(g.listener, connectionLimit(descriptors()), g.proxies))
+	}()
 	g.logger.InfoContext(ctx, "The gateway serves.", slog.String("address", g.listener.Addr().String()))
 	select {
 	case err := <-served:

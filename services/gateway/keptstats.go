@@ -19,6 +19,8 @@ const (
 	// them: that of some 10,000 outlets.
 	keptMost    = 32 << 20
 	keptLargest = 8 << 20
+	// keptOverhead is about what a list takes besides its bytes.
+	keptOverhead = 1 << 10
 	// sendChunk is how much is sent within one writeTimeout: by a client of 35 kB
 	// a second or more. In smaller parts many who read at once wait longer.
 	sendChunk = 1 << 20
@@ -91,8 +93,10 @@ func (g *Gateway) encodeStats(ctx context.Context, q store.Query) (a answers.Ans
 		return a, err
 	}
 	a.Value.tail.Outlets = len(outlets)
-	a.Value.records = bytes.Clone(b.Bytes()) // without what it grew too large by
-	a.Size = len(a.Value.records)
+	a.Value.records = bytes.Clone(b.Bytes())                   // without what it grew too large by
+	if a.Value.tail.Count+a.Value.tail.AdvancedDateCount > 0 { // of days without records there are as many as anybody likes
+		a.Size = len(a.Value.records) + keptOverhead
+	}
 	return a, nil
 }
 

@@ -35,6 +35,11 @@ func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
 		return err
 	}
 	at.then(&q)
+	back, err := g.lists.take(r.Context(), r.caller.Name())
+	if err != nil {
+		return err
+	}
+	defer back()
 	days, err := g.store.Summary(r.Context(), q)
 	if err != nil {
 		return unavailable("The database", err)

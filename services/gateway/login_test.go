@@ -111,7 +111,8 @@ func TestRefusedSignInsAreAlike(t *testing.T) {
 	for _, body := range []string{`{}`, `{"userId":"admin"}`, `{"userId":"","password":"x"}`, `{"userId":1,"password":"x"}`, `{"userId":"a","password":"b","admin":true}`} {
 		get[failure](t, e, http.StatusBadRequest, call{method: http.MethodPost, path: "/auth/login", body: body})
 	}
-	get[failure](t, e, http.StatusBadRequest, login(strings.Repeat("x", 500_000), "x")) // or memory would hold it
+	get[failure](t, e, http.StatusBadRequest, login(strings.Repeat("x", 500), "x"))                // or memory would hold it
+	get[failure](t, e, http.StatusRequestEntityTooLarge, login(strings.Repeat("x", 500_000), "x")) // likewise
 	if logs := e.logs.String(); strings.Contains(logs, password) || strings.Contains(logs, "Bearer") || strings.Contains(logs, e.admin) {
 		t.Error("the logs hold a secret")
 	}

@@ -85,7 +85,7 @@ func TestManageOutlets(t *testing.T) {
 	e.append(t, events.OutletChanged{Code: "F1", Address: "10.0.0.2", Active: true, Source: events.SourceFile})
 	get[failure](t, e, http.StatusConflict, e.as("PUT", "/outlets/F1", `{"ipAddress":"10.0.0.3"}`))
 	get[failure](t, e, http.StatusConflict, e.as("DELETE", "/outlets/f1", ""))
-	for _, bad := range []string{`{}`, `{"ipAddress":"not an address"}`, `{"ipAddress":"0.0.0.0"}`, `{"ipAddress":"10.0.0.1","maxAgeSeconds":-1}`, `{"ipAddress":"10.0.0.1","outletName":"a\nb"}`} {
+	for _, bad := range []string{`{}`, `{"ipAddress":"not an address"}`, `{"ipAddress":"0.0.0.0"}`, `{"ipAddress":"10.0.0.1","maxAgeSeconds":-1}`, `{"ipAddress":"10.0.0.1","maxAgeSeconds":9223372037}`, `{"ipAddress":"10.0.0.1","outletName":"a\nb"}`} {
 		if f := get[failure](t, e, http.StatusBadRequest, e.as("PUT", "/outlets/S9", bad)); strings.Contains(f.Message, "\n") {
 			t.Errorf("%q", f.Message)
 		}
@@ -191,6 +191,7 @@ func TestSchedulerConfig(t *testing.T) {
 	for _, bad := range []string{
 		`{}`, `{"schedule":{"intervalSeconds":5,"from":"00:00","to":"24:00","days":[1]}}`, `{"schedule":{"intervalSeconds":600,"from":"x","to":"24:00","days":[1]}}`,
 		`{"schedule":{"intervalSeconds":600,"from":"00:00","to":"24:00","days":[]}}`, `{"policy":{"maxAgeSeconds":-1,"minSizeBytes":0,"patterns":["*.bak"]}}`,
+		`{"policy":{"maxAgeSeconds":9223372037,"minSizeBytes":0,"patterns":["*.bak"]}}`,
 		`{"policy":{"maxAgeSeconds":0,"minSizeBytes":0,"patterns":[]}}`, `{"policy":{"maxAgeSeconds":0,"minSizeBytes":0,"patterns":["a\u0000"]}}`,
 	} {
 		get[failure](t, e, http.StatusBadRequest, e.as("PUT", "/scheduler/config", bad))

@@ -140,7 +140,7 @@ func (g *Gateway) writeOutlet(ctx context.Context, w *response, r *request, stat
 		Kind: events.OutletEdited, Actor: r.caller.User.ID, Address: w.address, Object: next.Code, Details: map[string]string{"change": change},
 	}
 	var seq uint64
-	err = g.audit.Around(ctx, e, unwritten, func(ctx context.Context) (err error) {
+	err = g.audit.Around(ctx, r.by(), e, unwritten, func(ctx context.Context) (err error) {
 		seq, err = g.log.Write(ctx, next, was.Seq)
 		return err
 	})
@@ -220,7 +220,7 @@ func (g *Gateway) applyImport(ctx context.Context, w *response, r *request, chan
 		Details: map[string]string{"outlets": fmt.Sprint(writes)},
 	}
 	// Of an import that failed some outlets may be written.
-	err = g.audit.Around(ctx, e, func(error) bool { return false }, func(ctx context.Context) (err error) {
+	err = g.audit.Around(ctx, r.by(), e, func(error) bool { return false }, func(ctx context.Context) (err error) {
 		done, err = registry.Apply(ctx, g.log, changes, r.caller.User.ID, g.cfg.Now().UTC())
 		return err
 	})
@@ -245,6 +245,9 @@ func (g *Gateway) readOutletsFile(w *response, r *request) ([]registry.OutletRow
 	}
 	if err := w.rc.SetReadDeadline(time.Time{}); err != nil {
 		return nil, fmt.Errorf("bound reading the body: %w", err)
+	}
+	if err := g.still(r); err != nil {
+		return nil, err
 	}
 	rows, err := registry.ParseFile(bytes.NewReader(data))
 	if err == nil {

@@ -40,7 +40,7 @@ func (g *Gateway) previewPolicy(w *response, r *request) error {
 	}
 	o := whatif.Options{From: in.From, To: in.To, Most: previewChanges}
 	if in.MaxAgeSeconds != nil {
-		if *in.MaxAgeSeconds < 0 || *in.MaxAgeSeconds > int64(1<<62/time.Second) {
+		if *in.MaxAgeSeconds < 0 || *in.MaxAgeSeconds > events.MostMaxAgeSeconds {
 			return badRequest(`Field "maxAgeSeconds" of the body: %d is no age.`, *in.MaxAgeSeconds)
 		}
 		age := time.Duration(*in.MaxAgeSeconds) * time.Second

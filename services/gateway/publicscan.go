@@ -16,9 +16,9 @@ import (
 const (
 	// publicEvery is how often strangers may start a scan, all together.
 	publicEvery = time.Minute
-	// publicDays is how far back a stranger's scan may be dated: each such scan
-	// makes a row of each outlet.
-	publicDays = 31
+	// publicDaily is how many they may start in 24 hours: each stays in the log for
+	// good.
+	publicDaily = 100
 )
 
 // publicScan is scanStream for somebody who did not sign in, where the scan
@@ -40,11 +40,14 @@ func (g *Gateway) publicScan(w *response, r *request, m events.Mode, date events
 	if date == "" {
 		date = today
 	}
-	if date < events.DateOf(now.AddDate(0, 0, -publicDays), g.cfg.Zone) {
-		return &problem{status: http.StatusForbidden, message: "Sign in to scan for a date so long ago."}
+	if date != today {
+		return &problem{status: http.StatusForbidden, message: "Sign in to scan for another date than today's."}
 	}
 	if s, ok := joinable(g.scans.List(), m, date); ok {
 		return g.followScan(w, r, s, false, m)
+	}
+	if wait := publicRest(g.scans.List(), now); wait > 0 {
+		return tooManyPublic(wait)
 	}
 	wait, err := g.publicWait(r.Context(), now)
 	if err != nil {
@@ -85,6 +88,22 @@ func (g *Gateway) publicWait(ctx context.Context, now time.Time) (time.Duration,
 		}
 	}
 	return 0, nil
+}
+
+// publicRest is how long strangers have to wait because of all that they have
+// started, as the log has it.
+func publicRest(list []scans.State, now time.Time) time.Duration {
+	var since []time.Time
+	for _, s := range list {
+		if s.Request.Trigger == events.TriggerPublic && now.Sub(s.Request.RequestedAt) < 24*time.Hour {
+			since = append(since, s.Request.RequestedAt)
+		}
+	}
+	if len(since) < publicDaily {
+		return 0
+	}
+	slices.SortFunc(since, time.Time.Compare)
+	return since[len(since)-publicDaily].Add(24 * time.Hour).Sub(now)
 }
 
 func tooManyPublic(wait time.Duration) error {

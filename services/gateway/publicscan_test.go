@@ -67,6 +67,8 @@ func TestPublicScan(t *testing.T) {
 	get[failure](t, e, http.StatusUnauthorized, call{path: "/backup-status/scan?ticket=x"})
 	get[failure](t, e, http.StatusNotFound, call{path: "/backup-status/scan", header: map[string]string{"Last-Event-ID": "no such scan"}})
 	get[failure](t, e, http.StatusForbidden, call{path: "/backup-status/scan?scan_date=2020-01-01"})
+	yesterday := events.DateOf(time.Now().AddDate(0, 0, -1), time.UTC) // also of each day there would be a scan, and a row of each outlet
+	get[failure](t, e, http.StatusForbidden, call{path: "/backup-status/scan?scan_date=" + string(yesterday)})
 	get[failure](t, e, http.StatusForbidden, call{path: "/backup-status/scan", token: e.support})
 }
 

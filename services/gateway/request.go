@@ -19,7 +19,12 @@ import (
 	"backupmonitor/services/gateway/auth"
 )
 
-const maxBody = 1 << 20
+const (
+	maxBody = 1 << 20
+	// maxOpenBody is how large a body may be of a route that needs no token: memory
+	// holds it, of as many as connect.
+	maxOpenBody = 4 << 10
+)
 
 // request is a request to a route, after it was checked.
 type request struct {
@@ -28,10 +33,15 @@ type request struct {
 	stranger bool        // of a public stream: did not sign in
 	vars     map[string]string
 	params   url.Values
+	most     int64 // bytes of a body in JSON
 }
 
 // serve checks what all routes check, and has the route answer.
 func (g *Gateway) serve(ctx context.Context, w *response, r *request, rt route) {
+	r.most = maxBody
+	if rt.role == everybody {
+		r.most = maxOpenBody
+	}
 	err := g.admit(ctx, w, r, rt)
 	if err == nil {
 		r.params, err = parseQuery(r.URL.RawQuery, rt.takes())
@@ -108,7 +118,7 @@ func oneOf[T ~string](r *request, name string, allowed ...T) (T, error) {
 }
 
 // readJSON reads the body into v: one JSON value of known fields, at most
-// maxBody, within BodyTimeout.
+// r.most bytes, within BodyTimeout, from somebody who may still send it then.
 func (g *Gateway) readJSON(w *response, r *request, v any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
@@ -117,7 +127,7 @@ func (g *Gateway) readJSON(w *response, r *request, v any) error {
 	if err := w.rc.SetReadDeadline(time.Now().Add(g.cfg.BodyTimeout)); err != nil {
 		return fmt.Errorf("bound reading the body: %w", err)
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, r.most))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return g.bodyProblem(err)
@@ -133,7 +143,7 @@ func (g *Gateway) readJSON(w *response, r *request, v any) error {
 	if err := w.rc.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("bound reading the body: %w", err)
 	}
-	return nil
+	return g.still(r)
 }
 
 // unreadable is the problem of a body that does not come, or that is too
@@ -142,8 +152,8 @@ func (g *Gateway) unreadable(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &problem{status: http.StatusRequestTimeout, message: fmt.Sprintf("The body did not come within %s.", g.cfg.BodyTimeout), cause: err}
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &problem{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("The body has more than %d bytes.", maxBody), cause: err}
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &problem{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("The body has more than %d bytes.", e.Limit), cause: err}
 	}
 	return nil
 }

@@ -193,7 +193,7 @@ func (g *Gateway) cancelScan(w *response, r *request) error {
 		Unobserved: sum.Total - sum.Completed(), Cancelled: true, CancelledBy: r.caller.User.ID, CompletedAt: g.cfg.Now().UTC(),
 	}
 	e := events.Audited{Kind: events.ScanCancelled, Actor: r.caller.User.ID, Address: w.address, Object: end.ScanID}
-	err = g.audit.Around(ctx, e, unwritten, func(ctx context.Context) error {
+	err = g.audit.Around(ctx, r.by(), e, unwritten, func(ctx context.Context) error {
 		_, err := g.log.Write(ctx, end, 0)
 		return err
 	})

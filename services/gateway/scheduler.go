@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -97,7 +98,7 @@ func (g *Gateway) putSchedulerConfig(w *response, r *request) error {
 		Kind: events.SettingsReplaced, Actor: r.caller.User.ID, Address: w.address, Object: "settings",
 		Details: map[string]string{"change": strings.Join(what, ", ")},
 	}
-	err = g.audit.Around(ctx, e, unwritten, func(ctx context.Context) (err error) {
+	err = g.audit.Around(ctx, r.by(), e, unwritten, func(ctx context.Context) (err error) {
 		seq, err = g.log.Write(ctx, next, seq)
 		return err
 	})
@@ -114,6 +115,8 @@ func checkPolicy(p events.Policy) error {
 	switch {
 	case p.MaxAgeSeconds < 0:
 		return errors.New("the maximum age is negative; 0 turns the rule off")
+	case p.MaxAgeSeconds > events.MostMaxAgeSeconds:
+		return fmt.Errorf("the maximum age is over %d seconds; 0 turns the rule off", events.MostMaxAgeSeconds)
 	case p.MinSizeBytes < 0:
 		return errors.New("the minimum size is negative")
 	case len(p.Patterns) == 0 || len(p.Patterns) > maxPatterns:

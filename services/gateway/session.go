@@ -144,7 +144,7 @@ func (g *Gateway) changePassword(w *response, r *request) error {
 	if err != nil {
 		return badPassword(err)
 	}
-	u, err = g.users.Change(r.Context(), g.actor(w, r), u.ID, users.Change{PasswordHash: &hash})
+	u, err = g.users.Change(r.Context(), g.actor(w, r), u.ID, users.Change{PasswordHash: &hash, InsteadOf: &u.PasswordHash})
 	if err != nil {
 		return userProblem(u.ID, err)
 	}
@@ -167,7 +167,7 @@ func reason(err, sentinel error) string {
 
 // actor is the caller as the audit trail names them.
 func (g *Gateway) actor(w *response, r *request) users.Actor {
-	return users.Actor{ID: r.caller.User.ID, Address: w.address}
+	return users.Actor{ID: r.caller.User.ID, Address: w.address, As: r.by()}
 }
 
 // streamTicket is for clients that can set no header, as EventSource.

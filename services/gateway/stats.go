@@ -16,6 +16,10 @@ import (
 // before that is still an answer of its own.
 const chunk = 64 << 10
 
+// maxOffset is how many records may be passed over, which the database reads all
+// the same: more than a year of 1,000 outlets.
+const maxOffset = 500_000
+
 func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 	began := time.Now()
 	at, err := g.asOf(r)
@@ -35,6 +39,11 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 			return err
 		}
 	}
+	back, err := g.lists.take(r.Context(), r.caller.Name())
+	if err != nil {
+		return err
+	}
+	defer back()
 	if q, err = g.withDates(r.Context(), q, at); err != nil {
 		return err
 	}
@@ -69,6 +78,9 @@ func (g *Gateway) statsQuery(r *request, m events.Mode) (store.Query, error) {
 	}
 	if q.Offset, err = r.number("offset", 0, 0); err != nil {
 		return q, err
+	}
+	if q.Offset > maxOffset {
+		return q, badRequest("Parameter %q: %d is over %d. Narrow the dates instead.", "offset", q.Offset, maxOffset)
 	}
 	return q, nil
 }

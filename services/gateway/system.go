@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -37,7 +38,11 @@ func (g *Gateway) retryCredential(w *response, r *request) error {
 	if in.Account == "" {
 		return badRequest(`Field "account" of the body is missing: name it as DOMAIN\user.`)
 	}
-	err := credential.Retry(r.Context(), g.log, in.Account, r.caller.User.ID, g.cfg.Now())
+	e := events.Audited{Kind: events.CredentialTried, Actor: r.caller.User.ID, Address: w.address, Object: in.Account}
+	undone := func(err error) bool { return unwritten(err) || errors.Is(err, events.ErrNotFound) }
+	err := g.audit.Around(r.Context(), r.by(), e, undone, func(ctx context.Context) error {
+		return credential.Retry(ctx, g.log, in.Account, r.caller.User.ID, g.cfg.Now())
+	})
 	if errors.Is(err, events.ErrNotFound) {
 		return notFound("The account %q was never used.", in.Account)
 	}

@@ -35,6 +35,10 @@ func userProblem(id string, err error) error {
 		return &problem{status: http.StatusConflict, message: "There is such a user already."}
 	case errors.Is(err, store.ErrLastAdmin):
 		return &problem{status: http.StatusConflict, message: "This is the last active Admin: make another one first."}
+	case errors.Is(err, store.ErrActor):
+		return sessionOver(err)
+	case errors.Is(err, users.ErrOtherPassword):
+		return &problem{status: http.StatusConflict, message: "An Admin has set another password meanwhile, and that one holds. Sign in with it."}
 	case errors.Is(err, users.ErrInvalid):
 		return badRequest("The user cannot be: %s.", reason(err, users.ErrInvalid))
 	}

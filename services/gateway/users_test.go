@@ -130,6 +130,13 @@ func TestUsersThatCannotBe(t *testing.T) {
 		`{"userId":"` + strings.Repeat("x", 21) + `","userType":"S","password":"blue kettle nine"}`:                 400,
 		`{"userId":"x","userName":"` + strings.Repeat("x", 101) + `","userType":"S","password":"blue kettle nine"}`: 400,
 		`{"userId":"x","userType":"S","password":"blue kettle nine","passwordHash":"y"}`:                            400,
+		`{"userId":"a/b","userType":"S","password":"blue kettle nine"}`:                                             400,
+		`{"userId":"a\\b","userType":"S","password":"blue kettle nine"}`:                                            400,
+		`{"userId":".","userType":"S","password":"blue kettle nine"}`:                                               400,
+		`{"userId":"..","userType":"S","password":"blue kettle nine"}`:                                              400,
+		`{"userId":"Command Line","userType":"S","password":"blue kettle nine"}`:                                    400,
+		`{"userId":"outlets_file","userType":"S","password":"blue kettle nine"}`:                                    400,
+		`{"userId":"token:abcdef","userType":"S","password":"blue kettle nine"}`:                                    400,
 		`{"userId":"ADMIN","userType":"S","password":"blue kettle nine"}`:                                           409,
 	} {
 		f := get[failure](t, e, status, e.as("POST", "/users", body))

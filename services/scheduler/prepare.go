@@ -14,7 +14,7 @@ import (
 )
 
 // fileActor is who changed what the outlets file changed.
-const fileActor = "OUTLETS_FILE"
+const fileActor = events.ActorOutletsFile
 
 // prepare brings the log to what the deployment says: the outlets of its file,
 // and settings where there are none.

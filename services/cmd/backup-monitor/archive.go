@@ -32,7 +32,7 @@ func (p *pipeline) archiver(progress func(control.Progress), f func(*logfile.Arc
 		return errors.Join(fmt.Errorf("open JetStream: %w", err), closeConn(nc))
 	}
 	a := &logfile.Archiver{
-		Log: p.own, Keeper: js, Dir: p.app.config.Archives(), Product: buildVersion(), By: "command line",
+		Log: p.own, Keeper: js, Dir: p.app.config.Archives(), Product: buildVersion(), By: events.ActorCommandLine,
 		Tables: p.tablesReach,
 		Rehearse: func(ctx context.Context, dir string, say func(done, total uint64)) error {
 			return restore.Rehearse(ctx, dir, p.app.config.Archives(), p.logger, say)

@@ -65,9 +65,12 @@ func (a *app) showCredentials(ctx context.Context, log *events.Log) error {
 }
 
 func (a *app) retryCredential(ctx context.Context, log *events.Log, account string) error {
-	err := credential.Retry(ctx, log, account, "command line", time.Now())
+	err := credential.Retry(ctx, log, account, events.ActorCommandLine, time.Now())
 	if errors.Is(err, events.ErrNotFound) {
 		return fmt.Errorf(`the account %q was never used (write it as DOMAIN\user; "backup-monitor credentials" lists them)`, account)
+	}
+	if err == nil {
+		err = tell(ctx, log, events.CredentialTried, account, nil)
 	}
 	if err != nil {
 		return err

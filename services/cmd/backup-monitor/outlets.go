@@ -59,6 +59,19 @@ nothing is changed. FILE may be - for standard input.`,
 	return c
 }
 
+func tellImport(ctx context.Context, log *events.Log, changes []registry.Change) error {
+	writes := 0
+	for _, c := range changes {
+		if c.Writes() {
+			writes++
+		}
+	}
+	if writes == 0 {
+		return nil
+	}
+	return tell(ctx, log, events.OutletsImported, "", map[string]string{"outlets": fmt.Sprint(writes)})
+}
+
 func readOutlets(path string, stdin io.Reader) ([]registry.OutletRow, error) {
 	if path == "-" {
 		return registry.ParseFile(stdin)
@@ -81,8 +94,11 @@ func (a *app) importOutlets(ctx context.Context, log *events.Log, rows []registr
 	}
 	changes := registry.Diff(current, rows, events.SourceUser)
 	if !dryRun {
-		if changes, err = registry.Apply(ctx, log, changes, "command line", time.Now().UTC()); err != nil {
+		if changes, err = registry.Apply(ctx, log, changes, events.ActorCommandLine, time.Now().UTC()); err != nil {
 			return fmt.Errorf("write the outlets: %w (some may be written; importing again is harmless)", err)
+		}
+		if err := tellImport(ctx, log, changes); err != nil {
+			return err
 		}
 	}
 	count := map[registry.Kind]int{}

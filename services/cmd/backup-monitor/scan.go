@@ -89,9 +89,12 @@ func (a *app) scan(ctx context.Context, log *events.Log, r scanRequest) error {
 	}
 	request := events.ScanRequested{
 		ScanID: scan.NewID(now), ScanDate: date, Modes: r.modes, Outlets: codes,
-		Trigger: events.TriggerCLI, RequestedBy: "command line", RequestedAt: now, Deadline: now.Add(a.config.ScanDeadline),
+		Trigger: events.TriggerCLI, RequestedBy: events.ActorCommandLine, RequestedAt: now, Deadline: now.Add(a.config.ScanDeadline),
 	}
 	if _, err := scan.Request(ctx, log, zone, request); err != nil {
+		return err
+	}
+	if err := tell(ctx, log, events.ScanAsked, request.ScanID, scanDetails(request)); err != nil {
 		return err
 	}
 	view := &scanView{out: a.stdout, bar: a.stderr, terminal: a.terminal}
@@ -110,6 +113,20 @@ func (a *app) scan(ctx context.Context, log *events.Log, r scanRequest) error {
 		return fmt.Errorf("follow scan %s: %w", request.ScanID, err)
 	}
 	return view.report()
+}
+
+// scanDetails are as the gateway has them.
+func scanDetails(r events.ScanRequested) map[string]string {
+	d := map[string]string{"scanDate": string(r.ScanDate), "trigger": r.Trigger, "outlets": "all"}
+	modes := make([]string, len(r.Modes))
+	for i, m := range r.Modes {
+		modes[i] = string(m)
+	}
+	d["modes"] = strings.Join(modes, ",")
+	if !r.Full() {
+		d["outlets"] = fmt.Sprint(len(r.Outlets))
+	}
+	return d
 }
 
 // knownOutlets checks that the registry has every code, and that there is

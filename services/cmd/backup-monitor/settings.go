@@ -82,7 +82,7 @@ func (a *app) applySettings(ctx context.Context, log *events.Log, dryRun bool) e
 		return err
 	}
 	wanted := events.SettingsChanged{
-		Schedule: a.config.Schedule(), Policy: a.config.Policy(), Previous: seq, ChangedBy: "command line", ChangedAt: time.Now().UTC(),
+		Schedule: a.config.Schedule(), Policy: a.config.Policy(), Previous: seq, ChangedBy: events.ActorCommandLine, ChangedAt: time.Now().UTC(),
 	}
 	if seq > 0 && sameSettings(old, wanted) {
 		_, err = fmt.Fprintln(a.stdout, "The log holds these settings already; nothing was changed.")
@@ -92,6 +92,9 @@ func (a *app) applySettings(ctx context.Context, log *events.Log, dryRun bool) e
 		if _, err := log.Write(ctx, wanted, seq); errors.Is(err, events.ErrConflict) {
 			return errors.New("somebody else changed the settings meanwhile; nothing was changed: look again and repeat")
 		} else if err != nil {
+			return err
+		}
+		if err := tell(ctx, log, events.SettingsReplaced, "settings", map[string]string{"change": "schedule, policy"}); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,7 @@ standard input, or from --password-file; it is never an argument.`,
 // manageUsers does a command in the running instance, or else on the data
 // directory itself.
 func (a *app) manageUsers(ctx context.Context, c users.Command) (reply users.Reply, err error) {
-	c.By = users.Actor{ID: "command line"}
+	c.By = users.Actor{ID: events.ActorCommandLine}
 	err = a.onLog(ctx, func(ctx context.Context, log *events.Log) (err error) {
 		reply, err = users.Ask(ctx, log.JetStream().Conn(), c)
 		if errors.Is(err, users.ErrNobody) {

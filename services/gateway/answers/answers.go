@@ -3,6 +3,7 @@
 package answers
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"sync"
@@ -18,6 +19,9 @@ const (
 	freshFor = 2 * time.Second
 	// flights is how many answers are being made at once.
 	flights = 4
+	// maxKept is how many answers are kept at most: some more than there are days
+	// that anybody pages through.
+	maxKept = 256
 )
 
 // ErrTooMany says that too many other answers are being made: whoever asks has
@@ -25,7 +29,8 @@ const (
 var ErrTooMany = errors.New("too many answers are being made")
 
 // Answer is what is kept: Value was read from the tables when they were at
-// Checkpoint or later. Size is what it counts for.
+// Checkpoint or later. Size is what it counts for; one of size 0 is given to who
+// asked, and not kept.
 type Answer[V any] struct {
 	Value      V
 	Checkpoint store.Checkpoint
@@ -41,15 +46,15 @@ type Cache[K comparable, V any] struct {
 
 	mu      sync.Mutex
 	entries map[K]*entry[V]
-	size    int
-	clock   uint64
+	order   *list.List // of the keys of those that have an answer, the one used last in front
+	size    int        // of these together
 }
 
 type entry[V any] struct {
 	answer   Answer[V]
 	has      bool
 	made     time.Time
-	used     uint64
+	place    *list.Element // in the order; nil: it has no answer
 	flight   chan struct{} // closed when the answer being made is there; nil: none is
 	failed   error         // of the last flight
 	flighted uint64        // counts flights
@@ -57,7 +62,7 @@ type entry[V any] struct {
 
 // New returns a cache of answers whose sizes are at most the given together.
 func New[K comparable, V any](most int, now func() time.Time) *Cache[K, V] {
-	return &Cache[K, V]{most: most, now: now, turns: make(chan struct{}, flights), entries: map[K]*entry[V]{}}
+	return &Cache[K, V]{most: most, now: now, turns: make(chan struct{}, flights), entries: map[K]*entry[V]{}, order: list.New()}
 }
 
 // Get is the answer to what is asked, of tables that are at least at the
@@ -137,9 +142,7 @@ func (c *Cache[K, V]) land(key K, e *entry[V], a Answer[V], err error) {
 	close(e.flight)
 	e.flight, e.failed = nil, err
 	if err == nil {
-		c.size += a.Size - e.answer.Size
-		e.answer, e.has, e.made = a, true, c.now()
-		c.evict(key)
+		c.keep(key, e, a)
 	}
 	c.forgetEmpty(key, e)
 }
@@ -158,31 +161,36 @@ func (c *Cache[K, V]) entry(key K) *entry[V] {
 		e = &entry[V]{}
 		c.entries[key] = e
 	}
-	c.clock++
-	e.used = c.clock
+	if e.has {
+		c.order.MoveToFront(e.place)
+	}
 	return e
 }
 
-// evict makes room, but for the key itself unless it alone is too large.
-func (c *Cache[K, V]) evict(key K) {
-	for c.size > c.most {
-		var oldest K
-		var found *entry[V]
-		for k, e := range c.entries {
-			if e.has && e.flight == nil && k != key && (found == nil || e.used < found.used) {
-				oldest, found = k, e
-			}
-		}
-		if found == nil {
-			oldest, found = key, c.entries[key]
-		}
-		c.size -= found.answer.Size
-		found.answer, found.has = Answer[V]{}, false
-		if found.flight == nil {
-			delete(c.entries, oldest)
-		}
-		if oldest == key {
-			return
-		}
+// keep puts what was made in the place of what there was, and at the front. What
+// counts for nothing is not kept.
+func (c *Cache[K, V]) keep(key K, e *entry[V], a Answer[V]) {
+	c.drop(e)
+	if a.Size <= 0 {
+		return
 	}
+	e.answer, e.has, e.made = a, true, c.now()
+	e.place = c.order.PushFront(key)
+	c.size += a.Size
+	for c.size > c.most || c.order.Len() > maxKept {
+		oldest := c.order.Back().Value.(K)
+		last := c.entries[oldest]
+		c.drop(last)
+		c.forgetEmpty(oldest, last)
+	}
+}
+
+// drop lets go of an answer; who makes another one meanwhile goes on.
+func (c *Cache[K, V]) drop(e *entry[V]) {
+	if !e.has {
+		return
+	}
+	c.order.Remove(e.place)
+	c.size -= e.answer.Size
+	e.answer, e.has, e.place = Answer[V]{}, false, nil
 }

@@ -225,3 +225,35 @@ func TestOnlySoManyAreMadeAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// However many are asked for, only so many are kept, those used last; what counts
+// for nothing is not kept at all.
+func TestTheNumberIsBounded(t *testing.T) {
+	t.Parallel()
+	c := New[int, int](1<<30, time.Now)
+	made := 0
+	ask := func(key, size int) {
+		t.Helper()
+		v, err := c.Get(t.Context(), key, at(1), func(context.Context) (Answer[int], error) {
+			made++
+			return Answer[int]{Value: key, Checkpoint: at(1), Size: size}, nil
+		})
+		if err != nil || v != key {
+			t.Fatal(v, err)
+		}
+	}
+	for key := range 10 * maxKept {
+		ask(key, 1)
+		ask(0, 1)
+	}
+	if made != 10*maxKept || len(c.entries) != maxKept || c.order.Len() != maxKept || c.size != maxKept {
+		t.Errorf("made %d, kept %d, in order %d, of size %d", made, len(c.entries), c.order.Len(), c.size)
+	}
+	made = 0
+	for range 3 {
+		ask(-1, 0)
+	}
+	if made != 3 || len(c.entries) != maxKept {
+		t.Errorf("made %d and not 3 times, kept %d", made, len(c.entries))
+	}
+}

@@ -115,10 +115,12 @@ func (t *Trail) Stranger(ctx context.Context, e events.Audited) {
 // it is replaced by the event itself, and when do has surely done nothing it is
 // taken out. So what was done is always told of, also when the process ends in
 // between, and what was not is never told of as done. undone tells whether an
-// error of do says surely that nothing was done. Errors: do's, ErrOutbox.
-func (t *Trail) Around(ctx context.Context, e events.Audited, undone func(error) bool, do func(context.Context) error) error {
+// error of do says surely that nothing was done. by is who does it, see
+// store.Note.By. Errors: do's; ErrOutbox, also with store.ErrActor.
+func (t *Trail) Around(ctx context.Context, by *store.User, e events.Audited, undone func(error) bool, do func(context.Context) error) error {
 	settled := t.Note(e)
 	open := settled
+	open.By = by
 	open.Details = maps.Clone(e.Details)
 	if open.Details == nil {
 		open.Details = map[string]string{}

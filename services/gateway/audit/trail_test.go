@@ -193,7 +193,7 @@ func TestAroundAnAction(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			called := false
-			err := w.trail(&failing{Store: w.store, puts: c.puts, drops: -1}).Around(t.Context(), change("jo"), undone, func(context.Context) error {
+			err := w.trail(&failing{Store: w.store, puts: c.puts, drops: -1}).Around(t.Context(), nil, change("jo"), undone, func(context.Context) error {
 				called = true
 				return c.do
 			})

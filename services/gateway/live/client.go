@@ -9,7 +9,7 @@ import (
 )
 
 // ErrGone says that a position cannot be resumed from: it belongs to another
-// log, or what followed it is no longer there.
+// log, what followed it is no longer there, or it is too much.
 var ErrGone = errors.New("the position is not in the log")
 
 // Client is one receiver of the live feed.
@@ -88,6 +88,10 @@ func (h *Hub) Resume(ctx context.Context, after Position, wants func(*Frame) boo
 	}
 	if err := h.holds(ctx, after); err != nil {
 		return nil, err
+	}
+	// Who was away for longer sees it sooner in the tables.
+	if _, last := h.Position(); last > after.Seq+h.maxReplay {
+		return nil, fmt.Errorf("%w: %d events follow it, and %d are caught up with at most", ErrGone, last-after.Seq, h.maxReplay)
 	}
 	select {
 	case h.replaying <- struct{}{}:

@@ -97,6 +97,35 @@ func TestResumeAfterAnArchive(t *testing.T) {
 	}
 }
 
+// Who was away for too long begins anew, instead of having all of it read.
+func TestResumeAfterTooMuch(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	h := NewHub(n.Log, &list{from: 1}, slog.New(slog.DiscardHandler))
+	h.maxReplay = 5
+	run(t, h)
+	for i := range 10 {
+		put(t, n, i)
+	}
+	caught, err := h.Join(t.Context(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caught.Close()
+	for seq := caught.Start.Seq; seq < 10; {
+		seq = take(t, caught).Seq
+	}
+	for after, gone := range map[uint64]bool{0: true, 4: true, 5: false, 10: false} {
+		c, err := h.Resume(t.Context(), Position{caught.Start.Identity, after}, all, func(*Frame) error { return nil })
+		if err == nil {
+			c.Close()
+		}
+		if errors.Is(err, ErrGone) != gone || err != nil && !gone {
+			t.Errorf("after %d: %v, want gone: %t", after, err, gone)
+		}
+	}
+}
+
 // A client that was ahead of this hub, at another gateway, gets nothing twice.
 func TestResumeAheadOfTheHub(t *testing.T) {
 	t.Parallel()

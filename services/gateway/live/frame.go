@@ -18,6 +18,9 @@ type Frame struct {
 	About string // ce-subject
 	Audit bool   // for Admins only
 	Bytes []byte // the server-sent event
+	// Bare is the same without what happened: that something did, for who may not
+	// read the rest. nil where Bytes is for everybody who may read the feed.
+	Bare []byte
 }
 
 // wire is the data of the server-sent event.
@@ -41,8 +44,33 @@ func NewFrame(identity string, r events.Record, e events.Event) (*Frame, error) 
 	if err != nil {
 		return nil, fmt.Errorf("event %d: %w: %w", r.Seq, events.ErrMalformed, err)
 	}
-	f.Bytes = sse.Message{ID: Position{Identity: identity, Seq: r.Seq}.String(), Event: f.Type, Data: data}.Bytes()
+	id := Position{Identity: identity, Seq: r.Seq}.String()
+	f.Bytes = sse.Message{ID: id, Event: f.Type, Data: data}.Bytes()
+	if withheld(f.Type) {
+		if data, err = json.Marshal(wire{ID: e.ID, Type: f.Type, Time: e.Time, Subject: f.About, Data: json.RawMessage(`{}`)}); err != nil {
+			return nil, fmt.Errorf("event %d: %w: %w", r.Seq, events.ErrMalformed, err)
+		}
+		f.Bare = sse.Message{ID: id, Event: f.Type, Data: data}.Bytes()
+	}
 	return f, nil
+}
+
+// withheld are the types of which a screen on a wall gets to know only that there
+// was one: what they hold are the resources that the API refuses it.
+func withheld(ceType string) bool {
+	switch ceType {
+	case events.TypeOutletChanged, events.TypeSettingsChanged, events.TypeLogArchived, events.TypeLogRestored:
+		return true
+	}
+	return false
+}
+
+// For is what a client gets: the whole event, or the bare one.
+func (f *Frame) For(whole bool) []byte {
+	if whole || f.Bare == nil {
+		return f.Bytes
+	}
+	return f.Bare
 }
 
 // Position is a place in one incarnation of the log: after the event of that

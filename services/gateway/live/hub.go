@@ -19,8 +19,11 @@ const (
 	// resumes by the id of the last event that it has.
 	queueLength = 256
 	maxReplays  = 32
-	retryFirst  = 100 * time.Millisecond
-	retryMost   = 5 * time.Second
+	// maxReplay is how many events a client that was away is caught up with: more
+	// than a day of 1,000 outlets.
+	maxReplay  = 50_000
+	retryFirst = 100 * time.Millisecond
+	retryMost  = 5 * time.Second
 )
 
 // Errors of the hub.
@@ -50,6 +53,7 @@ type Hub struct {
 	// replaying bounds the readers of the log beside the hub's own: the server
 	// allows a stream some thousand.
 	replaying chan struct{}
+	maxReplay uint64
 
 	mu       sync.Mutex
 	identity string // "" until the hub has caught up with a log
@@ -62,7 +66,7 @@ type Hub struct {
 // NewHub returns a hub; Run has it work.
 func NewHub(log *events.Log, fold Fold, logger *slog.Logger) *Hub {
 	return &Hub{
-		log: log, fold: fold, logger: logger, watchEvery: 5 * time.Second, replaying: make(chan struct{}, maxReplays),
+		log: log, fold: fold, logger: logger, watchEvery: 5 * time.Second, replaying: make(chan struct{}, maxReplays), maxReplay: maxReplay,
 		ready: make(chan struct{}), clients: map[*Client]struct{}{},
 	}
 }

@@ -29,6 +29,9 @@ func ParseTrust(list []string) (Trust, error) {
 	return t, nil
 }
 
+// Trusts tells whether the word of who connects from there is taken.
+func (t Trust) Trusts(a netip.Addr) bool { return t.trusts(a.Unmap().WithZone("")) }
+
 func (t Trust) trusts(a netip.Addr) bool {
 	for _, p := range t.proxies {
 		if p.Contains(a) {

@@ -28,6 +28,10 @@ type Trail interface {
 	Committed()
 }
 
+// ErrOtherPassword says that the password is no longer the one that a change
+// was made for.
+var ErrOtherPassword = errors.New("the password was changed meanwhile")
+
 // ErrInvalid says that a user cannot be like that. What it wraps with it is a
 // sentence for whoever asked.
 var ErrInvalid = errors.New("invalid user")
@@ -42,13 +46,16 @@ type Directory struct {
 type Actor struct {
 	ID      string // user id
 	Address string
+	// As is the one who signed in, as they were recognised: what they ask for is
+	// done only if they still may. nil: who may ask is not a matter of a session.
+	As *store.User `json:"-"`
 }
 
 // List is all users, by id.
 func (d *Directory) List(ctx context.Context) ([]store.User, error) { return d.Store.Users(ctx) }
 
 // Add makes a user; u.PasswordHash is a hash of auth.Passwords. Errors:
-// ErrInvalid, store.ErrExists, the store's.
+// ErrInvalid, store.ErrExists, store.ErrActor, the store's.
 func (d *Directory) Add(ctx context.Context, by Actor, u store.User) error {
 	u.ID, u.Name, u.Designation = strings.TrimSpace(u.ID), strings.TrimSpace(u.Name), strings.TrimSpace(u.Designation)
 	if u.Name == "" {
@@ -61,6 +68,9 @@ func (d *Directory) Add(ctx context.Context, by Actor, u store.User) error {
 	if err := u.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if err := freeID(u.ID); err != nil {
+		return err
+	}
 	if !auth.WellFormed(u.PasswordHash) {
 		return fmt.Errorf("%w: it has no password", ErrInvalid)
 	}
@@ -68,6 +78,21 @@ func (d *Directory) Add(ctx context.Context, by Actor, u store.User) error {
 		return err
 	}
 	d.Trail.Committed()
+	return nil
+}
+
+// freeID refuses the id of a new user that could not stand in an address as it
+// is, and one that the audit trail has for somebody else.
+func freeID(id string) error {
+	key := events.Key(id)
+	names := func(other string) bool { return key == events.Key(other) }
+	begins := func(prefix string) bool { return strings.HasPrefix(key, events.Key(prefix)) }
+	switch {
+	case strings.ContainsAny(id, `/\`) || id == "." || id == "..":
+		return fmt.Errorf(`%w: a user id has no / and no \, and is not . or ..`, ErrInvalid)
+	case slices.ContainsFunc(events.Actors(), names), slices.ContainsFunc([]string{"token:", "scheduler:", "stranger "}, begins):
+		return fmt.Errorf("%w: the audit trail has this name for somebody else", ErrInvalid)
+	}
 	return nil
 }
 
@@ -90,11 +115,14 @@ type Change struct {
 	Type         *string // A or S
 	Active       *bool
 	PasswordHash *string // of auth.Passwords; also unlocks
-	Unlock       bool    // forget the failed sign-ins
+	// InsteadOf is the hash that PasswordHash is to replace, and none other: of
+	// who knew a password, and of who has reset it meanwhile, the latter wins.
+	InsteadOf *string
+	Unlock    bool // forget the failed sign-ins
 }
 
-// Change changes a user. Errors: ErrInvalid, store.ErrNotFound,
-// store.ErrLastAdmin, the store's.
+// Change changes a user. Errors: ErrInvalid, ErrOtherPassword, store.ErrNotFound,
+// store.ErrLastAdmin, store.ErrActor, the store's.
 func (d *Directory) Change(ctx context.Context, by Actor, id string, c Change) (store.User, error) {
 	// Only of what is given: what an older system left must not keep a user
 	// from being disabled.
@@ -107,6 +135,9 @@ func (d *Directory) Change(ctx context.Context, by Actor, id string, c Change) (
 		}
 	}
 	u, err := d.Store.ChangeUser(ctx, id, func(u *store.User) ([]store.Note, error) {
+		if c.InsteadOf != nil && *c.InsteadOf != u.PasswordHash {
+			return nil, ErrOtherPassword
+		}
 		what := c.apply(u)
 		if err := u.Check(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -154,5 +185,7 @@ func (c Change) apply(u *store.User) (what []string) {
 
 func (d *Directory) note(by Actor, object, change string, details map[string]string) store.Note {
 	details["change"] = change
-	return d.Trail.Note(events.Audited{Kind: events.UserChanged, Actor: by.ID, Address: by.Address, Object: object, Details: details})
+	n := d.Trail.Note(events.Audited{Kind: events.UserChanged, Actor: by.ID, Address: by.Address, Object: object, Details: details})
+	n.By = by.As
+	return n
 }

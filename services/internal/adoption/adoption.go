@@ -172,7 +172,7 @@ func (e *entering) outlet(ctx context.Context, o store.EarlierOutlet) error {
 	}
 	changed := events.OutletChanged{
 		Code: code, Address: strings.TrimSpace(store.ReadText(o.Address)), Name: strings.TrimSpace(store.ReadText(o.Name)), Active: o.Active,
-		Source: events.SourceDB, ChangedBy: "database", ChangedAt: e.at,
+		Source: events.SourceDB, ChangedBy: events.ActorDatabase, ChangedAt: e.at,
 	}
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()

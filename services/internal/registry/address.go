@@ -96,8 +96,12 @@ func Clean(o events.OutletChanged) (events.OutletChanged, error) {
 	o.Address, errs[1] = CleanAddress(o.Address)
 	o.Name, errs[2] = CleanName(o.Name)
 	o.Group, errs[3] = CleanName(o.Group)
-	if o.MaxAgeSeconds != nil && *o.MaxAgeSeconds < 0 {
+	switch {
+	case o.MaxAgeSeconds == nil:
+	case *o.MaxAgeSeconds < 0:
 		errs[4] = errors.New("the maximum age is negative")
+	case *o.MaxAgeSeconds > events.MostMaxAgeSeconds:
+		errs[4] = fmt.Errorf("the maximum age is over %d seconds; 0 turns the rule off", events.MostMaxAgeSeconds)
 	}
 	if o.PausedUntil != nil {
 		if y := o.PausedUntil.UTC().Year(); y < 1 || y > 9999 {

@@ -14,9 +14,15 @@ import (
 // ErrLastAdmin says that a change would leave nobody who may manage users.
 var ErrLastAdmin = errors.New("it is the last active Admin")
 
+// ErrActor says that who makes a change may no longer do what they could when
+// they were recognised, so that nothing was changed. See Note.By.
+var ErrActor = errors.New("who makes the change may no longer do so")
+
 // Access is the part of a Backend that keeps who may do what: primary data,
 // which no rebuild touches and the log cannot give back. What it changes it
-// commits together with the notes that tell of it, whole or not at all.
+// commits together with the notes that tell of it, whole or not at all. Whatever
+// takes notes has the error ErrActor too, where one of them names somebody in By;
+// but for that of SignedIn and of SignInFailed, which nobody is admitted to.
 type Access interface {
 	// User finds a user, ignoring the case of the id. Errors: ErrNotFound.
 	User(ctx context.Context, id string) (User, error)
@@ -83,6 +89,11 @@ func Parked() time.Time { return time.Date(9999, time.December, 31, 0, 0, 0, 0, 
 type Note struct {
 	events.Audited
 	Due time.Time // the zero time: at once
+	// By is who does what is told of, as they were recognised when they asked for
+	// it. Where they are no longer (see User.Still) nothing is committed: between
+	// the two lies as much time as a client takes. nil: nobody is looked at. It is
+	// not kept.
+	By *User
 	// Unreadable tells why what the outbox holds is no event; then nothing but
 	// ID and Due is known.
 	Unreadable error
@@ -170,6 +181,13 @@ func (u User) After(was User) User {
 		u.SessionEpoch = rand.Text()
 	}
 	return u
+}
+
+// Still tells whether the user may do what they could when they were recognised:
+// as active as then, in the same role, in a session that has not been ended.
+func (u User) Still(recognised User) bool {
+	return u.Active == recognised.Active && u.Type == recognised.Type && u.PasswordHash == recognised.PasswordHash &&
+		u.SessionEpoch == recognised.SessionEpoch
 }
 
 // ActiveAdmin tells whether the user counts as one who may manage users.

@@ -52,7 +52,13 @@ func putNotes(ctx context.Context, tx *sql.Tx, notes ...store.Note) error {
 
 // PutNote puts a note into the outbox, in place of one with its id.
 func (s *Store) PutNote(ctx context.Context, n store.Note) error {
-	if err := s.transact(ctx, func(tx *sql.Tx) error { return putNotes(ctx, tx, n) }); err != nil {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if err := checkActors(ctx, tx, n); err != nil {
+			return err
+		}
+		return putNotes(ctx, tx, n)
+	})
+	if err != nil {
 		return fmt.Errorf("put audit event %s into the outbox: %w", n.ID, err)
 	}
 	return nil

@@ -26,6 +26,9 @@ func (s *Store) AddAPIToken(ctx context.Context, t store.APIToken, notes ...stor
 		return fmt.Errorf("add API token %q: %w", t.Name, err)
 	}
 	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if err := checkActors(ctx, tx, notes...); err != nil {
+			return err
+		}
 		r, err := tx.ExecContext(ctx, sqlAddToken, t.ID, t.Name, t.Scope, t.Hash, t.CreatedBy, t.CreatedAt.Format(ourTime),
 			formatTime(t.ExpiresAt, ourTime), formatTime(t.RevokedAt, ourTime), formatTime(t.LastUsedAt, ourTime), orNull(t.LastUsedFrom))
 		if err := changed(r, err, store.ErrExists); err != nil {
@@ -103,6 +106,9 @@ func scanToken(scan func(...any) error) (store.APIToken, error) {
 // such token, or it was revoked before.
 func (s *Store) RevokeAPIToken(ctx context.Context, id string, at time.Time, notes ...store.Note) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if err := checkActors(ctx, tx, notes...); err != nil {
+			return err
+		}
 		r, err := tx.ExecContext(ctx, sqlRevoke, at.UTC().Format(ourTime), id)
 		if err := changed(r, err, store.ErrNotFound); err != nil {
 			return err

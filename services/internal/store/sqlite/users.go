@@ -101,6 +101,9 @@ func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) 
 		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
 	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if err := checkActors(ctx, tx, notes...); err != nil {
+			return err
+		}
 		if err := addUser(ctx, tx, u); err != nil {
 			return err
 		}
@@ -134,6 +137,9 @@ func changeUser(ctx context.Context, tx *sql.Tx, id string, change func(*store.U
 	}
 	u := was
 	notes, err := change(&u)
+	if err == nil {
+		err = checkActors(ctx, tx, notes...)
+	}
 	if err != nil {
 		return u, err
 	}

@@ -64,6 +64,9 @@ func changeUser(ctx context.Context, tx *sql.Tx, id string, change func(*store.U
 	}
 	u := was
 	notes, err := change(&u)
+	if err == nil {
+		err = checkActors(ctx, tx, notes...)
+	}
 	if err != nil {
 		return u, err
 	}

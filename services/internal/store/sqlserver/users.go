@@ -120,6 +120,9 @@ func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) 
 		if err := s.lockUsers(ctx, tx); err != nil {
 			return err
 		}
+		if err := checkActors(ctx, tx, notes...); err != nil {
+			return err
+		}
 		err := addUser(ctx, tx, u)
 		if isDuplicate(err) {
 			return store.ErrExists // made by another program at the same moment, or the same in the table's collation

@@ -19,6 +19,7 @@ func exerciseAccess(t *testing.T, fresh Fresh) {
 		"a change that fails changes nothing":   exerciseFailedChange,
 		"changes do not overtake each other":    exerciseParallelChanges,
 		"changes end sessions":                  exerciseSessionEpochs,
+		"who may no longer act does not":        exerciseActors,
 		"the last active Admin stays":           exerciseLastAdmin,
 		"of Admins that remove each other":      exerciseMutualRemoval,
 		"a change and its notes are one":        exerciseNotesOfChanges,

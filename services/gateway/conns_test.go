@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"backupmonitor/services/gateway/peer"
+)
+
+// One client has half of the connections, and all together no more than there
+// are; who leaves makes room.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		trusted []string
+		served  int
+	}{
+		"one client": {nil, 4},
+		"a proxy":    {[]string{"127.0.0.0/8"}, 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proxies, err := peer.ParseTrust(c.trusted)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inner, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := newLimitedListener(inner, 8, proxies)
+			served := make(chan net.Conn, 100)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					if _, err := io.WriteString(c, "hello"); err != nil {
+						t.Error(err)
+					}
+					served <- c
+				}
+			}()
+			greeted := func() bool {
+				t.Helper()
+				conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", inner.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = conn.Close() }) // the other end may have
+				if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				_, err = io.ReadFull(conn, make([]byte, 5))
+				return err == nil
+			}
+			for i := range 12 {
+				if got := greeted(); got != (i < c.served) {
+					t.Errorf("connection %d: served %t", i, got)
+				}
+			}
+			for range 2 { // the second closing counts for nothing
+				first := <-served
+				_ = first.Close()
+				_ = first.Close()
+			}
+			for i, want := range []bool{true, true, false} {
+				if got := greeted(); got != want {
+					t.Errorf("after two have left, connection %d: served %t", i, got)
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			<-ended
+			for len(served) > 0 {
+				_ = (<-served).Close()
+			}
+			if l.open != 0 || len(l.peers) != 0 {
+				t.Errorf("%d are open, of %v", l.open, l.peers)
+			}
+		})
+	}
+}
+
+func TestHalfOfTheDescriptors(t *testing.T) {
+	t.Parallel()
+	for descriptors, want := range map[uint64]int{10: 32, 256: 128, 1024: 512, 1 << 63: 8000} {
+		if got := connectionLimit(descriptors); got != want {
+			t.Errorf("%d connections of %d descriptors, want %d", got, descriptors, want)
+		}
+	}
+}
