@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -246,12 +247,13 @@ func (a *app) restoredAccess(r restore.Result) string {
 		return fmt.Sprintf("The secrets; not the users and API tokens: %s on %s has its own, which stay. To have the backup's, empty UserManager and MonitorAPIToken there, and DATA_DIR, and restore again.\n",
 			a.config.DBDatabase, a.config.DBServer)
 	}
-	text := fmt.Sprintf("%s, %s, and the secrets.\n", count(uint64(r.Users), "user", "users"), count(uint64(r.Tokens), "API token", "API tokens"))
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s, %s, and the secrets.\n", count(uint64(r.Users), "user", "users"), count(uint64(r.Tokens), "API token", "API tokens"))
 	if r.Waiting > 0 {
-		text += fmt.Sprintf("%s not in the log yet: the next start delivers.\n", count(uint64(r.Waiting), "audit event was", "audit events were"))
+		fmt.Fprintf(&text, "%s not in the log yet: the next start delivers.\n", count(uint64(r.Waiting), "audit event was", "audit events were"))
 	}
 	for _, sentence := range r.LeftOut {
-		text += plain(sentence) + "\n"
+		fmt.Fprintln(&text, plain(sentence))
 	}
-	return text
+	return text.String()
 }
