@@ -116,6 +116,17 @@ func TestEndedSessionsStayEnded(t *testing.T) {
 	get[struct{}](t, e, http.StatusOK, login("32787", "blue kettle nine"))
 }
 
+// A user whom an older system gave a name that can no longer be given is reached
+// by it, encoded.
+func TestAUserWithASlashIsReached(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	addUser(t, e.store, store.User{ID: "a/b", Type: "S", Active: true})
+	if u := get[userAnswer](t, e, http.StatusOK, e.as("PUT", "/users/a%2Fb", `{"active":false}`)).User; u.UserID != "a/b" || u.Active {
+		t.Errorf("%+v", u)
+	}
+}
+
 func TestUsersThatCannotBe(t *testing.T) {
 	t.Parallel()
 	e := start(t)
