@@ -31,7 +31,11 @@ func (a *app) openStore(ctx context.Context, dir *instance.Dir) (rebuildable, er
 		if err != nil {
 			return nil, err
 		}
-		return rebuilder(ctx, db, dir)
+		r, err := rebuilder(ctx, db, dir)
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		return r, nil
 	}
 	db, err := sqlite.Open(ctx, dir.Database())
 	if err != nil {
@@ -50,10 +54,7 @@ func (a *app) openStore(ctx context.Context, dir *instance.Dir) (rebuildable, er
 // rebuilder folds the log anew in the directory, which must be locked.
 func rebuilder(ctx context.Context, db *sqlserver.Store, dir *instance.Dir) (*sqlserver.Rebuilder, error) {
 	r := db.Rebuilder(sqlite.NewStager(dir.Staging()))
-	if err := r.Unstage(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return r, nil
+	return r, r.Unstage(ctx)
 }
 
 func (a *app) openSQLServer() (*sqlserver.Store, error) {
@@ -85,15 +86,35 @@ func (a *app) runProjector(ctx context.Context, log *events.Log, logger *slog.Lo
 	return errors.Join(err, db.Close())
 }
 
+// mendPause is the time between two tries to get a directory for mending.
+const mendPause = 10 * time.Second
+
 // mendFor does for commands what works on the tables and the log together,
-// until ctx ends. Of several projectors any may do it; those that share a data
-// directory leave it to the first.
+// until ctx ends. Of several projectors any may do it; of those that share a data
+// directory one at a time. Without a directory the tables are projected all the
+// same.
 func (a *app) mendFor(ctx context.Context, log *events.Log, db *sqlserver.Store, logger *slog.Logger) error {
-	dir, err := instance.Open(filepath.Join(a.config.DataDir, "projector"))
-	if errors.Is(err, instance.ErrInUse) {
-		logger.Info("another projector here takes rebuild, fsck and quarantine", slog.String("data_dir", a.config.DataDir))
-		return nil
+	for told := false; ctx.Err() == nil; told = true {
+		err := a.mend(ctx, log, db, logger)
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case told:
+		case errors.Is(err, instance.ErrInUse):
+			logger.Info("another projector here takes rebuild, fsck and quarantine", slog.String("data_dir", a.config.DataDir))
+		case err != nil:
+			logger.Error("rebuild, fsck and quarantine are not taken: DATA_DIR must be a directory to write in", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(mendPause):
+		}
 	}
+	return nil
+}
+
+func (a *app) mend(ctx context.Context, log *events.Log, db *sqlserver.Store, logger *slog.Logger) error {
+	dir, err := instance.Open(filepath.Join(a.config.DataDir, "projector"))
 	if err != nil {
 		return err
 	}

@@ -22,10 +22,13 @@ type account struct {
 	barredFor string // the server, where others may be asked
 }
 
-// known decides without the log where that can be: ok is to sign in.
-func (a *account) known(server string, now time.Time) (ok bool, err error) {
+// known decides without the log where that can be: ok is to sign in. It asks
+// for the time itself: one from before the lock may be earlier than a success
+// that another look has noted meanwhile.
+func (a *account) known(server string, clock func() time.Time) (ok bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	now := clock()
 	if since := now.Sub(a.good); !a.good.IsZero() && since >= 0 && since < fresh {
 		return true, nil
 	}

@@ -98,7 +98,7 @@ func (b *Breaker) asker() asker {
 func (b *Breaker) Admit(ctx context.Context, c smb.Credential, server string) (func(smb.Outcome), error) {
 	a := b.account(c)
 	for {
-		ok, err := a.known(server, b.cfg.Now())
+		ok, err := a.known(server, b.cfg.Now)
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +129,7 @@ func (b *Breaker) admitAmong(ctx context.Context, a *account, server string) (fu
 		return nil, err
 	}
 	leave := sync.OnceFunc(func() { <-a.places })
-	if ok, err := a.known(server, b.cfg.Now()); !ok || err != nil {
+	if ok, err := a.known(server, b.cfg.Now); !ok || err != nil {
 		leave()
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (b *Breaker) account(c smb.Credential) *account {
 func (b *Breaker) findOut(ctx context.Context, a *account, server string) (alone bool, err error) {
 	var told error
 	for {
-		if ok, err := a.known(server, b.cfg.Now()); ok || err != nil {
+		if ok, err := a.known(server, b.cfg.Now); ok || err != nil {
 			return false, err // another look has found out
 		}
 		alone, settled, err := b.step(ctx, a, server)

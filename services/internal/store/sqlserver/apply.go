@@ -24,12 +24,18 @@ const (
 
 // Checkpoint is the zero value before the first batch.
 func (s *Store) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
-	var c store.Checkpoint
-	err := s.writer.QueryRowContext(ctx, sqlCheckpoint).Scan(&c.Stream, &c.Seq)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	// Whoever only reads does not wait for a batch or a repair, which has the row.
+	found, err := read(ctx, s, func(rows *sql.Rows) (c store.Checkpoint, err error) {
+		err = rows.Scan(&c.Stream, &c.Seq)
+		return c, err
+	}, sqlCheckpoint)
+	if err != nil {
 		return store.Checkpoint{}, fmt.Errorf("read the checkpoint: %w", explain(err))
 	}
-	return c, nil
+	if len(found) == 0 {
+		return store.Checkpoint{}, nil
+	}
+	return found[0], nil
 }
 
 // Apply applies b in one transaction. Errors: store.ErrFenced.

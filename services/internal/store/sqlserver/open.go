@@ -14,6 +14,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -137,6 +138,7 @@ func open(dsn string, through func(driver.Connector) driver.Connector) (*Store, 
 			return nil, fmt.Errorf("open database %s: %w", s.name, err)
 		}
 		c.SessionInitSQL = init
+		c.Dialer = &dialer{Dialer: net.Dialer{KeepAlive: keepAlive}, timeout: signInTimeout}
 		db := sql.OpenDB(&signIn{Connector: through(c), guard: guard})
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections / 4)

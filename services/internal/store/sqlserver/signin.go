@@ -3,7 +3,9 @@ package sqlserver
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -13,6 +15,9 @@ import (
 const (
 	refusedFirst = 15 * time.Second
 	refusedMost  = 30 * time.Minute
+	// signInTimeout bounds a sign-in, from the connection on.
+	signInTimeout = 30 * time.Second
+	keepAlive     = 30 * time.Second
 )
 
 // signIn is a connector that goes by a guard.
@@ -23,7 +28,60 @@ type signIn struct {
 
 // Connect implements driver.Connector.
 func (s *signIn) Connect(ctx context.Context) (driver.Conn, error) {
-	return s.guard.connect(ctx, s.Connector)
+	d := &dialled{}
+	conn, err := s.guard.connect(context.WithValue(ctx, dialledKey{}, d), s.Connector)
+	if err == nil {
+		err = d.free()
+	}
+	return conn, err
+}
+
+// dialer gives a connection its time until it is signed in: the driver waits for
+// the first answers of a server without end, and everybody waits for the driver.
+type dialer struct {
+	net.Dialer
+	timeout time.Duration
+}
+
+// DialContext implements mssql.Dialer.
+func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := d.Dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if of, ok := ctx.Value(dialledKey{}).(*dialled); ok {
+		if err := of.add(c, time.Now().Add(d.timeout)); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+	}
+	return c, nil
+}
+
+type dialledKey struct{}
+
+// dialled are the connections that one sign-in has made.
+type dialled struct {
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func (d *dialled) add(c net.Conn, until time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conns = append(d.conns, c)
+	return c.SetDeadline(until)
+}
+
+// free lets what is signed in last as long as it likes.
+func (d *dialled) free() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.conns {
+		if err := c.SetDeadline(time.Time{}); err != nil && !errors.Is(err, net.ErrClosed) { // another may have won
+			return err
+		}
+	}
+	return nil
 }
 
 // guard keeps a wrong password from being tried over and over: each try counts

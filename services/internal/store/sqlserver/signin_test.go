@@ -5,11 +5,14 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	mssql "github.com/microsoft/go-mssqldb"
 )
 
 // slowly is a server that answers a sign-in after a second.
@@ -123,5 +126,35 @@ func TestOneLockHoweverSpelled(t *testing.T) {
 	}
 	if locks[0] != locks[1] {
 		t.Errorf("locks %q and %q", locks[0], locks[1])
+	}
+}
+
+// TestSilentServer: a server that takes the connection and says nothing keeps
+// nobody waiting without end.
+func TestSilentServer(t *testing.T) {
+	t.Parallel()
+	var listen net.ListenConfig
+	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	c, err := mssql.NewConnector("sqlserver://sa:x@" + l.Addr().String() + "?encrypt=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Dialer = &dialer{timeout: 50 * time.Millisecond}
+	s := &signIn{c, newGuard(time.Now)}
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			if conn, err := s.Connect(t.Context()); err == nil {
+				t.Error("signed in to nobody", conn.Close())
+			}
+		})
+	}
+	asking.Wait()
+	if s.guard.trying != nil {
+		t.Error("somebody is still trying")
 	}
 }
