@@ -87,6 +87,35 @@ func (l *Look) Alone() Look {
 	}
 }
 
+// DayRows collects a day's rows with what stands beside each. The zero value has
+// none.
+type DayRows struct {
+	at    map[string]int // where a row's spelling is in found
+	found []Look
+}
+
+// Add adds a row beside which a look of the outlet of that key stands. Another
+// outlet's is as good as nothing, and a row that came already stays unless it
+// had nothing.
+func (r *DayRows) Add(l Look, key string) {
+	if key != events.Key(l.Outlet) {
+		l = l.Alone()
+	}
+	if r.at == nil {
+		r.at = map[string]int{}
+	}
+	switch i, again := r.at[l.Outlet]; {
+	case !again:
+		r.at[l.Outlet] = len(r.found)
+		r.found = append(r.found, l)
+	case r.found[i].EventID == "":
+		r.found[i] = l
+	}
+}
+
+// Looks are the rows, in the order in which they came.
+func (r *DayRows) Looks() []Look { return r.found }
+
 // Encode appends all that the look says in a form that is the same for equal
 // looks alone, whatever database they were read from.
 func (l *Look) Encode(b []byte) []byte {

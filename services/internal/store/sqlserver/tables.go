@@ -113,25 +113,15 @@ func (t tables) DayRows(ctx context.Context, m events.Mode, d events.Date) ([]st
 	if m == events.IBStorage {
 		drive = "s.DriveLetter"
 	}
-	at := map[string]int{} // where a row's spelling is in found
-	found := []store.Look{}
+	var found store.DayRows
 	_, err = collect(ctx, t.db, func(rows *sql.Rows) (struct{}, error) {
 		l, key, err := scanRaw(rows)
 		l.Mode = m
-		if key != events.Key(l.Outlet) {
-			l = l.Alone() // another outlet's stands beside it: as good as nothing
-		}
-		switch i, again := at[l.Outlet]; {
-		case !again:
-			at[l.Outlet] = len(found)
-			found = append(found, l)
-		case found[i].EventID == "":
-			found[i] = l
-		}
+		found.Add(l, key)
 		return struct{}{}, err
 	}, fill(sqlDayRows, "table", name, "drive", drive, "taken", t.layout.time(name, "s.", "LastBackupTaken")),
 		sql.Named("mode", string(m)), sql.Named("date", string(d)))
-	return found, err
+	return found.Looks(), err
 }
 
 // Lines implements store.Tables.
