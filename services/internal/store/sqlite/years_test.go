@@ -19,7 +19,8 @@ func BenchmarkYears(b *testing.B) {
 	}
 	for _, statement := range []string{"DROP INDEX D_Drive_Backup_Stat_ByDate", "DROP INDEX IB_Storage_Backup_Stat_ByDate",
 		"DROP TABLE MonitorStat", "DROP TABLE MonitorHistory", "DROP TABLE MonitorDay", "DROP TABLE MonitorOutlet", "DROP TABLE MonitorUser",
-		"DROP TABLE MonitorCheckpoint", "DROP TABLE MonitorQuarantine", "DROP TABLE MonitorSchema"} {
+		"DROP TABLE MonitorCheckpoint", "DROP TABLE MonitorQuarantine", "DROP TABLE MonitorAPIToken", "DROP TABLE MonitorOutbox",
+		"DROP TABLE MonitorUserEpoch", "DROP TABLE MonitorSchema"} {
 		exec1(b, path, statement)
 	}
 	for _, table := range []string{"D_Drive_Backup_Stat", "IB_Storage_Backup_Stat"} {
