@@ -164,7 +164,8 @@ type Gateway struct {
 	system    *system.Tracker
 	app       *app
 	streams   *streamLimit
-	lists     *turns
+	lists     *turns // for each caller
+	parts     *turns // of long lists, for all
 	replays   *turns
 	allowed   *allowed
 	kept      *answers.Cache[store.Query, encodedStats]
@@ -212,8 +213,9 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 		accounts:  throttle.New(cfg.AccountLimit, maxThrottled, cfg.Now),
 		hub:       live.NewHub(log, live.Folds{tracker, watch}, logger),
 		streams:   newStreamLimit(),
-		lists:     newTurns(listsPerCaller, "Other lists are being made for you. Try again when they are there."),
-		replays:   newTurns(replaysPerCaller, "Other streams of yours are still catching up. Try again in a moment."),
+		lists:     ownLists(),
+		parts:     partsOfLongLists(),
+		replays:   ownReplays(),
 		kept:      answers.New[store.Query, encodedStats](keptMost, time.Now),
 		codes:     answers.New[struct{}, []string](1, time.Now),
 		judging:   make(chan struct{}, 1),

@@ -35,6 +35,7 @@ func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
 		return err
 	}
 	at.then(&q)
+	g.inParts(&q, r)
 	back, err := g.lists.take(r.Context(), r.caller.Name())
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
 	defer back()
 	days, err := g.store.Summary(r.Context(), q)
 	if err != nil {
-		return unavailable("The database", err)
+		return listProblem(err)
 	}
 	data := make([]dayBody, len(days))
 	for i, d := range days {
