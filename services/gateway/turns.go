@@ -143,4 +143,6 @@ type ofCaller struct {
 }
 
 // Take implements store.Turns.
-func (o *ofCaller) Take(ctx context.Context) (back func(), err error) { return o.turns.take(ctx, o.caller) }
+func (o *ofCaller) Take(ctx context.Context) (back func(), err error) {
+	return o.turns.take(ctx, o.caller)
+}
