@@ -21,11 +21,16 @@ type stuck struct {
 func (s *stuck) Rows(ctx context.Context, q store.Query, each func(store.Row) error) error {
 	hang := func() error {
 		s.began <- struct{}{}
-		<-s.let
-		return nil
+		select {
+		case <-s.let:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
 	}
 	if q.Outlet == "SLOW" {
-		_ = hang()
+		if err := hang(); err != nil {
+			return err
+		}
 	}
 	if q.Turns != nil {
 		if err := q.InTurn(ctx, hang); err != nil {

@@ -231,7 +231,9 @@ func (g *Gateway) rows(ctx context.Context, q store.Query, each func(store.Row) 
 	}
 	var own error
 	err := g.store.Rows(ctx, q, func(r store.Row) error {
-		own = each(r)
+		if own = ctx.Err(); own == nil {
+			own = each(r)
+		}
 		return own
 	})
 	switch {
