@@ -197,6 +197,10 @@ func (g *Gateway) checkLog(ctx context.Context) (string, error) {
 	if err != nil {
 		return "does not answer", err
 	}
+	if id.Missing > 0 {
+		return fmt.Sprintf("%d events are missing; `backup-monitor fsck` says what to do", id.Missing),
+			fmt.Errorf("%d of %d events are missing in the log, and no archive has them", id.Missing, id.LastSeq)
+	}
 	const full = "is full"
 	if id.MaxBytes > 0 && id.MaxBytes-int64(id.Bytes) < logRoom {
 		return full, fmt.Errorf("%w: it has %d of at most %d bytes", events.ErrFull, id.Bytes, id.MaxBytes)

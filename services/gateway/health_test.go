@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"backupmonitor/events"
 	"backupmonitor/services/gateway"
 	"backupmonitor/services/internal/natstest"
@@ -205,7 +207,8 @@ func TestHealthAskedByACrowd(t *testing.T) {
 	}
 }
 
-// A log that can be read and not be written is no log.
+// A log that can be read and not be written is no log, and neither is one that has
+// lost events.
 func TestHealthWithALogThatTakesNothing(t *testing.T) {
 	t.Parallel()
 	for name, x := range map[string]struct {
@@ -228,6 +231,15 @@ func TestHealthWithALogThatTakesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "is full"},
+		"emptied": {func(t *testing.T, n *natstest.Server) {
+			s, err := n.JS.Stream(t.Context(), events.StreamEvents)
+			if err == nil {
+				err = s.Purge(t.Context(), jetstream.WithPurgeKeep(1))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, "1 events are missing; `backup-monitor fsck` says"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -69,7 +69,21 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.meter = capacity.NewMeter(p.own, func() (capacity.Disk, error) { return capacity.MeasureDisk(p.dir.Log(), p.dir.Database()) }, time.Now)
-	return events.Provision(ctx, p.own.JetStream(), events.Limits{EventsMaxBytes: int64(c.EventsMaxBytes), Replicas: 1})
+	return p.provision(ctx, events.Limits{EventsMaxBytes: int64(c.EventsMaxBytes), Replicas: 1})
+}
+
+// provision makes the streams as the keeper: no service may.
+func (p *pipeline) provision(ctx context.Context, l events.Limits) (err error) {
+	nc, err := p.nats.ConnectKeeper("provision")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeConn(nc)) }()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("open JetStream: %w", err)
+	}
+	return events.Provision(ctx, js, l)
 }
 
 // log connects one service to the log, under its own name.

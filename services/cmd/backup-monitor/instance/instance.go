@@ -166,7 +166,7 @@ type NATSOptions struct {
 type NATS struct {
 	server *server.Server
 	auth   address
-	keeper address // who may take from the log; known to this process alone
+	keeper address // who may change streams and take from the log; known to this process alone
 	file   string  // nats.json; empty: it is found by nobody
 }
 
@@ -243,10 +243,20 @@ func run(o *server.Options, log *slog.Logger) (*server.Server, error) {
 	return s, nil
 }
 
-// permissions forbid what would take from the log.
+// permissions are those of the services, also of those on other machines: they
+// write events and read them. What would take from the log, or change a stream or
+// a consumer that all share, is the keeper's. Source: nats-server,
+// jetstream_api.go.
 func permissions() *server.Permissions {
+	const stream, consumer = "$JS.API.STREAM.", "$JS.API.CONSUMER."
+	probes, schedulers := events.StreamProbes, events.StreamEvents+"."+events.ConsumerSchedulers
 	return &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{
-		"$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.MSG.DELETE.>", "$JS.API.STREAM.RESTORE.>",
+		stream + "CREATE.>", stream + "UPDATE.>", stream + "DELETE.>", stream + "PURGE.>", stream + "MSG.DELETE.>",
+		stream + "SNAPSHOT.>", stream + "RESTORE.>", stream + "PEER.>", stream + "LEADER.>", stream + "CANCEL_MOVE.>",
+		consumer + "CREATE." + probes, consumer + "CREATE." + probes + ".>", consumer + "DELETE." + probes + ".>",
+		consumer + "CREATE." + schedulers, consumer + "CREATE." + schedulers + ".>", consumer + "DELETE." + schedulers,
+		consumer + "DURABLE.>", consumer + "PAUSE.>", consumer + "RESET.>", consumer + "UNPIN.>", consumer + "PEER.>", consumer + "LEADER.>",
+		"$JS.API.META.>", "$JS.API.SERVER.>", "$JS.API.ACCOUNT.>",
 	}}}
 }
 
@@ -269,8 +279,8 @@ func (n *NATS) Connect(name string, more ...nats.Option) (*nats.Conn, error) {
 	return connect("", name, n.auth, append(more, nats.InProcessServer(n.server))...)
 }
 
-// ConnectKeeper returns a client, as Connect does, that may also take from the
-// log what has been archived.
+// ConnectKeeper returns a client, as Connect does, that may also make and change
+// the streams, and take from the log what has been archived.
 func (n *NATS) ConnectKeeper(name string, more ...nats.Option) (*nats.Conn, error) {
 	return connect("", name, n.keeper, append(more, nats.InProcessServer(n.server))...)
 }

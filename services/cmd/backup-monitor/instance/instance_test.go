@@ -2,15 +2,18 @@ package instance_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
@@ -104,26 +107,27 @@ func TestFoundByItsAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	provision(ctx, t, n)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if err := events.Provision(ctx, js, events.Limits{EventsMaxBytes: 64 << 20}); err != nil {
-		t.Fatal(err)
+	log := events.NewLog(js, "cli")
+	for i := range 3 {
+		if _, _, err := log.Append(ctx, events.Audited{ID: strconv.Itoa(i), Kind: events.SignedIn}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, _, err := events.NewLog(js, "cli").Append(ctx, events.Audited{ID: "1", Kind: events.SignedIn}); err != nil {
-		t.Fatal(err)
-	}
-	short, cancelShort := context.WithTimeout(ctx, 500*time.Millisecond)
-	defer cancelShort()
-	s, err := js.Stream(ctx, events.StreamEvents)
+	tamper(ctx, t, nc, js)
+	feed, err := log.Feed(ctx, events.FeedOptions{Subjects: []string{events.AllAudit}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Purge(short); err == nil {
-		t.Fatal("the log was purged")
+	defer feed.Stop()
+	if r, err := feed.Next(ctx); err != nil || r.Seq != 1 || r.Pending != 2 {
+		t.Fatalf("the log is not as it was: %+v, %v", r, err)
 	}
 	if _, err := n.Check(ctx); err != nil {
 		t.Fatal(err)
@@ -134,6 +138,59 @@ func TestFoundByItsAddress(t *testing.T) {
 	}
 	if _, err := instance.Find(path, "cli"); !errors.Is(err, instance.ErrNotRunning) {
 		t.Fatalf("after: %v", err)
+	}
+}
+
+// provision makes the streams, as only the process itself may.
+func provision(ctx context.Context, t *testing.T, n *instance.NATS) {
+	t.Helper()
+	nc, err := n.ConnectKeeper("provision")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err == nil {
+		err = events.Provision(ctx, js, events.Limits{EventsMaxBytes: 64 << 20})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tamper tries all that would take from the log, or from those who work on it.
+func tamper(ctx context.Context, t *testing.T, nc *nats.Conn, js jetstream.JetStream) {
+	t.Helper()
+	s, err := js.Stream(ctx, events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forgetful := s.CachedInfo().Config
+	forgetful.MaxMsgs, forgetful.Discard = 1, jetstream.DiscardOld
+	body, err := json.Marshal(forgetful)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan string, 100)
+	nc.SetErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err.Error() })
+	for _, api := range []string{
+		"STREAM.UPDATE.EVENTS", "STREAM.CREATE.EVENTS", "STREAM.CREATE.OTHER", "STREAM.PURGE.EVENTS", "STREAM.DELETE.EVENTS", "STREAM.DELETE.PROBES",
+		"STREAM.MSG.DELETE.EVENTS", "STREAM.RESTORE.EVENTS", "STREAM.SNAPSHOT.EVENTS", "CONSUMER.DELETE.PROBES.probers",
+		"CONSUMER.DELETE.EVENTS.schedulers", "CONSUMER.CREATE.EVENTS.schedulers", "CONSUMER.CREATE.EVENTS.schedulers.ev.>",
+		"CONSUMER.DURABLE.CREATE.EVENTS.schedulers", "CONSUMER.CREATE.PROBES", "CONSUMER.CREATE.PROBES.mine", "CONSUMER.CREATE.PROBES.probers.cmd.>",
+		"CONSUMER.PAUSE.EVENTS.schedulers", "CONSUMER.RESET.EVENTS.schedulers", "META.LEADER.STEPDOWN", "ACCOUNT.PURGE.$G",
+	} {
+		if err := nc.PublishMsg(&nats.Msg{Subject: "$JS.API." + api, Reply: nc.NewRespInbox(), Data: body}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case why := <-refused:
+			if !strings.Contains(strings.ToUpper(why), strings.ToUpper(`"$JS.API.`+api+`"`)) {
+				t.Errorf("%s: %s", api, why)
+			}
+		case <-ctx.Done():
+			t.Fatalf("%s is allowed", api)
+		}
 	}
 }
 
