@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"backupmonitor/services/gateway"
 	"backupmonitor/services/internal/store"
@@ -73,6 +74,35 @@ func TestOneCallersLists(t *testing.T) {
 	close(slow.let)
 	making.Wait()
 	get[struct{}](t, e, http.StatusOK, list(e.support, "B1"))
+}
+
+// Who waits for what the tables know of a moment waits in their own turn, and has
+// nothing of the log asked before it.
+func TestOneCallersListsOfThePast(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	const past = "?as_of=2026-01-01T00:00:00Z"
+	e.register(t, "B1") // the tables know nothing of it
+	at := "?as_of=" + time.Now().UTC().Format(time.RFC3339Nano)
+	ctx, leave := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	for range 2 {
+		waiting.Go(func() {
+			if res, err := e.client.Do(e.request(ctx, t, call{path: "/backup-stats" + at, token: e.support})); err == nil {
+				closeBody(t, res)
+				t.Errorf("%d of a moment that the tables do not know", res.StatusCode)
+			}
+		})
+	}
+	eventually(t, "both wait", func() bool { return e.gateway.InFlight() == 2 })
+	for _, path := range []string{"/backup-stats" + at, "/ibstorage-stats" + past, "/backup-stats/daily-summary" + past} {
+		if status, _, body := e.do(t, call{path: path, token: e.support}); status != http.StatusTooManyRequests {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	get[struct{}](t, e, http.StatusOK, call{path: "/backup-stats", token: e.support})
+	leave()
+	waiting.Wait()
 }
 
 // Long lists of however many callers leave readers of the database to the short

@@ -30,17 +30,17 @@ func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
 	if q.Limit, err = r.number("limit", 1, defaultDays); err != nil {
 		return err
 	}
+	back, err := g.lists.take(r.Context(), r.caller.Name())
+	if err != nil {
+		return err
+	}
+	defer back()
 	at, err := g.asOf(r)
 	if err != nil {
 		return err
 	}
 	at.then(&q)
 	g.inParts(&q, r)
-	back, err := g.lists.take(r.Context(), r.caller.Name())
-	if err != nil {
-		return err
-	}
-	defer back()
 	days, err := g.store.Summary(r.Context(), q)
 	if err != nil {
 		return listProblem(err)

@@ -23,10 +23,6 @@ const maxOffset = 500_000
 
 func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 	began := time.Now()
-	at, err := g.asOf(r)
-	if err != nil {
-		return err
-	}
 	q, err := g.statsQuery(r, m)
 	if err != nil {
 		return err
@@ -35,7 +31,7 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 	if err != nil {
 		return err
 	}
-	if at == nil && format != "csv" {
+	if r.param(paramAsOf) == "" && format != "csv" {
 		if sent, err := g.keptStats(r.Context(), w, q, began); sent || err != nil {
 			return err
 		}
@@ -45,6 +41,10 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 		return err
 	}
 	defer back()
+	at, err := g.asOf(r)
+	if err != nil {
+		return err
+	}
 	if q, err = g.withDates(r.Context(), q, at); err != nil {
 		return err
 	}
