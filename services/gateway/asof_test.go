@@ -102,7 +102,7 @@ func TestAsOf(t *testing.T) {
 	if !strings.Contains(string(csv), `"S1"`) || !strings.Contains(string(csv), `"ok"`) || strings.Contains(string(csv), "stale") {
 		t.Errorf("the CSV of then: %s", csv)
 	}
-	for _, bad := range []string{"yesterday", "2026-02-21", time.Now().Add(time.Hour).Format(time.RFC3339)} {
+	for _, bad := range []string{"yesterday", "2026-02-21", "0000-01-01T00:00:00+14:00", "0000-06-01T00:00:00Z", time.Now().Add(time.Hour).Format(time.RFC3339)} {
 		get[failure](t, e, http.StatusBadRequest, call{path: "/backup-stats?as_of=" + url.QueryEscape(bad), token: e.support})
 	}
 }
