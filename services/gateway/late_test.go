@@ -322,6 +322,32 @@ func TestAnAnswerEndsWithTheRight(t *testing.T) {
 	}
 }
 
+// An import of many outlets ends soon after its sender may not do it any more, and
+// tells how far it came.
+func TestAnImportWhoseSenderIsNoAdminAnyMore(t *testing.T) {
+	t.Parallel()
+	users := &changingUsers{}
+	e := start(t, func(s *setup) { s.store = func(st gateway.Store) gateway.Store { users.gatewayStore = st; return users } })
+	before := e.identity(t).LastSeq
+	users.change.Store(func(u store.User) store.User {
+		u.Active = e.identity(t).LastSeq == before
+		return u
+	})
+	const all = 2000
+	var file strings.Builder
+	file.WriteString("OutletCode,IPAddress\n")
+	for i := range all {
+		fmt.Fprintf(&file, "S%04d,10.0.0.1\n", i)
+	}
+	c := e.as("POST", "/outlets/import", file.String())
+	c.header = map[string]string{"Content-Type": "text/csv"}
+	f := get[failure](t, e, http.StatusUnauthorized, c)
+	written := e.identity(t).LastSeq - before
+	if written == 0 || written > all/2 || !strings.Contains(f.Message, fmt.Sprintf("The first %d of the file's %d outlets are done", written, all)) {
+		t.Errorf("%d outlets are written: %s", written, f.Message)
+	}
+}
+
 // What was asked before an answer was made is asked again when it is there.
 func TestWhoLosesTheRightMeanwhile(t *testing.T) {
 	t.Parallel()
