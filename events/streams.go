@@ -123,8 +123,11 @@ func ConnectOptions(name string) []nats.Option {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectBufSize(-1),
-		nats.CustomInboxPrefix("_INBOX_" + Token(name)),
+		nats.CustomInboxPrefix(InboxPrefix(name)),
 		nats.Timeout(5 * time.Second),
 		nats.IgnoreAuthErrorAbort(), // a server that restarts may know us only a moment later
 	}
 }
+
+// InboxPrefix is where the answers to a client of that name come.
+func InboxPrefix(name string) string { return "_INBOX_" + Token(name) }

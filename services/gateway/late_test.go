@@ -327,7 +327,9 @@ func TestAnAnswerEndsWithTheRight(t *testing.T) {
 func TestAnImportWhoseSenderIsNoAdminAnyMore(t *testing.T) {
 	t.Parallel()
 	users := &changingUsers{}
-	e := start(t, func(s *setup) { s.store = func(st gateway.Store) gateway.Store { users.gatewayStore = st; return users } })
+	e := start(t, func(s *setup) {
+		s.store = func(st gateway.Store) gateway.Store { users.gatewayStore = st; return users }
+	})
 	before := e.identity(t).LastSeq
 	users.change.Store(func(u store.User) store.User {
 		u.Active = e.identity(t).LastSeq == before

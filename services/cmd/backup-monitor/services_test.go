@@ -29,12 +29,17 @@ func TestServicesOfTheirOwn(t *testing.T) {
 	elsewhere := newSettings(t, settings{
 		"NATS_URL": "nats://" + at.User + ":" + at.Password + "@" + s["NATS_LISTEN"], "USER": s["USER"], "PASS": s["PASS"], "PROBE_CONCURRENCY": "8",
 	})
+	urls := map[string]string{
+		"scheduler": elsewhere["NATS_URL"], "prober": "nats://" + at.Prober.User + ":" + at.Prober.Password + "@" + s["NATS_LISTEN"],
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 2)
 	logs := &syncBuffer{}
-	for _, name := range []string{"prober", "scheduler"} {
+	for name, url := range urls {
+		elsewhere["NATS_URL"] = url
+		environ := elsewhere.environ()
 		go func() {
-			ended <- run(ctx, []string{"--env-file", os.DevNull, name}, strings.NewReader(""), logs, logs, elsewhere.environ())
+			ended <- run(ctx, []string{"--env-file", os.DevNull, name}, strings.NewReader(""), logs, logs, environ)
 		}()
 	}
 	t.Cleanup(func() {
@@ -68,9 +73,18 @@ func TestServicesOfTheirOwn(t *testing.T) {
 	before := looks()
 	again, _ := startUp(t, s)
 	scanUntil(again, before+20)
+	if text := logs.String(); strings.Contains(text, "ermissions") {
+		t.Errorf("something is not permitted:\n%s", text)
+	}
 }
 
-func natsAddress(t *testing.T, s settings) (a struct{ URL, User, Password string }) {
+type natsUser struct{ User, Password string }
+
+func natsAddress(t *testing.T, s settings) (a struct {
+	natsUser
+	URL    string
+	Prober natsUser
+}) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(s["DATA_DIR"], "nats.json"))
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"backupmonitor/events"
 	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/internal/store"
 )
@@ -94,8 +95,9 @@ func codes() map[string]error {
 }
 
 // Serve answers commands that come over NATS until ctx ends; of several who
-// serve the same users one answers each. Who may connect
-// there may also write the log, so that nobody else is asked who they are.
+// serve the same users one answers each. Who may ask there may also write the
+// log, so that nobody else is asked who they are; what they do is told of as done
+// by the command line, whatever they say.
 func (d *Directory) Serve(ctx context.Context, nc *nats.Conn, logger *slog.Logger) error {
 	waiting := make(chan *nats.Msg, 16)
 	s, err := nc.ChanQueueSubscribe(subject, group, waiting)
@@ -126,6 +128,7 @@ func (d *Directory) answer(ctx context.Context, data []byte, logger *slog.Logger
 	if err != nil {
 		err = fmt.Errorf("%w: the command is not readable", ErrInvalid)
 	} else {
+		c.By = Actor{ID: events.ActorCommandLine}
 		r, err = d.Do(ctx, c)
 	}
 	if err != nil {

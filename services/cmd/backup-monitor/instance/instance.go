@@ -34,7 +34,9 @@ const (
 	dbName      = "backup-monitor.db"
 	stagingName = "staging.db"
 	secretNATS  = "nats-password"
-	newPrefix   = ".new-" // before the name of a file that is not whole yet
+	// secretProber is that of the credential for probers alone.
+	secretProber = "nats-prober-password"
+	newPrefix    = ".new-" // before the name of a file that is not whole yet
 	// SecretJWT is the secret that the gateway's tokens are signed with.
 	SecretJWT = "jwt-secret"
 
@@ -154,6 +156,14 @@ type address struct {
 	User     string `json:"user"`
 	Password string `json:"password"`
 	PID      int    `json:"pid"`
+	// Prober is for NATS_URL where nothing but a prober runs: beside hostile
+	// machines.
+	Prober *credential `json:"prober,omitempty"`
+}
+
+type credential struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
 }
 
 // NATSOptions say how the embedded server runs.
@@ -179,7 +189,13 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &NATS{auth: address{User: "backup-monitor", Password: password, PID: os.Getpid()}, file: filepath.Join(d.path, addressName)}
+	probing, err := d.Secret(secretProber)
+	if err != nil {
+		return nil, err
+	}
+	n := &NATS{auth: address{
+		User: "backup-monitor", Password: password, PID: os.Getpid(), Prober: &credential{"prober", probing},
+	}, file: filepath.Join(d.path, addressName)}
 	host, port := "127.0.0.1", server.RANDOM_PORT
 	if o.Listen != "" {
 		h, p, err := net.SplitHostPort(o.Listen)
@@ -202,7 +218,8 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		StoreDir:   d.Log(),
 		SyncAlways: true,
 		Users: []*server.User{
-			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions()},
+			{Username: n.auth.User, Password: n.auth.Password, Permissions: servicePermissions()},
+			{Username: n.auth.Prober.User, Password: n.auth.Prober.Password, Permissions: proberPermissions()},
 			{Username: n.keeper.User, Password: n.keeper.Password},
 		},
 	}, o.Log)
@@ -241,23 +258,6 @@ func run(o *server.Options, log *slog.Logger) (*server.Server, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// permissions are those of the services, also of those on other machines: they
-// write events and read them. What would take from the log, or change a stream or
-// a consumer that all share, is the keeper's. Source: nats-server,
-// jetstream_api.go.
-func permissions() *server.Permissions {
-	const stream, consumer = "$JS.API.STREAM.", "$JS.API.CONSUMER."
-	probes, schedulers := events.StreamProbes, events.StreamEvents+"."+events.ConsumerSchedulers
-	return &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{
-		stream + "CREATE.>", stream + "UPDATE.>", stream + "DELETE.>", stream + "PURGE.>", stream + "MSG.DELETE.>",
-		stream + "SNAPSHOT.>", stream + "RESTORE.>", stream + "PEER.>", stream + "LEADER.>", stream + "CANCEL_MOVE.>",
-		consumer + "CREATE." + probes, consumer + "CREATE." + probes + ".>", consumer + "DELETE." + probes + ".>",
-		consumer + "CREATE." + schedulers, consumer + "CREATE." + schedulers + ".>", consumer + "DELETE." + schedulers,
-		consumer + "DURABLE.>", consumer + "PAUSE.>", consumer + "RESET.>", consumer + "UNPIN.>", consumer + "PEER.>", consumer + "LEADER.>",
-		"$JS.API.META.>", "$JS.API.SERVER.>", "$JS.API.ACCOUNT.>",
-	}}}
 }
 
 func awaitReady(s *server.Server, fatal <-chan string) error {

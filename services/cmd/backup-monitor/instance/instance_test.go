@@ -194,6 +194,79 @@ func tamper(ctx context.Context, t *testing.T, nc *nats.Conn, js jetstream.JetSt
 	}
 }
 
+// TestAProberAlone: its credential, which stands beside outlets, tells of looks and
+// of nothing else, and hears nothing of others.
+func TestAProberAlone(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	d, n := start(t, path)
+	defer closeDir(t, d)
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	provision(ctx, t, n)
+	b, err := os.ReadFile(filepath.Join(path, "nats.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a struct {
+		URL    string
+		Prober struct{ User, Password string }
+	}
+	if err := json.Unmarshal(b, &a); err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan string, 100)
+	nc, err := nats.Connect(a.URL, append(events.ConnectOptions("prober"), nats.UserInfo(a.Prober.User, a.Prober.Password),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err.Error() }))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := events.NewLog(js, "prober")
+	for _, e := range []events.Payload{
+		events.BackupObserved{Outlet: "A/1", Mode: events.DDrive, ScanID: "x"}, events.ProberChanged{Prober: "p"}, events.CredentialChanged{Account: `D\u`},
+	} {
+		if _, _, err := log.Append(ctx, e); err != nil {
+			t.Error(err)
+		}
+		if _, err := log.Last(ctx, e.Subject()); err != nil {
+			t.Error(err)
+		}
+	}
+	for subject, try := range map[string]func(string) error{
+		"ctl.users": func(s string) error { return nc.Publish(s, nil) }, "ctl.do.rebuild": func(s string) error { return nc.Publish(s, nil) },
+		"ev.audit.signed_in": func(s string) error { return nc.Publish(s, nil) }, "ev.outlet.A1": func(s string) error { return nc.Publish(s, nil) },
+		"ev.settings": func(s string) error { return nc.Publish(s, nil) }, "ev.scan.requested.x": func(s string) error { return nc.Publish(s, nil) },
+		"cmd.probe.A1":                     func(s string) error { return nc.Publish(s, nil) },
+		"$JS.API.STREAM.UPDATE.EVENTS":     func(s string) error { return nc.Publish(s, nil) },
+		"$JS.API.CONSUMER.CREATE.EVENTS.x": func(s string) error { return nc.Publish(s, nil) },
+		">":                                func(s string) error { _, err := nc.SubscribeSync(s); return err },
+		"ctl.>":                            func(s string) error { _, err := nc.SubscribeSync(s); return err },
+		"_INBOX_command-line.>":            func(s string) error { _, err := nc.SubscribeSync(s); return err },
+	} {
+		if err := try(subject); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case why := <-refused:
+			if !strings.Contains(strings.ToUpper(why), strings.ToUpper(`"`+subject+`"`)) {
+				t.Errorf("%s: %s", subject, why)
+			}
+		case <-ctx.Done():
+			t.Fatalf("%s is allowed", subject)
+		}
+	}
+}
+
 // TestLeftBehind: the address that a killed process left is no running one,
 // whatever is in it and whoever is there now.
 func TestLeftBehind(t *testing.T) {
