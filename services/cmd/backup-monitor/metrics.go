@@ -36,7 +36,7 @@ type exporter struct {
 func newExporter(log *events.Log, tables tables, meter *capacity.Meter, logger *slog.Logger) *exporter {
 	e := &exporter{refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "outletbackup_connections_refused_total",
-		Help: "Connections closed at once, because there were too many: in all, or of one address.",
+		Help: "Connections closed because there were too many: in all, or of one address.",
 	}, []string{"bound"})}
 	for _, bound := range gateway.Bounds() {
 		e.refused.WithLabelValues(string(bound))
