@@ -41,6 +41,9 @@ const (
 	SecretJWT = "jwt-secret"
 
 	readyTimeout = 60 * time.Second
+	// maxClients is how many clients the server has at once: more than services and
+	// subscribers there are, and few enough to leave descriptors to everybody else.
+	maxClients = 200
 	// storeBytes is JetStream's own bound, which must not be the one that is
 	// reached: the log has its own, and by default it would be three quarters
 	// of what was free on the disk at the start.
@@ -217,6 +220,7 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		Port:       port,
 		StoreDir:   d.Log(),
 		SyncAlways: true,
+		MaxConn:    maxClients,
 		Users: []*server.User{
 			{Username: n.auth.User, Password: n.auth.Password, Permissions: servicePermissions()},
 			{Username: n.auth.Prober.User, Password: n.auth.Prober.Password, Permissions: proberPermissions()},
