@@ -304,7 +304,7 @@ func TestAnAnswerEndsWithTheRight(t *testing.T) {
 	addUser(t, e.store, store.User{ID: "eve", Type: "S", Active: true})
 	eve := e.signIn(t, "eve")
 	for _, path := range []string{"/backup-stats?date_from=2026-01-01", "/ibstorage-stats?date_from=2026-01-01&format=csv"} {
-		res, err := e.client.Do(e.request(t.Context(), t, call{path: path, token: eve}))
+		res, err := e.client.Do(e.request(t.Context(), t, call{path: path, token: eve})) //nolint:bodyclose // closed by the function that is deferred
 		if err != nil {
 			t.Fatal(err)
 		}
