@@ -168,6 +168,9 @@ func (g *Gateway) checkLog(ctx context.Context) (string, error) {
 	if err != nil {
 		return "does not answer", err
 	}
+	if id.Missing > 0 {
+		return fmt.Sprintf("has lost %d events that no archive holds: `backup-monitor fsck` tells which", id.Missing), errors.New("events are missing in the log: its files are damaged, or somebody has changed its stream")
+	}
 	const full = "is full"
 	if id.MaxBytes > 0 && id.MaxBytes-int64(id.Bytes) < logRoom {
 		return full, fmt.Errorf("%w: it has %d of at most %d bytes", events.ErrFull, id.Bytes, id.MaxBytes)
