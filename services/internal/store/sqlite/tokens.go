@@ -98,8 +98,18 @@ func scanToken(scan func(...any) error) (store.APIToken, error) {
 	if at := parseTime(created); at != nil {
 		t.CreatedAt = *at
 	}
-	t.ExpiresAt, t.RevokedAt, t.LastUsedAt, t.LastUsedFrom = parseTime(expires), parseTime(revoked), parseTime(used), from.String
+	t.ExpiresAt, t.RevokedAt, t.LastUsedAt, t.LastUsedFrom = closing(expires), closing(revoked), parseTime(used), from.String
 	return t, nil
+}
+
+// closing is a time from which on a token is good for nothing. One that cannot be
+// read has been for ever: it must not open what it was to close.
+func closing(s sql.NullString) *time.Time {
+	at := parseTime(s)
+	if at == nil && s.Valid {
+		at = &time.Time{}
+	}
+	return at
 }
 
 // RevokeAPIToken sets RevokedAt. Errors: store.ErrNotFound where there is no
