@@ -249,8 +249,12 @@ func (a *app) restoredAccess(r restore.Result) string {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s, %s, and the secrets.\n", count(uint64(r.Users), "user", "users"), count(uint64(r.Tokens), "API token", "API tokens"))
-	if r.Waiting > 0 {
-		fmt.Fprintf(&text, "%s not in the log yet: the next start delivers.\n", count(uint64(r.Waiting), "audit event was", "audit events were"))
+	if n := r.Waiting - r.Unreadable; n > 0 {
+		fmt.Fprintf(&text, "%s not in the log yet: the next start delivers.\n", count(uint64(n), "audit event was", "audit events were"))
+	}
+	if r.Unreadable > 0 {
+		fmt.Fprintf(&text, "%s cannot be read, as in the backup: /readyz will be red until the rows of MonitorOutbox are mended or deleted.\n",
+			count(uint64(r.Unreadable), "audit event", "audit events"))
 	}
 	for _, sentence := range r.LeftOut {
 		fmt.Fprintln(&text, plain(sentence))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"time"
 
 	"backupmonitor/events"
@@ -30,17 +29,37 @@ type Access struct {
 	Outbox []Waiting
 }
 
-// Waiting is an audit event that waits for its delivery to the log.
+// Waiting is an audit event that waits for its delivery to the log, or is parked.
 type Waiting struct {
 	Event events.Audited
 	Due   time.Time
+	// Raw is what the outbox holds where that is no event, byte for byte; then
+	// Event has nothing but its id. nil: it is an event.
+	Raw []byte
+}
+
+// waiting is a note as a backup has it.
+func waiting(n store.Note) Waiting {
+	w := Waiting{Event: n.Audited, Due: n.Due}
+	if n.Unreadable != nil {
+		w.Raw = []byte(n.Raw)
+	}
+	return w
+}
+
+// note is what is put into the outbox; this version may be one that can read it.
+func (w Waiting) note() store.Note {
+	if w.Raw != nil {
+		return store.DecodeNote(w.Event.ID, string(w.Raw), w.Due)
+	}
+	return store.Note{Audited: w.Event, Due: w.Due}
 }
 
 // Source is a database that is backed up; see store.Access.
 type Source interface {
 	Users(ctx context.Context) ([]store.User, error)
 	APITokens(ctx context.Context) ([]store.APIToken, error)
-	Outbox(ctx context.Context, now time.Time, limit int) ([]store.Note, error)
+	Notes(ctx context.Context) ([]store.Note, error)
 }
 
 // ReadAccess reads what is backed up. The log must be copied after it, and the
@@ -53,10 +72,9 @@ func ReadAccess(ctx context.Context, db Source) (a Access, err error) {
 	if a.Tokens, err = db.APITokens(ctx); err != nil {
 		return Access{}, err
 	}
-	whenever := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	notes, err := db.Outbox(ctx, whenever, math.MaxInt32)
+	notes, err := db.Notes(ctx)
 	for _, n := range notes {
-		a.Outbox = append(a.Outbox, Waiting{Event: n.Audited, Due: n.Due})
+		a.Outbox = append(a.Outbox, waiting(n))
 	}
 	return a, err
 }
@@ -215,7 +233,7 @@ func (a Access) into(ctx context.Context, db Database) error {
 		}
 	}
 	for _, w := range a.Outbox {
-		if err := db.PutNote(ctx, store.Note{Audited: w.Event, Due: w.Due}); err != nil {
+		if err := db.PutNote(ctx, w.note()); err != nil {
 			return err
 		}
 	}
@@ -223,7 +241,8 @@ func (a Access) into(ctx context.Context, db Database) error {
 }
 
 // undelivered are those that wait and are not in the log: between reading them
-// and copying the log they may have been delivered.
+// and copying the log they may have been delivered. What cannot be read was not,
+// whatever the log has under its id.
 func undelivered(ctx context.Context, log *events.Log, all []Waiting) ([]Waiting, error) {
 	if len(all) == 0 {
 		return nil, nil
@@ -247,7 +266,7 @@ func undelivered(ctx context.Context, log *events.Log, all []Waiting) ([]Waiting
 	}
 	var left []Waiting
 	for _, w := range all {
-		if !delivered[w.Event.ID] {
+		if w.Raw != nil || !delivered[w.Event.ID] {
 			left = append(left, w)
 		}
 	}

@@ -45,8 +45,10 @@ type Result struct {
 	Manifest logfile.Manifest
 	Users    int
 	Tokens   int
-	Waiting  int  // audit events that were not in the log yet
-	HasUsers bool // the backup holds users, tokens and outbox at all
+	Waiting  int // audit events that were not in the log yet
+	// Unreadable are those of Waiting that no version so far can read.
+	Unreadable int
+	HasUsers   bool // the backup holds users, tokens and outbox at all
 	// Kept says that Options.Database has users or tokens of its own: they
 	// stay, and those of the backup were not restored.
 	Kept bool
@@ -143,6 +145,11 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 		return err
 	}
 	result.Users, result.Tokens, result.Waiting, result.HasUsers = len(access.Users), len(access.Tokens), len(access.Outbox), has
+	for _, w := range access.Outbox {
+		if w.note().Unreadable != nil {
+			result.Unreadable++
+		}
+	}
 	for _, a := range backup.Manifest.Attachments {
 		name, ok := strings.CutPrefix(a.Name, secretPrefix)
 		if !ok {

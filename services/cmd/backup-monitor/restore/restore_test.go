@@ -333,3 +333,74 @@ func TestIntoADatabase(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// TestParkedNotes: audit events that are parked are in a backup, those that
+// cannot be read byte for byte, and are parked after a restore.
+func TestParkedNotes(t *testing.T) {
+	t.Parallel()
+	from := database(t, filepath.Join(t.TempDir(), "from.db"))
+	refused := store.Note{Audited: events.Audited{ID: "refused", Kind: events.SignedIn, Actor: "jo"}, Due: store.Parked()}
+	want := []store.Note{
+		store.DecodeNote("bytes", "\x00\xff{\"id\":\"bytes\"", store.Parked()), refused,
+		store.DecodeNote("n1", "", store.Parked().Add(time.Hour)), // of the id of one that is in the log
+		store.DecodeNote("due", "not parked yet", time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)),
+	}
+	for _, n := range want {
+		if err := from.PutNote(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	access, err := restore.ReadAccess(t.Context(), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(access) // as a running instance hands it on
+	if err == nil {
+		access = restore.Access{}
+		err = json.Unmarshal(b, &access)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	attach, err := restore.Attachments(access, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := natstest.Start(t)
+	if _, _, err := s.Log.Append(t.Context(), delivered()); err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, copiedWith(t, s, 1, attach))
+	r, err := restore.Into(t.Context(), o)
+	if err != nil || r.Waiting != 4 || r.Unreadable != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	db := database(t, filepath.Join(o.DataDir, "backup-monitor.db"))
+	got, err := db.Notes(t.Context())
+	if err != nil || len(got) != len(want) {
+		t.Fatal(got, err)
+	}
+	for i, n := range want {
+		if g := got[i]; g.ID != n.ID || g.Raw != n.Raw || (g.Unreadable == nil) != (n.Unreadable == nil) || g.Kind != n.Kind || !g.Due.Equal(n.Due) {
+			t.Errorf("%+v, want %+v", g, n)
+		}
+	}
+}
+
+// database is the database of a path, with tables.
+func database(t *testing.T, path string) *sqlite.Store {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
