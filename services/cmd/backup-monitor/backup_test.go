@@ -375,7 +375,10 @@ func TestArchiveDrill(t *testing.T) {
 	if out := must(t, s, "archive", "--before", before, "--dry-run"); !strings.Contains(out, fmt.Sprintf("Events 1 to %d ", manifest(t, old).Last)) {
 		t.Errorf("dry run: %s", out)
 	}
+	tables := filepath.Join(s["DATA_DIR"], "backup-monitor.db")
+	hurt(t, tables, "INSERT INTO UserManager (UserID, UserType) VALUES ('chef', 'X')") // no backup could have it, and none is asked
 	must(t, s, "archive", "--before", before)
+	hurt(t, tables, "DELETE FROM UserManager WHERE UserID = 'chef'")
 	if code, _, errs := command(t, s, "", "archive", "--before", before); code == 0 || !strings.Contains(errs, "nothing to archive") {
 		t.Errorf("again: code %d: %s", code, errs)
 	}
@@ -486,4 +489,45 @@ func outlivesArchive(t *testing.T, s settings) {
 	if code := stop(); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
+}
+
+// TestBackupWithoutARow: rows that another program spoilt do not keep the rest
+// out of a backup. They are named when it is made, verified and restored; making
+// it fails.
+func TestBackupWithoutARow(t *testing.T) {
+	t.Parallel()
+	s := newSettings(t, nil)
+	in, stop := startUp(t, s)
+	hurt(t, filepath.Join(s["DATA_DIR"], "backup-monitor.db"),
+		"INSERT INTO UserManager (UserID, UserType, Password, Status, LoginFalseAttempt) VALUES ('chef', 'X', 'hash', 'Y', 'often'), ('ann', 's', 'hash', 'Y', 'never')")
+	to := filepath.Join(t.TempDir(), "backups")
+	const row = `user "chef" of UserManager`
+	lacking := func() string {
+		t.Helper()
+		code, out, errs := command(t, s, "", "backup", "--to", to)
+		if want := row + ` is not in this backup: the user type is "X": A is Admin and S is Support: put the row right and make another backup`; code != 1 ||
+			!strings.HasSuffix(errs, want+"\n") || !strings.Contains(out, "2 users, 0 API tokens") {
+			t.Fatalf("code %d: %s%s", code, out, errs)
+		}
+		dir, _, _ := strings.Cut(out, "\n")
+		return dir
+	}
+	dir := lacking()
+	says(t, s, 0, "backup verify "+dir, "is as it was written", "Not in the backup: "+row)
+	in.call(http.MethodGet, "/api/v1/users", nil, http.StatusOK, nil)
+	if code := stop(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	if err := os.RemoveAll(dir); err != nil { // its name has the second in it
+		t.Fatal(err)
+	}
+	dir = lacking()
+	if err := os.RemoveAll(s["DATA_DIR"]); err != nil {
+		t.Fatal(err)
+	}
+	says(t, s, 0, "restore "+dir, "2 users, 0 API tokens, and the secrets.", "Not in the backup: "+row)
+	if ids := ask(t, filepath.Join(s["DATA_DIR"], "backup-monitor.db"), "SELECT GROUP_CONCAT(UserID ORDER BY UserID) FROM UserManager"); ids != "admin,ann" {
+		t.Errorf("restored are %s", ids)
+	}
+	must(t, s, "backup", "--to", t.TempDir()) // of what was restored nothing is lacking
 }

@@ -19,6 +19,8 @@ const (
 	UsersName  = "users.json"
 	TokensName = "api-tokens.json"
 	OutboxName = "audit-outbox.json"
+	// LeftOutName is there only where something was left out.
+	LeftOutName = "left-out.json"
 )
 
 // Access is what a database holds that the log cannot give back: who may do
@@ -27,6 +29,8 @@ type Access struct {
 	Users  []store.User
 	Tokens []store.APIToken
 	Outbox []Waiting
+	// LeftOut are the rows of Users and Tokens that are not among them.
+	LeftOut []LeftOut
 }
 
 // Waiting is an audit event that waits for its delivery to the log, or is parked.
@@ -62,9 +66,9 @@ type Source interface {
 	Notes(ctx context.Context) ([]store.Note, error)
 }
 
-// ReadAccess reads what is backed up. The log must be copied after it, and the
-// outbox is read last: so of every change that is read the event is either here
-// or in the log.
+// ReadAccess reads what is backed up, and leaves out what could not be restored.
+// The log must be copied after it, and the outbox is read last: so of every change
+// that is read the event is either here or in the log.
 func ReadAccess(ctx context.Context, db Source) (a Access, err error) {
 	if a.Users, err = db.Users(ctx); err != nil {
 		return Access{}, err
@@ -76,17 +80,18 @@ func ReadAccess(ctx context.Context, db Source) (a Access, err error) {
 	for _, n := range notes {
 		a.Outbox = append(a.Outbox, waiting(n))
 	}
+	a.strip()
 	return a, err
 }
 
-// Attachments are what a backup keeps beside the log. What could not be
-// restored is an error now and not when it is too late.
+// Attachments are what a backup keeps beside the log.
 func Attachments(a Access, secrets map[string]string) (map[string][]byte, error) {
-	if unfit := a.strip(); len(unfit) > 0 {
-		return nil, fmt.Errorf("%w: put the row right first", unfit[0])
-	}
 	files := map[string][]byte{}
-	for name, v := range map[string]any{UsersName: a.Users, TokensName: a.Tokens, OutboxName: a.Outbox} {
+	all := map[string]any{UsersName: a.Users, TokensName: a.Tokens, OutboxName: a.Outbox}
+	if len(a.LeftOut) > 0 {
+		all[LeftOutName] = a.LeftOut
+	}
+	for name, v := range all {
 		b, err := json.MarshalIndent(v, "", "  ")
 		if err != nil {
 			return nil, fmt.Errorf("encode %s: %w", name, err)
@@ -99,52 +104,31 @@ func Attachments(a Access, secrets map[string]string) (map[string][]byte, error)
 	return files, nil
 }
 
-// strip takes out what no database can hold, and says why: rows that another
-// program wrote, and users who differ in nothing but the case of their ids.
-func (a *Access) strip() (unfit []error) {
-	var users []store.User
-	known := map[string]string{} // ids, by what tells them apart
-	for _, u := range a.Users {
-		key := events.Key(u.ID)
-		other, there := known[key]
-		switch err := u.Check(); {
-		case err != nil:
-			unfit = append(unfit, fmt.Errorf("user %q of UserManager could not be restored: %w", u.ID, err))
-		case there:
-			unfit = append(unfit, fmt.Errorf("user %q of UserManager could not be restored: to this program %q is the same user, so one of them must go, or get another UserID", u.ID, other))
-		default:
-			known[key] = u.ID
-			users = append(users, u)
-		}
-	}
-	var tokens []store.APIToken
-	for _, t := range a.Tokens {
-		if err := t.Check(); err != nil {
-			unfit = append(unfit, fmt.Errorf("API token %q of MonitorAPIToken could not be restored: %w", t.ID, err))
-		} else {
-			tokens = append(tokens, t)
-		}
-	}
-	a.Users, a.Tokens = users, tokens
-	return unfit
-}
-
 // accessOf reads what a backup has; has tells whether it has any of it.
 func accessOf(backup *logfile.Reader) (a Access, has bool, err error) {
-	for name, v := range map[string]any{UsersName: &a.Users, TokensName: &a.Tokens, OutboxName: &a.Outbox} {
-		b, err := backup.Attachment(name)
-		if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, logfile.ErrDamaged) {
-			continue
-		}
+	for name, v := range map[string]any{UsersName: &a.Users, TokensName: &a.Tokens, OutboxName: &a.Outbox, LeftOutName: &a.LeftOut} {
+		there, err := attached(backup, name, v)
 		if err != nil {
 			return Access{}, false, err
 		}
-		if err := json.Unmarshal(b, v); err != nil {
-			return Access{}, false, fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, name, err)
-		}
-		has = true
+		has = has || there
 	}
 	return a, has, nil
+}
+
+// attached reads a file of a backup, and tells whether it has one of the name.
+func attached(backup *logfile.Reader, name string, v any) (there bool, err error) {
+	b, err := backup.Attachment(name)
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, logfile.ErrDamaged) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return false, fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, name, err)
+	}
+	return true, nil
 }
 
 // Database is where users, tokens and the outbox are restored into; see
@@ -190,8 +174,8 @@ func (o Options) access(ctx context.Context, path string, a Access, has bool) (k
 // an interrupted restore of the same backup leaves.
 func occupied(ctx context.Context, db Database, a Access) (bool, error) {
 	there, err := ReadAccess(ctx, db)
-	if err != nil {
-		return false, err
+	if err != nil || len(there.LeftOut) > 0 { // no restore makes such a row
+		return len(there.LeftOut) > 0, err
 	}
 	users, err := others(there.Users, a.Users)
 	if err != nil {

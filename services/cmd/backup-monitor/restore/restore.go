@@ -52,7 +52,8 @@ type Result struct {
 	// Kept says that Options.Database has users or tokens of its own: they
 	// stay, and those of the backup were not restored.
 	Kept bool
-	// LeftOut says what of the backup no database can hold, a sentence each.
+	// LeftOut says what was left out when the backup was made, and what of it no
+	// database can hold, a sentence each.
 	LeftOut []string
 }
 
@@ -131,8 +132,14 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	if err != nil {
 		return err
 	}
-	for _, err := range access.strip() {
-		result.LeftOut = append(result.LeftOut, fmt.Sprintf("Left out: %v.", err))
+	inBackup := len(access.LeftOut)
+	access.strip()
+	for i, l := range access.LeftOut {
+		what := "Not in the backup"
+		if i >= inBackup {
+			what = "Left out"
+		}
+		result.LeftOut = append(result.LeftOut, fmt.Sprintf("%s: %s.", what, l))
 	}
 	err = onLog(dir.Path(), o.Logger, func(log *events.Log) error {
 		access.Outbox, err = undelivered(ctx, log, access.Outbox)

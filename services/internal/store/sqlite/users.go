@@ -16,7 +16,7 @@ import (
 // ours, and is found by the exact id.
 const (
 	whoseRow = ` WHERE UserID = COALESCE((SELECT UserID FROM MonitorUser WHERE UserKey = ?), ?)`
-	sqlList  = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, CAST(LoginActiveTime AS TEXT),
+	sqlList  = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, CAST(LoginFalseAttempt AS INTEGER), CAST(LoginActiveTime AS TEXT),
 		(SELECT e.Epoch FROM MonitorUserEpoch e WHERE e.UserID = UserManager.UserID) FROM UserManager`
 	sqlUser   = sqlList + whoseRow
 	sqlUsers  = `SELECT COUNT(*) FROM UserManager`
@@ -49,15 +49,16 @@ func (s *Store) User(ctx context.Context, id string) (u store.User, err error) {
 // readUser reads a row of sqlList. Errors: store.ErrNotFound.
 func readUser(scan func(...any) error) (store.User, error) {
 	var u store.User
-	var name, designation, kind, hash, status, avatar, at, epoch sql.NullString
+	var id, name, designation, kind, hash, status, avatar, at, epoch sql.NullString // SQLite's own keys may be NULL
 	var attempts sql.NullInt64
-	err := scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at, &epoch)
+	err := scan(&id, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at, &epoch)
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.User{}, store.ErrNotFound
 	}
 	if err != nil {
 		return store.User{}, err
 	}
+	u.ID = id.String
 	u.Name, u.Designation, u.Type = name.String, designation.String, strings.ToUpper(strings.TrimSpace(kind.String))
 	u.PasswordHash, u.Avatar, u.Active = strings.TrimSpace(hash.String), avatar.String, isFlag(status)
 	u.LoginFalseAttempt, u.LoginActiveTime = int(attempts.Int64), parseTime(at)

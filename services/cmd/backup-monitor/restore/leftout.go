@@ -1,0 +1,64 @@
+package restore
+
+import (
+	"errors"
+	"fmt"
+
+	"backupmonitor/events"
+	"backupmonitor/services/internal/logfile"
+	"backupmonitor/services/internal/store"
+)
+
+// LeftOut is a row of the database that is not in a backup, or that no restore
+// brings back: another program wrote what no database can be given. The rest is
+// worth more than that row, so that neither fails because of it; whoever makes
+// the backup, verifies it or restores it is told.
+type LeftOut struct {
+	Row    string // what it is, as: user "jo" of UserManager
+	Reason string // what is wrong with it
+}
+
+// String says which row it is, and why.
+func (l LeftOut) String() string { return l.Row + ": " + l.Reason }
+
+// Missing are the rows that were left out when the backup in dir was made.
+// Errors: logfile's.
+func Missing(dir string) (left []LeftOut, err error) {
+	r, err := logfile.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	_, err = attached(r, LeftOutName, &left)
+	return left, err
+}
+
+// strip takes out what no database can hold: rows that do not fit, and users who
+// differ in nothing but the case of their ids.
+func (a *Access) strip() {
+	leave := func(row string, err error) { a.LeftOut = append(a.LeftOut, LeftOut{row, err.Error()}) }
+	var users []store.User
+	known := map[string]string{} // ids, by what tells them apart
+	for _, u := range a.Users {
+		key, row := events.Key(u.ID), fmt.Sprintf("user %q of UserManager", u.ID)
+		other, there := known[key]
+		switch err := u.Check(); {
+		case err != nil:
+			leave(row, err)
+		case there:
+			leave(row, fmt.Errorf("to this program %q is the same user, so one of them must go, or get another UserID", other))
+		default:
+			known[key] = u.ID
+			users = append(users, u)
+		}
+	}
+	var tokens []store.APIToken
+	for _, t := range a.Tokens {
+		if err := t.Check(); err != nil {
+			leave(fmt.Sprintf("API token %q of MonitorAPIToken", t.ID), err)
+		} else {
+			tokens = append(tokens, t)
+		}
+	}
+	a.Users, a.Tokens = users, tokens
+}
