@@ -210,7 +210,9 @@ func (a *app) restoreCommand() *cobra.Command {
 tokens and secrets from it in DATA_DIR, which must be empty or not there, and
 compares what was restored once more. Nothing is ever written over. With
 DB_SERVER users and tokens go into that database, unless it has users or tokens
-of its own: then those stay. The tables are filled from
+of its own: then those stay. Restored users have to sign in anew, and they and
+the tokens are as of the backup: what was revoked or disabled after it must be
+so again. The tables are filled from
 the log by the next "backup-monitor up"; where something was archived before the
 backup, put the archives into ARCHIVE_DIR first.
 
@@ -284,6 +286,11 @@ func (a *app) restoredAccess(r restore.Result) string {
 	}
 	for _, sentence := range r.LeftOut {
 		fmt.Fprintln(&text, plain(sentence))
+	}
+	if r.Users+r.Tokens > 0 {
+		fmt.Fprintf(&text, "The %s and %s are as of %s. Restored users have to sign in anew; tokens that were revoked since then, and users who were "+
+			"disabled or got another role or password, are as they were: revoke and change them again.\n",
+			count(uint64(r.Users), "user", "users"), count(uint64(r.Tokens), "API token", "API tokens"), r.Manifest.MadeAt.Format(time.RFC3339))
 	}
 	return text.String()
 }

@@ -63,7 +63,7 @@ func database(t *testing.T, s settings) []string {
 	}
 	users, uerr := db.Users(t.Context())
 	for _, u := range users {
-		u.LoginActiveTime, u.LoginFalseAttempt = nil, 0 // signing in to look at it changes them
+		u.LoginActiveTime, u.LoginFalseAttempt, u.SessionEpoch = nil, 0, "" // signing in to look at it changes them, and a restore
 		err = errors.Join(err, say("user", u))
 	}
 	access, aerr := restore.ReadAccess(t.Context(), db)
@@ -210,16 +210,21 @@ func TestRestoreDrill(t *testing.T) {
 	if _, err := os.Stat(s["DATA_DIR"]); err == nil {
 		t.Error("a dry run made the data directory")
 	}
-	must(t, s, "restore", dir)
+	if out := must(t, s, "restore", dir); !strings.Contains(out, "The 1 user and 1 API token are as of "+manifest(t, dir).MadeAt.Format(time.RFC3339)) {
+		t.Error(out)
+	}
 	says(t, s, 0, "rebuild", "`backup-monitor up` fills the tables")
 	says(t, s, 0, "fsck", "Everything is as it must be.")
 	if got, err := os.ReadFile(filepath.Join(s["DATA_DIR"], "jwt-secret")); err != nil || string(got) != string(secret) {
 		t.Errorf("the secret is another, %v", err)
 	}
 	in, stop = startUp(t, s)
+	fresh := in.token
 	in.token = made.Token
 	in.call(http.MethodGet, "/api/v1/outlets", nil, http.StatusOK, nil)
-	in.token = token // of before
+	in.token = token // of a session of before
+	in.call(http.MethodGet, "/api/v1/auth/me", nil, http.StatusUnauthorized, nil)
+	in.token = fresh
 	in.call(http.MethodGet, "/api/v1/auth/me", nil, http.StatusOK, nil)
 	in.caughtUp()
 	if p := in.position(); p == position {

@@ -181,8 +181,8 @@ func (t APIToken) Normal() APIToken {
 // After is the user as a change has left it, of what it was: the id stays, and a
 // change of the password, of what the user may do, or of whether they may do
 // anything, ends every session that there is, also for the time when the change
-// is taken back. An epoch is never used twice, so that no restored database
-// brings back sessions either.
+// is taken back. An epoch is never used twice, and a restore gives every user
+// another one, so that no restored database brings back sessions either.
 func (u User) After(was User) User {
 	u.ID, u.SessionEpoch = was.ID, was.SessionEpoch
 	if u.Active != was.Active || u.Type != was.Type || u.PasswordHash != was.PasswordHash {

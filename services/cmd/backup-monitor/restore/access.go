@@ -2,10 +2,12 @@ package restore
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"backupmonitor/events"
@@ -177,12 +179,21 @@ func occupied(ctx context.Context, db Database, a Access) (bool, error) {
 	if err != nil || len(there.LeftOut) > 0 { // no restore makes such a row
 		return len(there.LeftOut) > 0, err
 	}
-	users, err := others(there.Users, a.Users)
+	users, err := others(withoutEpochs(there.Users), withoutEpochs(a.Users))
 	if err != nil {
 		return false, err
 	}
 	tokens, err := others(there.Tokens, a.Tokens)
 	return users || tokens, err
+}
+
+// withoutEpochs are users but for what each restore makes anew.
+func withoutEpochs(users []store.User) []store.User {
+	bare := slices.Clone(users)
+	for i := range bare {
+		bare[i].SessionEpoch = ""
+	}
+	return bare
 }
 
 // others tells whether any of what is there is not in the backup, just so.
@@ -204,9 +215,11 @@ func others[T any](there, backup []T) (bool, error) {
 }
 
 // into writes all of it. What is there already is left, as after an interrupted
-// restore.
+// restore. The backup does not know which sessions were ended after it was made,
+// so that all have ended that were begun before now.
 func (a Access) into(ctx context.Context, db Database) error {
 	for _, u := range a.Users {
+		u.SessionEpoch = rand.Text()
 		if err := db.AddUser(ctx, u); err != nil && !errors.Is(err, store.ErrExists) {
 			return err
 		}

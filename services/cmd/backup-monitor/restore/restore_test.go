@@ -18,6 +18,7 @@ import (
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/cmd/backup-monitor/restore"
+	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
@@ -32,7 +33,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // of copied already.
 func somebody() restore.Access {
 	return restore.Access{
-		Users: []store.User{{ID: "jo", Name: "Jo", Type: "A", Active: true, PasswordHash: "hash"}},
+		Users: []store.User{{ID: "jo", Name: "Jo", Type: "A", Active: true, PasswordHash: "hash", SessionEpoch: "then"}},
 		Tokens: []store.APIToken{{
 			ID: "bmt_1", Name: "wall", Scope: "display", Hash: strings.Repeat("a", 64), CreatedBy: "jo", CreatedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 		}},
@@ -341,12 +342,21 @@ func TestIntoADatabase(t *testing.T) {
 		}
 		return r
 	}
+	epoch := "" // of the restored user's sessions
 	same := func() {
 		t.Helper()
 		want := somebody()
 		want.Outbox = want.Outbox[1:]
-		if got, err := restore.ReadAccess(t.Context(), db); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%+v, %v; want %+v", got, err, want)
+		got, err := restore.ReadAccess(t.Context(), db)
+		if err != nil || len(got.Users) != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if epoch == "" {
+			epoch = got.Users[0].SessionEpoch
+		}
+		want.Users[0].SessionEpoch = epoch
+		if epoch == "then" || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
 		}
 	}
 	into(false)
@@ -437,4 +447,53 @@ func database(t *testing.T, path string) *sqlite.Store {
 		t.Fatal(err)
 	}
 	return db
+}
+
+// TestSessionsEnd: no session of before a restore is one of the restored users',
+// whether or not it had been ended after the backup, and whatever epoch it was of.
+func TestSessionsEnd(t *testing.T) {
+	t.Parallel()
+	a := restore.Access{Users: []store.User{
+		{ID: "first", Type: "A", Active: true, PasswordHash: "hash"}, {ID: "later", Type: "S", Active: true, PasswordHash: "hash", SessionEpoch: "then"},
+	}}
+	attach, err := restore.Attachments(a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := natstest.Start(t)
+	if _, _, err := s.Log.Append(t.Context(), events.ScanRequested{ScanID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, copiedWith(t, s, 1, attach))
+	if _, err := restore.Into(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := auth.NewTokens([]byte(strings.Repeat("k", auth.MinSecretBytes)), nil, time.Hour, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessionOf := func(u store.User) auth.Session {
+		t.Helper()
+		token, err := tokens.Issue(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		session, err := tokens.Verify(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return session
+	}
+	list, err := database(t, filepath.Join(o.DataDir, "backup-monitor.db")).Users(t.Context())
+	if err != nil || len(list) != 2 {
+		t.Fatal(list, err)
+	}
+	for i, u := range list {
+		if u.ID != a.Users[i].ID || sessionOf(a.Users[i]).Of(u) || !sessionOf(u).Of(u) {
+			t.Errorf("%+v: a session of %+v", u, a.Users[i])
+		}
+	}
+	if list[0].SessionEpoch == list[1].SessionEpoch {
+		t.Error("two users have one epoch")
+	}
 }
