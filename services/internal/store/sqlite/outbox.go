@@ -54,12 +54,7 @@ func putNotes(ctx context.Context, tx *sql.Tx, notes ...store.Note) error {
 
 // PutNote puts a note into the outbox, in place of one with its id.
 func (s *Store) PutNote(ctx context.Context, n store.Note) error {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, n); err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, n)
-	})
+	err := s.noted(ctx, []store.Note{n}, func(*sql.Tx) error { return nil })
 	if err != nil {
 		return fmt.Errorf("put audit event %s into the outbox: %w", n.ID, err)
 	}
