@@ -73,11 +73,12 @@ func (a *app) verifyBackup(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%s is as it was written %s by version %s.\n%s", path, m.MadeAt.Format(time.RFC3339), m.Product, contents(m))
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s is as it was written %s by version %s.\n%s", path, m.MadeAt.Format(time.RFC3339), m.Product, contents(m))
 	for _, l := range left {
-		text += fmt.Sprintf("Not in the backup: %s.\n", plain(l.String()))
+		fmt.Fprintf(&text, "Not in the backup: %s.\n", plain(l.String()))
 	}
-	_, err = fmt.Fprint(a.stdout, text)
+	_, err = fmt.Fprint(a.stdout, text.String())
 	return err
 }
 

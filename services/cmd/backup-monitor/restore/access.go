@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"time"
 
-	"backupmonitor/events"
 	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
@@ -33,32 +31,6 @@ type Access struct {
 	Outbox []Waiting
 	// LeftOut are the rows of Users and Tokens that are not among them.
 	LeftOut []LeftOut
-}
-
-// Waiting is an audit event that waits for its delivery to the log, or is parked.
-type Waiting struct {
-	Event events.Audited
-	Due   time.Time
-	// Raw is what the outbox holds where that is no event, byte for byte; then
-	// Event has nothing but its id. nil: it is an event.
-	Raw []byte
-}
-
-// waiting is a note as a backup has it.
-func waiting(n store.Note) Waiting {
-	w := Waiting{Event: n.Audited, Due: n.Due}
-	if n.Unreadable != nil {
-		w.Raw = []byte(n.Raw)
-	}
-	return w
-}
-
-// note is what is put into the outbox; this version may be one that can read it.
-func (w Waiting) note() store.Note {
-	if w.Raw != nil {
-		return store.DecodeNote(w.Event.ID, string(w.Raw), w.Due)
-	}
-	return store.Note{Audited: w.Event, Due: w.Due}
 }
 
 // Source is a database that is backed up; see store.Access.
@@ -138,6 +110,7 @@ func attached(backup *logfile.Reader, name string, v any) (there bool, err error
 type Database interface {
 	Source
 	Migrate(ctx context.Context) error
+	User(ctx context.Context, id string) (store.User, error)
 	AddUser(ctx context.Context, u store.User, notes ...store.Note) error
 	AddAPIToken(ctx context.Context, t store.APIToken, notes ...store.Note) error
 	PutNote(ctx context.Context, n store.Note) error
@@ -147,12 +120,12 @@ type Database interface {
 // path. kept tells that the database had users of its own, which stay, and
 // nothing was restored into it. The other tables are filled from the log when
 // the program runs.
-func (o Options) access(ctx context.Context, path string, a Access, has bool) (kept bool, err error) {
+func (o Options) access(ctx context.Context, path string, a *Access, has bool) (kept bool, err error) {
 	if o.Database != nil {
 		if !has {
 			return false, nil
 		}
-		kept, err := occupied(ctx, o.Database, a)
+		kept, err := occupied(ctx, o.Database, *a)
 		if err != nil || kept {
 			return kept, err
 		}
@@ -215,15 +188,21 @@ func others[T any](there, backup []T) (bool, error) {
 }
 
 // into writes all of it. What is there already is left, as after an interrupted
-// restore. The backup does not know which sessions were ended after it was made,
-// so that all have ended that were begun before now.
-func (a Access) into(ctx context.Context, db Database) error {
+// restore.
+func (a *Access) into(ctx context.Context, db Database) error {
+	var users []store.User
 	for _, u := range a.Users {
-		u.SessionEpoch = rand.Text()
-		if err := db.AddUser(ctx, u); err != nil && !errors.Is(err, store.ErrExists) {
+		there, err := addUser(ctx, db, u)
+		if err != nil {
 			return err
 		}
+		if there {
+			users = append(users, u)
+		} else {
+			a.leave("user", u.ID, "UserManager", errors.New("to the collation of that table it is the same as another user"))
+		}
 	}
+	a.Users = users
 	for _, t := range a.Tokens {
 		if err := db.AddAPIToken(ctx, t); err != nil && !errors.Is(err, store.ErrExists) {
 			return err
@@ -237,35 +216,18 @@ func (a Access) into(ctx context.Context, db Database) error {
 	return nil
 }
 
-// undelivered are those that wait and are not in the log: between reading them
-// and copying the log they may have been delivered. What cannot be read was not,
-// whatever the log has under its id.
-func undelivered(ctx context.Context, log *events.Log, all []Waiting) ([]Waiting, error) {
-	if len(all) == 0 {
-		return nil, nil
+// addUser tells whether the database has the user then: it may have another one
+// that it takes for the same. The backup does not know which sessions were ended
+// after it was made, so that all have ended that were begun before now.
+func addUser(ctx context.Context, db Database, u store.User) (bool, error) {
+	u.SessionEpoch = rand.Text()
+	err := db.AddUser(ctx, u)
+	if !errors.Is(err, store.ErrExists) {
+		return err == nil, err
 	}
-	feed, err := log.Feed(ctx, events.FeedOptions{Subjects: []string{events.AllAudit}})
-	if err != nil {
-		return nil, err
+	there, err := db.User(ctx, u.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
 	}
-	defer feed.Stop()
-	delivered := map[string]bool{}
-	for range feed.Initial {
-		r, err := feed.Next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if e, err := r.Decode(); err == nil {
-			if d, ok := e.Data.(events.Audited); ok {
-				delivered[d.ID] = true
-			}
-		}
-	}
-	var left []Waiting
-	for _, w := range all {
-		if w.Raw != nil || !delivered[w.Event.ID] {
-			left = append(left, w)
-		}
-	}
-	return left, nil
+	return there.ID == u.ID, err
 }

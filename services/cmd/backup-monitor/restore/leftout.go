@@ -3,6 +3,7 @@ package restore
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/logfile"
@@ -33,20 +34,24 @@ func Missing(dir string) (left []LeftOut, err error) {
 	return left, err
 }
 
+func (a *Access) leave(what, id, table string, why error) {
+	a.LeftOut = append(a.LeftOut, LeftOut{Row: fmt.Sprintf("%s %q of %s", what, id, table), Reason: why.Error()})
+}
+
 // strip takes out what no database can hold: rows that do not fit, and users who
 // differ in nothing but the case of their ids.
 func (a *Access) strip() {
-	leave := func(row string, err error) { a.LeftOut = append(a.LeftOut, LeftOut{row, err.Error()}) }
 	var users []store.User
 	known := map[string]string{} // ids, by what tells them apart
 	for _, u := range a.Users {
-		key, row := events.Key(u.ID), fmt.Sprintf("user %q of UserManager", u.ID)
+		u.ID = strings.TrimSpace(u.ID) // as every back end stores it
+		key := events.Key(u.ID)
 		other, there := known[key]
 		switch err := u.Check(); {
 		case err != nil:
-			leave(row, err)
+			a.leave("user", u.ID, "UserManager", err)
 		case there:
-			leave(row, fmt.Errorf("to this program %q is the same user, so one of them must go, or get another UserID", other))
+			a.leave("user", u.ID, "UserManager", fmt.Errorf("to this program %q is the same user, so one of them must go, or get another UserID", other))
 		default:
 			known[key] = u.ID
 			users = append(users, u)
@@ -55,7 +60,7 @@ func (a *Access) strip() {
 	var tokens []store.APIToken
 	for _, t := range a.Tokens {
 		if err := t.Check(); err != nil {
-			leave(fmt.Sprintf("API token %q of MonitorAPIToken", t.ID), err)
+			a.leave("API token", t.ID, "MonitorAPIToken", err)
 		} else {
 			tokens = append(tokens, t)
 		}

@@ -134,13 +134,6 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	}
 	inBackup := len(access.LeftOut)
 	access.strip()
-	for i, l := range access.LeftOut {
-		what := "Not in the backup"
-		if i >= inBackup {
-			what = "Left out"
-		}
-		result.LeftOut = append(result.LeftOut, fmt.Sprintf("%s: %s.", what, l))
-	}
 	err = onLog(dir.Path(), o.Logger, func(log *events.Log) error {
 		access.Outbox, err = undelivered(ctx, log, access.Outbox)
 		return errors.Join(err, o.finishLog(ctx, log, backup.Manifest))
@@ -148,15 +141,11 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	if err != nil {
 		return err
 	}
-	if result.Kept, err = o.access(ctx, dir.Database(), access, has); err != nil {
+	if result.Kept, err = o.access(ctx, dir.Database(), &access, has); err != nil {
 		return err
 	}
-	result.Users, result.Tokens, result.Waiting, result.HasUsers = len(access.Users), len(access.Tokens), len(access.Outbox), has
-	for _, w := range access.Outbox {
-		if w.note().Unreadable != nil {
-			result.Unreadable++
-		}
-	}
+	result.HasUsers = has
+	result.count(access, inBackup)
 	for _, a := range backup.Manifest.Attachments {
 		name, ok := strings.CutPrefix(a.Name, secretPrefix)
 		if !ok {
@@ -171,6 +160,24 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 		}
 	}
 	return nil
+}
+
+// count says what became of users, tokens and outbox, of which the first inBackup
+// that were left out are not in the backup.
+func (r *Result) count(a Access, inBackup int) {
+	r.Users, r.Tokens, r.Waiting = len(a.Users), len(a.Tokens), len(a.Outbox)
+	for _, w := range a.Outbox {
+		if w.note().Unreadable != nil {
+			r.Unreadable++
+		}
+	}
+	for i, l := range a.LeftOut {
+		what := "Not in the backup"
+		if i >= inBackup {
+			what = "Left out"
+		}
+		r.LeftOut = append(r.LeftOut, fmt.Sprintf("%s: %s.", what, l))
+	}
 }
 
 // finishLog checks that the log can be written on, and notes in it what it was
