@@ -52,7 +52,7 @@ func (p *Projector) setAside(ctx context.Context, b store.Batch, r events.Record
 	}
 	p.logger.ErrorContext(ctx, "a column does not take what an event says", slog.Uint64("seq", r.Seq), slog.String("error", cause.Error()))
 	b.Looks, b.Outlets = nil, nil
-	b.Quarantined = []store.Quarantined{quarantined(r, store.Reason(cause, store.ErrUnstorable.Error()))}
+	b.Quarantined = []store.Quarantined{SetAside(r, store.UnstorableReason(cause))}
 	if err := p.apply(ctx, b); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (n *narrow) Migrate(ctx context.Context) error {
 
 func (n *narrow) Apply(ctx context.Context, b store.Batch) error {
 	if slices.ContainsFunc(b.Looks, func(l store.Look) bool { return n.refuses(l.Outlet) }) {
-		return &store.Trouble{Reason: "a table does not take it", Unstorable: true, Err: errors.New("8152")}
+		return &store.Trouble{Reason: "the table says no", Unstorable: true, Err: errors.New("8152")}
 	}
 	return n.Store.Apply(ctx, b)
 }
@@ -55,7 +55,7 @@ func TestOneThatDoesNotFit(t *testing.T) {
 	running(t, p)
 	w.reached(t, last)
 	q := w.quarantine(t)
-	if len(q) != 1 || q[0].Seq != last-1 || q[0].Reason != "a table does not take it" || len(q[0].Data) == 0 {
+	if len(q) != 1 || q[0].Seq != last-1 || q[0].Reason != store.ErrUnstorable.Error()+": the table says no" || len(q[0].Data) == 0 {
 		t.Errorf("quarantine %s", text(q))
 	}
 	if !w.logs.contains("8152") || !w.logs.contains(fmt.Sprintf("seq=%d", last-1)) {
