@@ -45,8 +45,10 @@ const sqlColumns = `SELECT t.name, c.name, COALESCE(c.collation_name, ''), c.max
 
 // tables reads the layout once. It must be called after Migrate.
 func (s *Store) tables(ctx context.Context) (*layout, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.found.take(ctx); err != nil {
+		return nil, err
+	}
+	defer s.found.leave()
 	if s.layout != nil {
 		return s.layout, nil
 	}

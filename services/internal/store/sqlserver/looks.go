@@ -149,14 +149,15 @@ FROM @best b JOIN {rows} l ON l.Seq = b.Seq;
 `
 )
 
-// The end of the text: the days of the batch are to be counted anew, and some
-// earlier ones, which this batch left alone, are counted here. The newest never
+// The end of the text: the days of the batch, also such on which it changed no row,
+// are to be counted anew, and some earlier ones, which this batch left alone, are
+// counted here. The newest never
 // is: looks still come in, and whoever asks counts its rows anyway. LastSeq is for
 // store.KeptDay: NULL where a row is not as the history has it, as one from before
 // the log, or that another program has changed.
 const sqlDays = `
 DECLARE @days TABLE (ScanDate DATE NOT NULL PRIMARY KEY);
-INSERT INTO @days (ScanDate) SELECT DISTINCT ScanDate FROM @best;
+INSERT INTO @days (ScanDate) SELECT DISTINCT ScanDate FROM {rows};
 UPDATE d SET Counted = 0 FROM dbo.MonitorDay d JOIN @days x ON d.Mode = @mode AND d.ScanDate = x.ScanDate WHERE d.Counted = 1;
 INSERT INTO dbo.MonitorDay (Mode, ScanDate, Total, Successful, NotObserved, Counted)
 SELECT @mode, x.ScanDate, 0, 0, 0, 0 FROM @days x
