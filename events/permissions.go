@@ -16,40 +16,32 @@ type Permissions struct {
 // log. It may not touch a stream: whoever may change one's limits makes the server
 // forget all that is in it.
 func ServicePermissions() Permissions {
+	schedulers := StreamEvents + "." + ConsumerSchedulers
 	return Permissions{
-		Publish: append(readsLog(), AllEvents, subjectProbe+"*", subjectInbox+">", "$JS.ACK.>", "$JS.API.INFO",
-			"$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.MSG.NEXT.*.*"),
-		Denied: changesShared(),
+		Publish: []string{
+			AllEvents, subjectProbe + "*", subjectInbox + ">", "$JS.ACK.>",
+			"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*",
+			"$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.MSG.NEXT.*.*",
+			"$JS.API.CONSUMER.CREATE." + StreamEvents + ".>", "$JS.API.CONSUMER.DELETE." + StreamEvents + ".*",
+		},
+		Denied: []string{ // they are everybody's
+			"$JS.API.CONSUMER.CREATE." + schedulers, "$JS.API.CONSUMER.CREATE." + schedulers + ".>", "$JS.API.CONSUMER.DELETE." + schedulers,
+		},
 	}
 }
 
 // ProberPermissions are what a prober needs, and no more: it stands nearest to
 // outlets that may be hostile. It takes commands to look, tells what it saw, of
-// itself and of the accounts it signs in with, and reads the log.
+// itself and of the accounts it signs in with, and reads single events.
 func ProberPermissions() Permissions {
 	probers := StreamProbes + "." + ConsumerProbers
 	return Permissions{
-		Publish: append(readsLog(), subjectObserved+">", subjectProber+">", subjectAccount+">",
-			"$JS.ACK."+probers+".>", "$JS.API.CONSUMER.INFO."+probers, "$JS.API.CONSUMER.MSG.NEXT."+probers),
-		Denied:    append(changesShared(), "$JS.API.CONSUMER.MSG.NEXT."+StreamEvents+"."+ConsumerSchedulers),
+		Publish: []string{
+			subjectObserved + ">", subjectProber + ">", subjectAccount + ">",
+			"$JS.API.STREAM.INFO." + StreamEvents, "$JS.API.STREAM.MSG.GET." + StreamEvents,
+			"$JS.API.CONSUMER.INFO." + probers, "$JS.API.CONSUMER.MSG.NEXT." + probers,
+			"$JS.ACK." + probers + ".>", "$JS.ACK.*.*." + probers + ".>", // the second with a domain and an account
+		},
 		Subscribe: []string{subjectInbox + Token(ServiceProber) + ".>"},
-	}
-}
-
-// readsLog are the requests of whoever reads the log by consumers of its own.
-func readsLog() []string {
-	return []string{
-		"$JS.API.STREAM.INFO." + StreamEvents, "$JS.API.STREAM.MSG.GET." + StreamEvents,
-		"$JS.API.CONSUMER.CREATE." + StreamEvents + ".>", "$JS.API.CONSUMER.DELETE." + StreamEvents + ".*",
-		"$JS.API.CONSUMER.INFO." + StreamEvents + ".*", "$JS.API.CONSUMER.MSG.NEXT." + StreamEvents + ".*",
-	}
-}
-
-// changesShared are requests of these that would change a consumer that is not
-// one's own.
-func changesShared() []string {
-	shared := StreamEvents + "." + ConsumerSchedulers
-	return []string{
-		"$JS.API.CONSUMER.CREATE." + shared, "$JS.API.CONSUMER.CREATE." + shared + ".>", "$JS.API.CONSUMER.DELETE." + shared,
 	}
 }

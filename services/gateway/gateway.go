@@ -97,8 +97,8 @@ type Config struct {
 	// Checks are asked by /readyz besides the gateway's own.
 	Checks  []Check
 	Metrics http.Handler // at /metrics; nil: there is none
-	// Refused is told of each connection that is closed at once, because too many
-	// are open; nil: nobody is.
+	// Refused is told of each connection that is closed because too many are open;
+	// nil: nobody is.
 	Refused func(Bound)
 	Now     func() time.Time // nil: time.Now
 }

@@ -123,7 +123,7 @@ func TestProbersOnlyLook(t *testing.T) {
 	}
 	for _, subject := range []string{
 		"ctl.users", "ctl.do.archive", "ev.audit.x", "ev.settings", "ev.outlet.B0001", "ev.scan.requested.x", "ev.scan.completed.x", "ev.history.x",
-		"ev.log.archived", "cmd.probe.B0001", "_INBOX.gateway.x", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.schedulers", "$JS.ACK.EVENTS.schedulers.1.1.1.1.1",
+		"ev.log.archived", "cmd.probe.B0001", "_INBOX.gateway.x", "$JS.API.CONSUMER.CREATE.EVENTS.own", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.schedulers", "$JS.ACK.EVENTS.schedulers.1.1.1.1.1",
 	} {
 		refused(t, nc, refusals, subject, []byte("{}"))
 	}
