@@ -2,8 +2,11 @@ package instance_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -143,6 +146,53 @@ func TestProbersOnlyLook(t *testing.T) {
 			t.Errorf("%s is heard", subject)
 		}
 	}
+}
+
+// TestEncrypted: clients elsewhere may want TLS, and trust the certificate; those on
+// the machine itself and in the process do without.
+func TestEncrypted(t *testing.T) {
+	t.Parallel()
+	known := httptest.NewTLSServer(nil) // has a certificate for 127.0.0.1
+	defer known.Close()
+	path := t.TempDir()
+	d, err := instance.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeDir(t, d)
+	n, err := d.StartNATS(instance.NATSOptions{Listen: "127.0.0.1:0", TLS: &tls.Config{Certificates: known.TLS.Certificates}, Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	password, err := os.ReadFile(filepath.Join(path, "nats-prober-password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, roots := strings.Replace(n.URL(), "nats://", "tls://", 1), x509.NewCertPool()
+	who := nats.UserInfo(events.ServiceProber, string(password))
+	if _, err := nats.Connect(address, who, nats.Secure(&tls.Config{RootCAs: roots})); err == nil { // it trusts nobody
+		t.Error("whoever answers is believed")
+	}
+	roots.AddCert(known.Certificate())
+	nc, err := nats.Connect(address, who, nats.Secure(&tls.Config{RootCAs: roots}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, err := nc.TLSConnectionState(); err != nil || !state.HandshakeComplete {
+		t.Errorf("%+v, %v", state, err)
+	}
+	nc.Close()
+	local, err := instance.Find(path, "cli")
+	if err != nil {
+		t.Fatal(err)
+	}
+	local.Close()
+	provision(t.Context(), t, n)
 }
 
 // serve does what services do with the log.
