@@ -43,6 +43,9 @@ type FeedOptions struct {
 	LastPerSubject bool
 	// Subjects filter the feed; none means everything. They must not overlap.
 	Subjects []string
+	// Ahead is how many records are fetched at most before they are asked for, by
+	// Next; 0 is the client's own number, some hundred.
+	Ahead int
 }
 
 // Feed delivers the log in order, without gaps or duplicates, from a given
@@ -79,7 +82,11 @@ func (l *Log) Feed(ctx context.Context, o FeedOptions) (*Feed, error) {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
 	pending := c.CachedInfo().NumPending
-	it, err := c.Messages()
+	var ahead []jetstream.PullMessagesOpt
+	if o.Ahead > 0 {
+		ahead = append(ahead, jetstream.PullMaxMessages(o.Ahead))
+	}
+	it, err := c.Messages(ahead...)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}

@@ -218,7 +218,7 @@ func lastState[T Payload](ctx context.Context, l *Log, subject string) (state T,
 // a time whose events were archived it may be a later one, but none of a time
 // after the next event that is still there: only the archives tell.
 func (l *Log) SequenceAt(ctx context.Context, t time.Time) (uint64, error) {
-	feed, err := l.Feed(ctx, FeedOptions{Since: t.Add(1)})
+	feed, err := l.Feed(ctx, FeedOptions{Since: t.Add(1), Ahead: 1})
 	if err != nil {
 		return 0, err
 	}

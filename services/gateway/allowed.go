@@ -2,18 +2,28 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
 	"backupmonitor/services/gateway/auth"
 )
 
-// allowedFor is how long an answer about a caller serves the other streams of
-// the same caller.
-const allowedFor = time.Second
+const (
+	// allowedFor is how long an answer about a caller serves the other requests of
+	// the same caller.
+	allowedFor = time.Second
+	// Of a request that goes on it is asked so often whether its caller may still
+	// have what it gives, and it ends when there was no answer for so long: who
+	// loses their access loses it within 5 s, also while the database does not
+	// answer.
+	checkEvery  = 1500 * time.Millisecond
+	unconfirmed = 4 * time.Second
+)
 
-// allowed asks whether callers of open streams may still read them: once for
-// all the streams that one caller has.
+// allowed asks whether callers whose requests go on may still have the answers:
+// once for all that one caller has.
 type allowed struct {
 	ask func(context.Context, auth.Caller) error
 
@@ -66,4 +76,68 @@ func (w *allowed) answer(c auth.Caller) *answer {
 		w.answers[key] = a
 	}
 	return a
+}
+
+// attended has a route answer only for as long as the caller may have its answer.
+func (g *Gateway) attended(handle func(*response, *request) error) func(*response, *request) error {
+	return func(w *response, r *request) error {
+		if r.stranger {
+			return handle(w, r)
+		}
+		ctx, release := g.whileAllowed(r.Context(), w, r.caller)
+		defer release()
+		own := *r
+		own.Request = r.WithContext(ctx)
+		err := handle(w, &own)
+		lost, ok := errors.AsType[*problem](context.Cause(ctx))
+		if ok && (err != nil || w.status == 0) {
+			return lost
+		}
+		return err
+	}
+}
+
+// whileAllowed is ctx, which also ends when the caller may no longer do what
+// they could do, whatever the request is busy with: a write that waits for its
+// client is cut off. Its cause is then a problem. Whoever calls it calls the
+// release.
+func (g *Gateway) whileAllowed(ctx context.Context, w *response, c auth.Caller) (until context.Context, release func()) {
+	until, cancel := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer cancel(nil)
+		tick := time.NewTicker(checkEvery)
+		defer tick.Stop()
+		for confirmed := time.Now(); ; {
+			select {
+			case <-until.Done():
+				return
+			case <-tick.C:
+			}
+			asking, end := context.WithDeadline(until, confirmed.Add(unconfirmed))
+			asked := time.Now()
+			err := g.allowed.still(asking, c)
+			end()
+			var lost error
+			switch {
+			case err == nil:
+				confirmed = asked
+				continue
+			case errors.Is(err, auth.ErrBadToken):
+				lost = sessionOver(err)
+			case time.Since(confirmed) >= unconfirmed-checkEvery:
+				lost = unavailable("The database", err)
+			default:
+				continue
+			}
+			g.logger.InfoContext(ctx, "A request ends, because its caller may no longer have the answer.", slog.String("requestId", w.id),
+				slog.String("user", c.Name()), slog.Any("error", err))
+			cancel(lost) // first, so that no other write begins
+			if w.begun.Load() {
+				_ = w.rc.SetWriteDeadline(time.Now()) // fails only where the connection is gone
+			}
+			return
+		}
+	})
+	return until, func() { cancel(nil); watch.Wait() }
 }

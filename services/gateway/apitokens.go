@@ -60,6 +60,8 @@ func (g *Gateway) addToken(w *response, r *request) error {
 		return badRequest(`Field "scope" of the body: %q is neither "read" nor "display".`, in.Scope)
 	case in.ExpiresAt != nil && !in.ExpiresAt.After(now):
 		return badRequest(`Field "expiresAt" of the body is in the past.`)
+	case in.ExpiresAt != nil && in.ExpiresAt.UTC().Year() > lastYear:
+		return badRequest(`Field "expiresAt" of the body is after the year %d. Leave it out for a token that does not end.`, lastYear)
 	}
 	token, t := auth.NewAPIToken(in.Name, in.Scope, r.caller.User.ID, now, in.ExpiresAt)
 	note := g.tokenNote(w, r, t.ID, map[string]string{"change": "made", "name": t.Name, "scope": t.Scope})

@@ -17,19 +17,28 @@ type moment struct {
 	stored uint64 // of the last event
 }
 
+const (
+	paramAsOf = "as_of"
+	// lastYear is the last one that a time in JSON has. Source: RFC 3339, 1.
+	lastYear = 9999
+)
+
 // asOf reads the moment, and waits until the tables know all that the log had
-// stored by then: what they show is never half of it.
+// stored by then: what they show is never half of it. It asks the log, so that who
+// calls it has the caller's turn.
 func (g *Gateway) asOf(r *request) (*moment, error) {
-	s := r.param("as_of")
+	s := r.param(paramAsOf)
 	if s == "" {
 		return nil, nil
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	switch now := g.cfg.Now(); {
 	case err != nil:
-		return nil, badRequest("Parameter %q: %q is not a moment as 2026-02-21T08:00:00Z or 2026-02-21T08:00:00%%2B02:00.", "as_of", s)
+		return nil, badRequest("Parameter %q: %q is not a moment as 2026-02-21T08:00:00Z or 2026-02-21T08:00:00%%2B02:00.", paramAsOf, s)
+	case t.UTC().Year() < 1:
+		return nil, badRequest("Parameter %q: there is no log of before the year 1.", paramAsOf)
 	case t.After(now):
-		return nil, badRequest("Parameter %q: %s is in the future; the clock here says %s.", "as_of", s, now.UTC().Format(time.RFC3339))
+		return nil, badRequest("Parameter %q: %s is in the future; the clock here says %s.", paramAsOf, s, now.UTC().Format(time.RFC3339))
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), g.cfg.VisibleWait)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/registry"
 )
 
@@ -101,7 +102,7 @@ func TestAsOf(t *testing.T) {
 	if !strings.Contains(string(csv), `"S1"`) || !strings.Contains(string(csv), `"ok"`) || strings.Contains(string(csv), "stale") {
 		t.Errorf("the CSV of then: %s", csv)
 	}
-	for _, bad := range []string{"yesterday", "2026-02-21", time.Now().Add(time.Hour).Format(time.RFC3339)} {
+	for _, bad := range []string{"yesterday", "2026-02-21", "0000-01-01T00:00:00+14:00", "0000-06-01T00:00:00Z", time.Now().Add(time.Hour).Format(time.RFC3339)} {
 		get[failure](t, e, http.StatusBadRequest, call{path: "/backup-stats?as_of=" + url.QueryEscape(bad), token: e.support})
 	}
 }
@@ -126,4 +127,29 @@ func TestAsOfWaitsForTheTables(t *testing.T) {
 		status, _, _ := e.do(t, call{path: now, token: e.support})
 		return status == http.StatusOK
 	})
+}
+
+// To find a moment in the log takes one of its events, however many follow.
+func TestAMomentCostsOneEvent(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	const size = 4 << 10
+	for i := range 200 {
+		o := observed(i)
+		o.Warnings = []string{strings.Repeat("w", size)}
+		if _, _, err := n.Log.Append(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nc, _, log := n.Client(t, "moments")
+	before := nc.Stats().InBytes
+	const asked = 10
+	for range asked {
+		if seq, err := log.SequenceAt(t.Context(), time.Now().Add(-time.Hour)); err != nil || seq != 0 {
+			t.Fatal(seq, err)
+		}
+	}
+	if got := (nc.Stats().InBytes - before) / asked; got > 4*size {
+		t.Errorf("%d bytes came for each", got)
+	}
 }

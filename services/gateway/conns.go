@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"backupmonitor/services/gateway/peer"
 )
@@ -14,7 +16,21 @@ const (
 	mostConnections = 8 * maxStreams
 	// leastConnections is how many are open also where few are allowed.
 	leastConnections = 32
+	// refusalsEvery is how often the log tells of refused connections.
+	refusalsEvery = time.Minute
 )
+
+// Bound is why a connection is closed at once.
+type Bound string
+
+// The bounds.
+const (
+	BoundAll     Bound = "all"     // as many are open as there may be
+	BoundAddress Bound = "address" // one client has its half of them
+)
+
+// Bounds lists every bound.
+func Bounds() []Bound { return []Bound{BoundAll, BoundAddress} }
 
 // connectionLimit leaves the other half of the descriptors to those who look at
 // outlets, to the log and to the database: whoever connects must not keep them
@@ -29,14 +45,18 @@ type limitedListener struct {
 	net.Listener
 	most    int
 	proxies peer.Trust
+	refused func(Bound) // told of each that is closed
+	logger  *slog.Logger
 
-	mu    sync.Mutex
-	open  int
-	peers map[string]int // by peer.Group
+	mu       sync.Mutex
+	open     int
+	peers    map[string]int // by peer.Group
+	refusals int            // that the log has not told of
+	told     time.Time
 }
 
-func newLimitedListener(l net.Listener, most int, proxies peer.Trust) *limitedListener {
-	return &limitedListener{Listener: l, most: most, proxies: proxies, peers: map[string]int{}}
+func newLimitedListener(l net.Listener, most int, proxies peer.Trust, refused func(Bound), logger *slog.Logger) *limitedListener {
+	return &limitedListener{Listener: l, most: most, proxies: proxies, refused: refused, logger: logger, peers: map[string]int{}}
 }
 
 // Accept implements net.Listener.
@@ -47,8 +67,9 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		group := l.group(c)
-		if !l.take(group) {
+		if over := l.take(group); over != "" {
 			_ = c.Close() // it was of no use
+			l.refuse(over, group)
 			continue
 		}
 		return &limitedConn{Conn: c, leave: sync.OnceFunc(func() { l.leave(group) })}, nil
@@ -64,17 +85,39 @@ func (l *limitedListener) group(c net.Conn) string {
 	return peer.Group(from.Addr().Unmap().WithZone("").String())
 }
 
-func (l *limitedListener) take(group string) bool {
+// take gives the bound that a further connection would be over, "" for none.
+func (l *limitedListener) take(group string) Bound {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open >= l.most || group != "" && l.peers[group] >= l.most/2 {
-		return false
+	switch {
+	case l.open >= l.most:
+		return BoundAll
+	case group != "" && l.peers[group] >= l.most/2:
+		return BoundAddress
 	}
 	l.open++
 	if group != "" {
 		l.peers[group]++
 	}
-	return true
+	return ""
+}
+
+// refuse tells of a connection that was closed: each time, and the log now and
+// then.
+func (l *limitedListener) refuse(over Bound, group string) {
+	l.refused(over)
+	l.mu.Lock()
+	l.refusals++
+	n, now := l.refusals, time.Now()
+	due := now.Sub(l.told) >= refusalsEvery
+	if due {
+		l.refusals, l.told = 0, now
+	}
+	l.mu.Unlock()
+	if due {
+		l.logger.Warn("Connections are refused, because too many are open.", slog.Int("count", n), slog.Int("most", l.most),
+			slog.String("bound", string(over)), slog.String("address", group))
+	}
 }
 
 func (l *limitedListener) leave(group string) {

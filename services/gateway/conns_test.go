@@ -1,8 +1,12 @@
 package gateway
 
 import (
+	"bytes"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,9 +20,10 @@ func TestConnectionsAreBounded(t *testing.T) {
 	for name, c := range map[string]struct {
 		trusted []string
 		served  int
+		over    Bound
 	}{
-		"one client": {nil, 4},
-		"a proxy":    {[]string{"127.0.0.0/8"}, 8},
+		"one client": {nil, 4, BoundAddress},
+		"a proxy":    {[]string{"127.0.0.0/8"}, 8, BoundAll},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -30,7 +35,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := newLimitedListener(inner, 8, proxies)
+			var logs bytes.Buffer // read when the listener has ended
+			refused := map[Bound]int{}
+			l := newLimitedListener(inner, 8, proxies, func(b Bound) { refused[b]++ }, slog.New(slog.NewTextHandler(&logs, nil)))
 			served := make(chan net.Conn, 100)
 			ended := make(chan struct{})
 			go func() {
@@ -80,6 +87,17 @@ func TestConnectionsAreBounded(t *testing.T) {
 			<-ended
 			for len(served) > 0 {
 				_ = (<-served).Close()
+			}
+			if n := 12 - c.served + 1; refused[c.over] != n || len(refused) != 1 {
+				t.Errorf("%v were refused, and not %d", refused, n)
+			}
+			if text := logs.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "count=1 most=8 bound="+string(c.over)) {
+				t.Errorf("the log tells of each: %s", text)
+			}
+			l.told = l.told.Add(-refusalsEvery)
+			l.refuse(c.over, "")
+			if text := logs.String(); !strings.Contains(text, fmt.Sprintf("count=%d ", 12-c.served+1)) {
+				t.Errorf("a minute later it does not tell of the rest: %s", text)
 			}
 			if l.open != 0 || len(l.peers) != 0 {
 				t.Errorf("%d are open, of %v", l.open, l.peers)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"backupmonitor/services/internal/store"
 )
@@ -96,20 +95,31 @@ func csvLine(cells []string) string {
 	return b.String()
 }
 
-// harmless keeps a spreadsheet from running a cell as a formula: file names
-// come from the outlets, and anybody there may choose them. Some read past
-// blanks, and take the wide forms for the signs. A number stays a number.
-// Source: OWASP, CSV Injection.
+// formulaSigns begin a formula; some spreadsheets take the wide forms for them.
+const formulaSigns = "=+-@|%＝＋－＠"
+
+// harmless keeps a spreadsheet from running a cell, or a part of it, as a formula:
+// file names come from the outlets, and anybody there may choose them. Some read
+// past blanks. Where the list separator is a semicolon or a tab, a line is split
+// there whatever the quotes say, so that what follows one is a cell too. A number
+// stays a number. Source: OWASP, CSV Injection.
 func harmless(cell string) string {
-	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(cell, unicode.IsSpace))
-	if !strings.ContainsRune("=+-@|%＝＋－＠", first) && !strings.HasPrefix(cell, "\t") && !strings.HasPrefix(cell, "\r") && !strings.HasPrefix(cell, "\n") {
-		return cell
-	}
-	if cell == "" {
-		return cell
-	}
 	if _, err := strconv.ParseFloat(cell, 64); err == nil && !strings.ContainsAny(cell, "xXpPnN_") {
 		return cell
 	}
-	return "'" + cell
+	var b strings.Builder
+	if strings.HasPrefix(cell, "\t") || strings.HasPrefix(cell, "\r") || strings.HasPrefix(cell, "\n") {
+		b.WriteByte('\'')
+	}
+	written := 0
+	begins := true // what comes next is the beginning of a cell, for some reader
+	for i, r := range cell {
+		if begins && strings.ContainsRune(formulaSigns, r) {
+			b.WriteString(cell[written:i] + "'")
+			written = i
+		}
+		begins = strings.ContainsRune(";,\t\r\n", r) || begins && (unicode.IsSpace(r) || r == '"')
+	}
+	b.WriteString(cell[written:])
+	return b.String()
 }

@@ -66,3 +66,10 @@ func (g *Gateway) InFlight() int {
 func (g *Gateway) Hash(ctx context.Context, password string) (string, error) {
 	return g.auth.Passwords.Hash(ctx, password)
 }
+
+// ForgetReadiness has the checks asked by who asks next.
+func (g *Gateway) ForgetReadiness() {
+	g.ready.turn <- struct{}{}
+	g.ready.results = nil
+	<-g.ready.turn
+}

@@ -35,27 +35,63 @@ func FuzzQuery(f *testing.F) {
 }
 
 // FuzzCSV: whatever the cells hold, they come back as one line of as many
-// cells, none of which a spreadsheet would run.
+// cells, none of which a spreadsheet would run, however it splits the line.
 func FuzzCSV(f *testing.F) {
-	for _, seed := range []string{"", "full.bak", "=cmd|' /C calc'!A0", "+1", "-1.5", "@SUM(A1)", "\t=1", "  =1+1", "＝1", "a\"b,c\r\nd", "%0A", "|x"} {
+	for _, seed := range []string{
+		"", "full.bak", "=cmd|' /C calc'!A0", "+1", "-1.5", "@SUM(A1)", "\t=1", "  =1+1", "＝1", "a\"b,c\r\nd", "%0A", "|x",
+		`A,B";=1+1;"C.bak`, "x;=HYPERLINK(1)", "x; \"=1\";y", "x\t@y", "a\n-b", `a;"";=b`,
+	} {
 		f.Add(seed, "2.45 GB")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		r := csv.NewReader(strings.NewReader(gateway.CSVLine(a, b)))
-		all, err := r.ReadAll()
-		if err != nil || len(all) != 1 || len(all[0]) != 2 {
+		line := gateway.CSVLine("B1", a, b)
+		all, err := csv.NewReader(strings.NewReader(line)).ReadAll()
+		if err != nil || len(all) != 1 || len(all[0]) != 3 {
 			t.Fatalf("%q, %q: %q, %v", a, b, all, err)
 		}
+		plain := func(s string) string { return strings.ReplaceAll(s, "'", "") }
 		for i, want := range []string{a, b} {
-			got := all[0][i]
 			want = strings.ReplaceAll(want, "\r\n", "\n") // as the reader gives it
-			if strings.TrimPrefix(got, "'") != strings.TrimPrefix(want, "'") {
+			if got := all[0][i+1]; plain(got) != plain(want) {
 				t.Errorf("%q became %q", want, got)
 			}
-			first, _ := utf8.DecodeRuneInString(strings.TrimSpace(got))
-			if _, err := strconv.ParseFloat(got, 64); err != nil && strings.ContainsRune("=+-@＝＋－＠", first) && got != "" {
-				t.Errorf("%q would be run", got)
+		}
+		for _, separator := range ",;\t" {
+			for _, got := range splitLine(line, separator) {
+				first, _ := utf8.DecodeRuneInString(strings.TrimSpace(got))
+				if _, err := strconv.ParseFloat(got, 64); err != nil && strings.ContainsRune("=+-@＝＋－＠", first) && got != "" {
+					t.Errorf("%q, split at %q: %q would be run", line, separator, got)
+				}
 			}
 		}
 	})
+}
+
+// splitLine reads cells as spreadsheets do: where a cell begins with a quote, all
+// up to the next single one belongs to it; every other quote is a character.
+func splitLine(text string, separator rune) (cells []string) {
+	var cell strings.Builder
+	begins, quoted := true, false
+	runes := []rune(text)
+	for i := 0; i < len(runes); i++ {
+		r := runes[i]
+		switch {
+		case quoted && r == '"' && i+1 < len(runes) && runes[i+1] == '"':
+			cell.WriteRune(r)
+			i++
+		case quoted && r == '"':
+			quoted = false
+		case !quoted && begins && r == '"':
+			quoted = true
+		case !quoted && (r == separator || r == '\r' || r == '\n'):
+			cells = append(cells, cell.String())
+			cell.Reset()
+			begins = true
+			continue
+		default:
+			cell.WriteRune(r)
+		}
+		begins = false
+	}
+	return append(cells, cell.String())
 }

@@ -96,7 +96,10 @@ type Config struct {
 	Archives string
 	// Checks are asked by /readyz besides the gateway's own.
 	Checks  []Check
-	Metrics http.Handler     // at /metrics; nil: there is none
+	Metrics http.Handler // at /metrics; nil: there is none
+	// Refused is told of each connection that is closed at once, because too many
+	// are open; nil: nobody is.
+	Refused func(Bound)
 	Now     func() time.Time // nil: time.Now
 }
 
@@ -123,6 +126,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.PreviewLooks == 0 {
 		c.PreviewLooks = previewLooks
+	}
+	if c.Refused == nil {
+		c.Refused = func(Bound) {}
 	}
 	if c.Zone == nil {
 		c.Zone = time.UTC
@@ -164,12 +170,14 @@ type Gateway struct {
 	system    *system.Tracker
 	app       *app
 	streams   *streamLimit
-	lists     *turns
+	lists     *turns // for each caller
+	parts     *turns // of long lists, for all
 	replays   *turns
 	allowed   *allowed
 	kept      *answers.Cache[store.Query, encodedStats]
 	codes     *answers.Cache[struct{}, []string] // of the active outlets
 	checks    []*question
+	ready     readiness
 
 	judging  chan struct{} // held by the one preview that is being made
 	listener net.Listener
@@ -212,10 +220,12 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 		accounts:  throttle.New(cfg.AccountLimit, maxThrottled, cfg.Now),
 		hub:       live.NewHub(log, live.Folds{tracker, watch}, logger),
 		streams:   newStreamLimit(),
-		lists:     newTurns(listsPerCaller, "Other lists are being made for you. Try again when they are there."),
-		replays:   newTurns(replaysPerCaller, "Other streams of yours are still catching up. Try again in a moment."),
+		lists:     ownLists(),
+		parts:     partsOfLongLists(),
+		replays:   ownReplays(),
 		kept:      answers.New[store.Query, encodedStats](keptMost, time.Now),
 		codes:     answers.New[struct{}, []string](1, time.Now),
+		ready:     readiness{turn: make(chan struct{}, 1)},
 		judging:   make(chan struct{}, 1),
 		closing:   make(chan struct{}),
 	}
@@ -277,7 +287,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- serve(server, newLimitedListener(g.listener, connectionLimit(descriptors()), g.proxies))
+		served <- serve(server, newLimitedListener(g.listener, connectionLimit(descriptors()), g.proxies, g.cfg.Refused, g.logger))
 	}()
 	g.logger.InfoContext(ctx, "The gateway serves.", slog.String("address", g.listener.Addr().String()))
 	select {

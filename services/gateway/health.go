@@ -16,6 +16,9 @@ import (
 
 const (
 	checkTimeout = 3 * time.Second
+	// readyFor is how long all who ask whether the gateway is ready get the same
+	// answer: anybody may ask, as often as they like.
+	readyFor = time.Second
 	// maxLag is how many events the tables may be behind the log. A scan of
 	// 10,000 outlets in both modes is within it.
 	maxLag = 25_000
@@ -44,7 +47,11 @@ func (g *Gateway) livez(w *response, r *http.Request) {
 }
 
 func (g *Gateway) readyz(w *response, r *http.Request) {
-	results := g.checkAll(r.Context())
+	results, err := g.readiness(r.Context())
+	if err != nil {
+		g.fail(w, r, err)
+		return
+	}
 	status, word := http.StatusOK, "ok"
 	for _, c := range results {
 		if !c.OK {
@@ -59,6 +66,28 @@ func (g *Gateway) readyz(w *response, r *http.Request) {
 		Status string      `json:"status"`
 		Checks []checkBody `json:"checks"`
 	}{word, results})
+}
+
+// readiness is what the checks say, or said a moment ago. Errors: ctx's.
+func (g *Gateway) readiness(ctx context.Context) ([]checkBody, error) {
+	select {
+	case g.ready.turn <- struct{}{}:
+		defer func() { <-g.ready.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if g.ready.results == nil || time.Since(g.ready.at) >= readyFor {
+		g.ready.results = g.checkAll(ctx)
+		g.ready.at = time.Now()
+	}
+	return g.ready.results, nil
+}
+
+// readiness is the answer to who asks whether the gateway is ready.
+type readiness struct {
+	turn    chan struct{} // taken while it is asked for
+	results []checkBody   // nil before the first answer
+	at      time.Time     // of the results
 }
 
 func (g *Gateway) checkAll(ctx context.Context) []checkBody {
@@ -167,6 +196,10 @@ func (g *Gateway) checkLog(ctx context.Context) (string, error) {
 	id, err := g.log.Identity(ctx)
 	if err != nil {
 		return "does not answer", err
+	}
+	if id.Missing > 0 {
+		return fmt.Sprintf("%d events are missing; `backup-monitor fsck` says what to do", id.Missing),
+			fmt.Errorf("%d of %d events are missing in the log, and no archive has them", id.Missing, id.LastSeq)
 	}
 	const full = "is full"
 	if id.MaxBytes > 0 && id.MaxBytes-int64(id.Bytes) < logRoom {

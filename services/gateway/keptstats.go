@@ -61,6 +61,9 @@ func (g *Gateway) keptStats(ctx context.Context, w *response, q store.Query, beg
 	w.Header().Set("Content-Length", strconv.Itoa(len(list.records)+len(rest)))
 	w.WriteHeader(http.StatusOK)
 	for part := list.records; len(part) > 0; part = part[min(len(part), sendChunk):] {
+		if err := ctx.Err(); err != nil {
+			return true, err
+		}
 		if _, err := w.Write(part[:min(len(part), sendChunk)]); err != nil {
 			return true, fmt.Errorf("send the answer: %w", err)
 		}

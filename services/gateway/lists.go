@@ -30,19 +30,20 @@ func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
 	if q.Limit, err = r.number("limit", 1, defaultDays); err != nil {
 		return err
 	}
-	at, err := g.asOf(r)
-	if err != nil {
-		return err
-	}
-	at.then(&q)
 	back, err := g.lists.take(r.Context(), r.caller.Name())
 	if err != nil {
 		return err
 	}
 	defer back()
+	at, err := g.asOf(r)
+	if err != nil {
+		return err
+	}
+	at.then(&q)
+	g.inParts(&q, r)
 	days, err := g.store.Summary(r.Context(), q)
 	if err != nil {
-		return unavailable("The database", err)
+		return listProblem(err)
 	}
 	data := make([]dayBody, len(days))
 	for i, d := range days {

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,7 @@ type response struct {
 	user    string // who asks, once known
 	address string // of the client
 	status  int
+	begun   atomic.Bool // that there is a status, for others than the handler
 	bytes   int64
 	gone    bool // the client left before there was an answer
 }
@@ -40,6 +42,7 @@ type response struct {
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 && status >= http.StatusOK {
 		w.status = status
+		w.begun.Store(true)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -47,6 +50,7 @@ func (w *response) WriteHeader(status int) {
 func (w *response) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
+		w.begun.Store(true)
 	}
 	if err := w.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err

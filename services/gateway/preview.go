@@ -64,6 +64,9 @@ func (g *Gateway) previewPolicy(w *response, r *request) error {
 		return err
 	}
 	report, err := g.judgeAgain(r.Context(), o)
+	if err == nil {
+		err = g.still(r) // judging takes its time
+	}
 	if err != nil {
 		return err
 	}

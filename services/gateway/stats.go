@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -22,10 +23,6 @@ const maxOffset = 500_000
 
 func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 	began := time.Now()
-	at, err := g.asOf(r)
-	if err != nil {
-		return err
-	}
 	q, err := g.statsQuery(r, m)
 	if err != nil {
 		return err
@@ -34,7 +31,7 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 	if err != nil {
 		return err
 	}
-	if at == nil && format != "csv" {
+	if r.param(paramAsOf) == "" && format != "csv" {
 		if sent, err := g.keptStats(r.Context(), w, q, began); sent || err != nil {
 			return err
 		}
@@ -44,9 +41,14 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 		return err
 	}
 	defer back()
+	at, err := g.asOf(r)
+	if err != nil {
+		return err
+	}
 	if q, err = g.withDates(r.Context(), q, at); err != nil {
 		return err
 	}
+	g.inParts(&q, r)
 	if format == "csv" {
 		return g.writeCSV(r.Context(), w, q)
 	}
@@ -229,16 +231,34 @@ func (g *Gateway) rows(ctx context.Context, q store.Query, each func(store.Row) 
 	}
 	var own error
 	err := g.store.Rows(ctx, q, func(r store.Row) error {
-		own = each(r)
+		if own = ctx.Err(); own == nil {
+			own = each(r)
+		}
 		return own
 	})
 	switch {
 	case own != nil:
 		return own
 	case err != nil:
-		return unavailable("The database", err)
+		return listProblem(err)
 	}
 	return nil
+}
+
+// inParts has the rest of a list wait for those of others between its parts,
+// where it is a long one: of more than one day, and of more than one outlet.
+func (g *Gateway) inParts(q *store.Query, r *request) {
+	if q.Outlet == "" && (q.From != q.To || q.From == "") {
+		q.Turns = &ofCaller{g.parts, r.caller.Name()}
+	}
+}
+
+// listProblem is what a client is told of a list that cannot be read.
+func listProblem(err error) error {
+	if _, ok := errors.AsType[*problem](err); ok {
+		return err // no turn came
+	}
+	return unavailable("The database", err)
 }
 
 // jsonList writes the elements of an array, one after the other.

@@ -174,7 +174,7 @@ func TestCSV(t *testing.T) {
 	if len(lines) != 8 || lines[0][0] != "OutletCode" {
 		t.Fatalf("%d lines: %q", len(lines), lines)
 	}
-	if l := lines[1]; l[0] != "S1" || l[6] != "2026-02-21T01:00:00Z" || l[7] != `'=cmd|'/c calc'!A1` || l[13] != "-1.250" || l[14] != `say "hi", `+"\n@you" || l[15] != "N" {
+	if l := lines[1]; l[0] != "S1" || l[6] != "2026-02-21T01:00:00Z" || l[7] != `'=cmd|'/c calc'!A1` || l[13] != "-1.250" || l[14] != `say "hi", `+"\n'@you" || l[15] != "N" {
 		t.Errorf("%q", l)
 	}
 	if l := lines[2]; l[0] != "S4" || l[15] != "Y" {

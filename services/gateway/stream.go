@@ -2,13 +2,10 @@ package gateway
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
-	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/gateway/peer"
 	"backupmonitor/services/gateway/sse"
 )
@@ -18,12 +15,6 @@ const (
 	maxStreamsPerUser = 32
 	// maxPublic is how many of them strangers may have.
 	maxPublic = 100
-
-	// A stream asks so often whether its caller may still read it, and ends
-	// when it has had no answer for so long: who loses their access loses it
-	// within 5 s, also while the database does not answer.
-	checkEvery  = 1500 * time.Millisecond
-	unconfirmed = 4 * time.Second
 )
 
 // streamLimit bounds how many streams are open at once.
@@ -74,8 +65,8 @@ type stream struct {
 	out     *sse.Stream // nil before it is open
 }
 
-// stream runs serve with a context that ends with the client, the gateway, the
-// token, and the caller's right to read.
+// stream runs serve with a context that ends with the client, the caller's right
+// to read, the token, and the gateway.
 func (g *Gateway) stream(w *response, r *request, serve func(context.Context, *stream) error) error {
 	user := r.caller.Name()
 	if r.stranger {
@@ -89,50 +80,12 @@ func (g *Gateway) stream(w *response, r *request, serve func(context.Context, *s
 	defer cancel()
 	ctx, release := g.untilClosing(ctx)
 	defer release()
-	if !r.stranger {
-		ctx, release = g.whileAllowed(ctx, w, r.caller)
-		defer release()
-	}
 	s := &stream{gateway: g, w: w, r: r}
 	err := serve(ctx, s)
 	if s.out != nil || ctx.Err() != nil && r.Context().Err() != nil {
 		return nil // the client has gone, or what it got is whole up to here
 	}
 	return err
-}
-
-// whileAllowed is ctx, which also ends when the caller may no longer do what
-// they could do, whatever the stream is busy with: a write that waits for its
-// client is cut off. Whoever calls it calls the release.
-func (g *Gateway) whileAllowed(ctx context.Context, w *response, c auth.Caller) (until context.Context, release func()) {
-	until, cancel := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		defer cancel()
-		tick := time.NewTicker(checkEvery)
-		defer tick.Stop()
-		for confirmed := time.Now(); ; {
-			select {
-			case <-until.Done():
-				return
-			case <-tick.C:
-			}
-			asking, end := context.WithDeadline(until, confirmed.Add(unconfirmed))
-			asked := time.Now()
-			err := g.allowed.still(asking, c)
-			end()
-			switch {
-			case err == nil:
-				confirmed = asked
-			case errors.Is(err, auth.ErrBadToken) || time.Since(confirmed) >= unconfirmed-checkEvery:
-				g.logger.InfoContext(ctx, "A stream ends, because its caller may no longer read it.", slog.String("user", c.Name()), slog.Any("error", err))
-				cancel()                              // first, so that no other write begins
-				_ = w.rc.SetWriteDeadline(time.Now()) // fails only where the connection is gone
-				return
-			}
-		}
-	})
-	return until, func() { cancel(); watch.Wait() }
 }
 
 // untilClosing is ctx, which also ends when the gateway is told to stop.

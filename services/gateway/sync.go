@@ -39,6 +39,9 @@ func (g *Gateway) sync(w *response, r *request, m events.Mode) error {
 	if err := r.Context().Err(); err != nil {
 		return err
 	}
+	if err := g.still(r); err != nil {
+		return err
+	}
 	if state.Phase == scans.Cancelled {
 		return &problem{status: http.StatusConflict, message: "The scan was cancelled by " + state.CancelledBy + "."}
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,57 +15,134 @@ const (
 	replaysPerCaller = 2
 	// turnWait is how long a caller waits for others of their own requests.
 	turnWait = 3 * time.Second
+
+	// longParts is how many parts of long lists are read from the database at
+	// once, for all callers together: half of the readers that SQLite has, so that
+	// no short list waits for a long one.
+	longParts = 2
+	// partWait is how long a long list waits for its next part: that of a hundred
+	// others and more.
+	partWait = 30 * time.Second
 )
 
-// turns bounds what is done at once for each caller, so that what one of them
-// asks for holds up nobody but themselves.
+// turns bounds what is done at once, for each caller and for all of them. Whoever
+// waits goes before everybody who has more turns already, and among equals in the
+// order in which they came: what one caller asks for holds up others by no more
+// than their own share.
 type turns struct {
-	each    int
-	message string // for who waited in vain
+	each, all int           // all 0: any number
+	patience  time.Duration // how long to wait for a turn
+	refusal   problem       // for who waited in vain
 
 	mu      sync.Mutex
-	callers map[string]*line
+	taken   int
+	callers map[string]int // turns taken; a caller without any is not there
+	waiting []*waiter      // in the order in which they came
 }
 
-// line is one caller's; it is forgotten with the last who stands in it.
-type line struct {
-	free   chan struct{}
-	within int
+type waiter struct {
+	caller string
+	turn   chan struct{} // closed when it is theirs
 }
 
-func newTurns(each int, message string) *turns {
-	return &turns{each: each, message: message, callers: map[string]*line{}}
+func newTurns(each, all int, patience time.Duration, refusal problem) *turns {
+	refusal.retryAfter = turnWait
+	return &turns{each: each, all: all, patience: patience, refusal: refusal, callers: map[string]int{}}
+}
+
+func ownLists() *turns {
+	return newTurns(listsPerCaller, 0, turnWait, problem{
+		status: http.StatusTooManyRequests, message: "Other lists are being made for you. Try again when they are there.",
+	})
+}
+
+func ownReplays() *turns {
+	return newTurns(replaysPerCaller, 0, turnWait, problem{
+		status: http.StatusTooManyRequests, message: "Other streams of yours are still catching up. Try again in a moment.",
+	})
+}
+
+func partsOfLongLists() *turns {
+	return newTurns(longParts, longParts, partWait, problem{
+		status: http.StatusServiceUnavailable, message: "Too many long lists are being made. Choose fewer days, or try again later.",
+	})
 }
 
 // take waits for a turn of the caller's. Whoever has one gives it back. Errors:
-// a problem where none comes within turnWait; ctx's.
+// a problem where none comes in time; ctx's.
 func (t *turns) take(ctx context.Context, caller string) (back func(), err error) {
+	w := &waiter{caller: caller, turn: make(chan struct{})}
 	t.mu.Lock()
-	l, ok := t.callers[caller]
-	if !ok {
-		l = &line{free: make(chan struct{}, t.each)}
-		t.callers[caller] = l
-	}
-	l.within++
+	t.waiting = append(t.waiting, w)
+	t.next()
 	t.mu.Unlock()
-	wait := time.NewTimer(turnWait)
-	defer wait.Stop()
+	patience := time.NewTimer(t.patience)
+	defer patience.Stop()
 	select {
-	case l.free <- struct{}{}:
-		return func() { <-l.free; t.leave(caller, l) }, nil
-	case <-wait.C:
-		err = &problem{status: http.StatusTooManyRequests, message: t.message, retryAfter: turnWait}
+	case <-w.turn:
+		return func() { t.give(caller) }, nil
+	case <-patience.C:
+		refusal := t.refusal
+		err = &refusal
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	t.leave(caller, l)
+	if !t.leave(w) {
+		t.give(caller) // it came meanwhile
+	}
 	return nil, err
 }
 
-func (t *turns) leave(caller string, l *line) {
+func (t *turns) give(caller string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if l.within--; l.within == 0 {
+	t.taken--
+	if t.callers[caller]--; t.callers[caller] == 0 {
 		delete(t.callers, caller)
 	}
+	t.next()
+}
+
+// leave tells whether w was still waiting.
+func (t *turns) leave(w *waiter) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.Index(t.waiting, w)
+	if i < 0 {
+		return false
+	}
+	t.waiting = slices.Delete(t.waiting, i, i+1)
+	return true
+}
+
+// next gives out what turns there are; the caller holds the lock.
+func (t *turns) next() {
+	for t.all == 0 || t.taken < t.all {
+		first := -1
+		for i, w := range t.waiting {
+			has := t.callers[w.caller]
+			if has < t.each && (first < 0 || has < t.callers[t.waiting[first].caller]) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return
+		}
+		w := t.waiting[first]
+		t.waiting = slices.Delete(t.waiting, first, first+1)
+		t.taken++
+		t.callers[w.caller]++
+		close(w.turn)
+	}
+}
+
+// ofCaller are turns that one caller takes; it implements store.Turns.
+type ofCaller struct {
+	turns  *turns
+	caller string
+}
+
+// Take implements store.Turns.
+func (o *ofCaller) Take(ctx context.Context) (back func(), err error) {
+	return o.turns.take(ctx, o.caller)
 }

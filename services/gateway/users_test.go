@@ -245,6 +245,7 @@ func TestAPITokens(t *testing.T) {
 	for _, bad := range []string{
 		`{"name":"","scope":"read"}`, `{"name":"x","scope":"write"}`, `{"name":"x","scope":""}`, `{"name":"a\nb","scope":"read"}`,
 		`{"name":"` + strings.Repeat("x", 101) + `","scope":"read"}`, `{"name":"x","scope":"read","expiresAt":"2020-01-01T00:00:00Z"}`,
+		`{"name":"x","scope":"read","expiresAt":"9999-12-31T23:59:59-12:00"}`,
 	} {
 		get[failure](t, e, http.StatusBadRequest, e.as("POST", "/tokens", bad))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway"
 	"backupmonitor/services/gateway/system"
 	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/scan"
@@ -20,15 +22,68 @@ import (
 // scrapeTimeout bounds what a scrape asks of log and database.
 const scrapeTimeout = 5 * time.Second
 
-// metrics is /metrics: read from log and tables at each scrape, so that the
-// figures are those that everybody else sees. It names no outlet.
-func metrics(log *events.Log, tables tables, meter *capacity.Meter, logger *slog.Logger) http.Handler {
+// figuresFor is how long all who scrape get the same figures: anybody may, as
+// often as they like.
+const figuresFor = time.Second
+
+// exporter is /metrics. It names no outlet.
+type exporter struct {
+	http.Handler
+	refused *prometheus.CounterVec // connections, by the bound that they were over
+}
+
+// newExporter reads from log and tables when it is scraped, so that the figures
+// are those that everybody else sees.
+func newExporter(log *events.Log, tables tables, meter *capacity.Meter, logger *slog.Logger) *exporter {
+	e := &exporter{refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "outletbackup_connections_refused_total",
+		Help: "Connections closed at once, because there were too many: in all, or of one address.",
+	}, []string{"bound"})}
+	for _, bound := range gateway.Bounds() {
+		e.refused.WithLabelValues(string(bound))
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&figures{log: log, store: tables, meter: meter, logger: logger},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), e.refused,
+		&shared{Collector: &figures{log: log, store: tables, meter: meter, logger: logger}},
 	)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	e.Handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	return e
+}
+
+// shared has many who scrape at once cost as much as one.
+type shared struct {
+	prometheus.Collector
+
+	mu      sync.Mutex // held while they are collected
+	metrics []prometheus.Metric
+	at      time.Time // when they were
+}
+
+// Collect implements prometheus.Collector.
+func (s *shared) Collect(to chan<- prometheus.Metric) {
+	for _, m := range s.collect() {
+		to <- m
+	}
+}
+
+func (s *shared) collect() []prometheus.Metric {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.metrics != nil && time.Since(s.at) < figuresFor {
+		return s.metrics
+	}
+	collected := make(chan prometheus.Metric)
+	go func() {
+		defer close(collected)
+		s.Collector.Collect(collected)
+	}()
+	s.metrics = nil
+	for m := range collected {
+		s.metrics = append(s.metrics, m)
+	}
+	s.at = time.Now()
+	return s.metrics
 }
 
 // tables is what the figures need of a store.

@@ -6,8 +6,12 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/capacity"
@@ -33,15 +37,24 @@ func TestMetricsOfWhatConcernsMany(t *testing.T) {
 	if err := st.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h := metrics(log, st, capacity.NewMeter(log, nil, time.Now), slog.New(slog.DiscardHandler))
+	h := newExporter(log, st, capacity.NewMeter(log, nil, time.Now), slog.New(slog.DiscardHandler))
 	figures := func(want ...string) {
 		t.Helper()
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-		text := w.Body.String()
-		for _, line := range append(want, `outletbackup_source_up{source="system"} 1`) {
-			if !strings.Contains(text, line+"\n") {
-				t.Errorf("%s is not in\n%s", line, text)
+		var text string
+		missing := func() string {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+			text = w.Body.String()
+			for _, line := range append(want, `outletbackup_source_up{source="system"} 1`) {
+				if !strings.Contains(text, line+"\n") {
+					return line
+				}
+			}
+			return ""
+		}
+		for deadline := time.Now().Add(patience); missing() != ""; <-time.After(50 * time.Millisecond) { // figures are kept for a moment
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is not in\n%s", missing(), text)
 			}
 		}
 		if strings.Contains(text, "svc") || strings.Contains(text, "p1") {
@@ -67,4 +80,39 @@ func TestMetricsOfWhatConcernsMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	figures("outletbackup_probers_offline 1", "outletbackup_credentials_paused 1", "outletbackup_credentials_refused 1", "outletbackup_audit_parked_events 1")
+}
+
+// TestScrapesShareTheirFigures: anybody may scrape, as often as they like, and has
+// log and tables asked no more often for that.
+func TestScrapesShareTheirFigures(t *testing.T) {
+	t.Parallel()
+	c := &counted{}
+	s := &shared{Collector: c}
+	var crowd sync.WaitGroup
+	for range 100 {
+		crowd.Go(func() {
+			registry := prometheus.NewPedanticRegistry()
+			registry.MustRegister(s)
+			if families, err := registry.Gather(); err != nil || len(families) != 1 {
+				t.Errorf("%d families of metrics, %v", len(families), err)
+			}
+		})
+	}
+	crowd.Wait()
+	if n := c.n.Load(); n != 1 {
+		t.Errorf("collected %d times", n)
+	}
+	s.at = s.at.Add(-figuresFor)
+	if s.collect(); c.n.Load() != 2 {
+		t.Error("figures are kept for ever")
+	}
+}
+
+// counted counts how often it is collected.
+type counted struct{ n atomic.Int32 }
+
+func (c *counted) Describe(chan<- *prometheus.Desc) {}
+
+func (c *counted) Collect(to chan<- prometheus.Metric) {
+	gauge(to, "collected", "How often.", float64(c.n.Add(1)))
 }

@@ -69,7 +69,9 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 		return err
 	}
 	p.meter = capacity.NewMeter(p.own, func() (capacity.Disk, error) { return capacity.MeasureDisk(p.dir.Log(), p.dir.Database()) }, time.Now)
-	return events.Provision(ctx, p.own.JetStream(), events.Limits{EventsMaxBytes: int64(c.EventsMaxBytes), Replicas: 1})
+	return p.keeping("provision", func(js jetstream.JetStream) error {
+		return events.Provision(ctx, js, events.Limits{EventsMaxBytes: int64(c.EventsMaxBytes), Replicas: 1})
+	})
 }
 
 // log connects one service to the log, under its own name.
@@ -84,6 +86,19 @@ func (p *pipeline) log(service string) (*events.Log, error) {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
 	return events.NewLog(js, service), nil
+}
+
+// keeping works for as long as f takes, with the right to change the streams.
+func (p *pipeline) keeping(name string, f func(jetstream.JetStream) error) error {
+	nc, err := p.nats.ConnectKeeper(name, nats.ErrorHandler(natsErrors(p.logger)))
+	if err != nil {
+		return err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open JetStream: %w", err), closeConn(nc))
+	}
+	return errors.Join(f(js), closeConn(nc))
 }
 
 // natsErrors logs what NATS reports outside of any call, such as a permission

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -153,7 +152,7 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 			return nil, err
 		}
 	}
-	return gateway.New(p.app.gatewayConfig(secret, p.meter, metrics(p.own, p.store, p.meter, p.logger),
+	return gateway.New(p.app.gatewayConfig(secret, p.meter, newExporter(p.own, p.store, p.meter, p.logger),
 		gateway.Check{Name: "nats", Run: p.nats.Check},
 		gateway.Check{Name: "scheduler", Run: back.scheduler.Check},
 		gateway.Check{Name: "prober", Run: back.prober.Check},
@@ -162,14 +161,15 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 	), log, p.store, ui.Files(), p.logger)
 }
 
-func (a *app) gatewayConfig(secret string, meter *capacity.Meter, metrics http.Handler, checks ...gateway.Check) gateway.Config {
+func (a *app) gatewayConfig(secret string, meter *capacity.Meter, metrics *exporter, checks ...gateway.Check) gateway.Config {
 	c := a.config
 	return gateway.Config{
 		Addr: c.HTTPAddr, JWTSecret: []byte(secret), JWTSecretPrevious: []byte(c.JWTSecretKeyPrevious),
 		TLSCert: c.TLSCert, TLSKey: c.TLSKey, TrustedProxies: c.TrustedProxies, ScanPublic: c.ScanPublic,
 		TokenLifetime: time.Duration(c.JWTExpirationHours) * time.Hour,
 		CORSOrigins:   c.CORSOrigins, Zone: c.Zone(), AdminUserID: c.AdminUserID, AdminPassword: c.AdminPassword,
-		ScanDeadline: c.ScanDeadline, Archives: c.Archives(), Metrics: metrics, Capacity: meter, Checks: checks,
+		ScanDeadline: c.ScanDeadline, Archives: c.Archives(), Capacity: meter, Checks: checks,
+		Metrics: metrics, Refused: func(b gateway.Bound) { metrics.refused.WithLabelValues(string(b)).Inc() },
 		Probing: gateway.Probing{Concurrency: c.ProbeConcurrency, Attempts: c.ProbeAttempts, Timeout: c.ProbeTimeout},
 	}
 }

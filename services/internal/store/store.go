@@ -136,6 +136,29 @@ type Query struct {
 	// the log: those of nobody's but the log's. Names and addresses of the
 	// registration are today's.
 	AsOf *uint64
+	// Turns, where set, are taken for the reading of each part of a list, and
+	// given back before the part is handed on.
+	Turns Turns
+}
+
+// Turns bound how much is read at once.
+type Turns interface {
+	// Take waits for a turn. Whoever has one gives it back. Its errors end the
+	// reading and are returned, wrapped.
+	Take(ctx context.Context) (back func(), err error)
+}
+
+// InTurn reads when it is the query's turn.
+func (q Query) InTurn(ctx context.Context, read func() error) error {
+	if q.Turns == nil {
+		return read()
+	}
+	back, err := q.Turns.Take(ctx)
+	if err != nil {
+		return err
+	}
+	defer back()
+	return read()
 }
 
 // DaySummary counts the rows of a scan date. Failed includes NotObserved, the

@@ -91,21 +91,28 @@ func (p then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, err
 }
 
 // DaysThen implements store.Past.
-func (p then) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
+func (p then) DaysThen(ctx context.Context, q store.Query) (days []store.DaySummary, err error) {
 	text, args, err := thenQuery(q, sqlThenCounts, sqlThenDays)
 	if err != nil {
 		return nil, err
 	}
-	return collect(ctx, p.s.reader, scanDay, text, args...)
+	err = q.InTurn(ctx, func() (err error) {
+		days, err = collect(ctx, p.s.reader, scanDay, text, args...)
+		return err
+	})
+	return days, err
 }
 
 // RowsThen implements store.Past.
-func (p then) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error) {
+func (p then) RowsThen(ctx context.Context, q store.Query) (page []store.Row, err error) {
 	text, args, err := rowsThenQuery(q)
 	if err != nil {
 		return nil, err
 	}
-	page, err := p.s.readRows(ctx, q.Mode, text, args...)
+	err = q.InTurn(ctx, func() (err error) {
+		page, err = p.s.readRows(ctx, q.Mode, text, args...)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", explain(err))
 	}

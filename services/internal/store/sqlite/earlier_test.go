@@ -147,6 +147,37 @@ func TestUserPutInByHand(t *testing.T) {
 	}
 }
 
+// TestTimesOfATokenThatCannotBeRead close it: whatever they were, they were to
+// end it.
+func TestTimesOfATokenThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "monitor.db")
+	s := open(t, path)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, column := range []string{"ExpiresAt", "RevokedAt"} {
+		for i, text := range []string{"10000-01-01 11:59:59.000000", "N/A", ""} {
+			id := fmt.Sprint(column, i)
+			if err := s.AddAPIToken(t.Context(), store.APIToken{ID: id, Name: "x", Scope: "read", Hash: "h", CreatedAt: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+			exec1(t, path, fmt.Sprintf("UPDATE MonitorAPIToken SET %s = '%s' WHERE TokenID = '%s'", column, text, id))
+			token, err := s.APIToken(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := map[string]*time.Time{"ExpiresAt": token.ExpiresAt, "RevokedAt": token.RevokedAt}[column]
+			if at == nil || at.After(time.Now()) {
+				t.Errorf("%s %q is read as %v", column, text, at)
+			}
+		}
+	}
+	if _, err := s.APITokens(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPreviousVersion: a database of this program's version 1 has no days
 // counted.
 func TestPreviousVersion(t *testing.T) {

@@ -65,10 +65,14 @@ func (s *Store) page(ctx context.Context, q store.Query, after *store.Row, n, of
 	if err != nil {
 		return nil, err
 	}
-	return s.readRows(ctx, q.Mode, query, append(args, n, offset)...)
+	err = q.InTurn(ctx, func() (err error) {
+		page, err = s.readRows(ctx, q.Mode, query, append(args, n, offset)...)
+		return err
+	})
+	return page, err
 }
 
-// readRows reads all that a query of sqlRows or sqlPast gives.
+// readRows reads all that a query of sqlRows or sqlThen gives.
 func (s *Store) readRows(ctx context.Context, m events.Mode, query string, args ...any) (page []store.Row, err error) {
 	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {

@@ -25,16 +25,10 @@ func (s *Store) AddAPIToken(ctx context.Context, t store.APIToken, notes ...stor
 	if err := t.Check(); err != nil {
 		return fmt.Errorf("add API token %q: %w", t.Name, err)
 	}
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, notes...); err != nil {
-			return err
-		}
+	err := s.noted(ctx, notes, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, sqlAddToken, t.ID, t.Name, t.Scope, t.Hash, t.CreatedBy, t.CreatedAt.Format(ourTime),
 			formatTime(t.ExpiresAt, ourTime), formatTime(t.RevokedAt, ourTime), formatTime(t.LastUsedAt, ourTime), orNull(t.LastUsedFrom))
-		if err := changed(r, err, store.ErrExists); err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, notes...)
+		return changed(r, err, store.ErrExists)
 	})
 	if err != nil {
 		return fmt.Errorf("add API token %q: %w", t.Name, err)
@@ -98,22 +92,26 @@ func scanToken(scan func(...any) error) (store.APIToken, error) {
 	if at := parseTime(created); at != nil {
 		t.CreatedAt = *at
 	}
-	t.ExpiresAt, t.RevokedAt, t.LastUsedAt, t.LastUsedFrom = parseTime(expires), parseTime(revoked), parseTime(used), from.String
+	t.ExpiresAt, t.RevokedAt, t.LastUsedAt, t.LastUsedFrom = closing(expires), closing(revoked), parseTime(used), from.String
 	return t, nil
+}
+
+// closing is a time from which on a token is good for nothing. One that cannot be
+// read has been for ever: it must not open what it was to close.
+func closing(s sql.NullString) *time.Time {
+	at := parseTime(s)
+	if at == nil && s.Valid {
+		at = &time.Time{}
+	}
+	return at
 }
 
 // RevokeAPIToken sets RevokedAt. Errors: store.ErrNotFound where there is no
 // such token, or it was revoked before.
 func (s *Store) RevokeAPIToken(ctx context.Context, id string, at time.Time, notes ...store.Note) error {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, notes...); err != nil {
-			return err
-		}
+	err := s.noted(ctx, notes, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, sqlRevoke, at.UTC().Format(ourTime), id)
-		if err := changed(r, err, store.ErrNotFound); err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, notes...)
+		return changed(r, err, store.ErrNotFound)
 	})
 	if err != nil {
 		return fmt.Errorf("revoke API token %q: %w", id, err)

@@ -98,14 +98,17 @@ func (p *then) KeptDays(ctx context.Context, q store.Query) ([]store.KeptDay, er
 }
 
 // DaysThen implements store.Past.
-func (p *then) DaysThen(ctx context.Context, q store.Query) ([]store.DaySummary, error) {
+func (p *then) DaysThen(ctx context.Context, q store.Query) (days []store.DaySummary, err error) {
 	text, args := thenQuery(q, sqlThenCounts, "", "")
-	found, err := read(ctx, p.store, scanSummary, text+sqlThenDays, args...)
-	return found, explain(err)
+	err = q.InTurn(ctx, func() (err error) {
+		days, err = read(ctx, p.store, scanSummary, text+sqlThenDays, args...)
+		return err
+	})
+	return days, explain(err)
 }
 
 // RowsThen implements store.Past.
-func (p *then) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error) {
+func (p *then) RowsThen(ctx context.Context, q store.Query) (page []store.Row, err error) {
 	var where []string
 	switch q.Status {
 	case "":
@@ -121,7 +124,10 @@ func (p *then) RowsThen(ctx context.Context, q store.Query) ([]store.Row, error)
 	if q.Cause != "" {
 		args = append(args, sql.Named("cause", string(q.Cause)))
 	}
-	page, err := read(ctx, p.store, rowOf(q.Mode), text+sqlThenOrder, args...)
+	err = q.InTurn(ctx, func() (err error) {
+		page, err = read(ctx, p.store, rowOf(q.Mode), text+sqlThenOrder, args...)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", explain(err))
 	}

@@ -44,7 +44,7 @@ func (s *Store) Rows(ctx context.Context, q store.Query, each func(store.Row) er
 	}
 	w := window{selection: sel, left: q.Limit, offset: q.Offset}
 	for {
-		page, more, err := w.next(ctx)
+		page, more, err := w.inTurn(ctx)
 		if err != nil {
 			return fmt.Errorf("read rows: %w", explain(err))
 		}
@@ -64,6 +64,15 @@ type window struct {
 	selection     // To moves back
 	left      int // rows still wanted; 0: all
 	offset    int // rows still to be passed over
+}
+
+// inTurn is next when it is the query's turn.
+func (w *window) inTurn(ctx context.Context) (page []store.Row, more bool, err error) {
+	err = w.InTurn(ctx, func() (err error) {
+		page, more, err = w.next(ctx)
+		return err
+	})
+	return page, more, err
 }
 
 // next reads the rows of the next days, and tells whether there may be more.

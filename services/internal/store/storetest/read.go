@@ -80,6 +80,7 @@ func exerciseRead(t *testing.T, fresh Fresh) {
 			t.Fatalf("%v after %d rows", err, next-100)
 		}
 	})
+	t.Run("parts are read in turn", func(t *testing.T) { t.Parallel(); exerciseTurns(t, fresh) })
 	t.Run("registration beside the row", func(t *testing.T) {
 		t.Parallel()
 		w := threeDays(t, fresh)
