@@ -285,6 +285,71 @@ func TestWhoWaitsAndLosesTheRight(t *testing.T) {
 	}
 }
 
+// endless is a database whose lists do not end.
+type endless struct{ gateway.Store }
+
+func (endless) Rows(_ context.Context, _ store.Query, each func(store.Row) error) error {
+	for {
+		if err := each(store.Row{Look: unseen("S1", "2026-02-21")}); err != nil {
+			return err
+		}
+	}
+}
+
+// Also an answer that has begun ends, whether or not its reader reads.
+func TestAnAnswerEndsWithTheRight(t *testing.T) {
+	t.Parallel()
+	e := start(t, func(s *setup) { s.store = func(st gateway.Store) gateway.Store { return endless{st} } })
+	addUser(t, e.store, store.User{ID: "eve", Type: "S", Active: true})
+	eve := e.signIn(t, "eve")
+	for _, path := range []string{"/backup-stats?date_from=2026-01-01", "/ibstorage-stats?date_from=2026-01-01&format=csv"} {
+		res, err := e.client.Do(e.request(t.Context(), t, call{path: path, token: eve}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeBody(t, res)
+		if path[1] == 'i' {
+			go func() { _, _ = io.Copy(io.Discard, res.Body) }()
+		}
+	}
+	if _, err := e.store.ChangeUser(t.Context(), "eve", func(u *store.User) ([]store.Note, error) { u.Active = false; return nil, nil }); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	eventually(t, "both have ended", func() bool { return e.gateway.InFlight() == 0 })
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("after %s", took)
+	}
+}
+
+// An import of many outlets ends soon after its sender may not do it any more, and
+// tells how far it came.
+func TestAnImportWhoseSenderIsNoAdminAnyMore(t *testing.T) {
+	t.Parallel()
+	users := &changingUsers{}
+	e := start(t, func(s *setup) {
+		s.store = func(st gateway.Store) gateway.Store { users.gatewayStore = st; return users }
+	})
+	before := e.identity(t).LastSeq
+	users.change.Store(func(u store.User) store.User {
+		u.Active = e.identity(t).LastSeq == before
+		return u
+	})
+	const all = 2000
+	var file strings.Builder
+	file.WriteString("OutletCode,IPAddress\n")
+	for i := range all {
+		fmt.Fprintf(&file, "S%04d,10.0.0.1\n", i)
+	}
+	c := e.as("POST", "/outlets/import", file.String())
+	c.header = map[string]string{"Content-Type": "text/csv"}
+	f := get[failure](t, e, http.StatusUnauthorized, c)
+	written := e.identity(t).LastSeq - before
+	if written == 0 || written > all/2 || !strings.Contains(f.Message, fmt.Sprintf("The first %d of the file's %d outlets are done", written, all)) {
+		t.Errorf("%d outlets are written: %s", written, f.Message)
+	}
+}
+
 // What was asked before an answer was made is asked again when it is there.
 func TestWhoLosesTheRightMeanwhile(t *testing.T) {
 	t.Parallel()

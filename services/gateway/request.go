@@ -43,6 +43,9 @@ func (g *Gateway) serve(ctx context.Context, w *response, r *request, rt route) 
 		r.most = maxOpenBody
 	}
 	err := g.admit(ctx, w, r, rt)
+	if err == nil && r.caller.Name() != "" {
+		defer r.known()()
+	}
 	if err == nil {
 		r.params, err = parseQuery(r.URL.RawQuery, rt.takes())
 	}

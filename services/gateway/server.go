@@ -22,6 +22,7 @@ func (g *Gateway) server(ctx context.Context) (*http.Server, error) {
 	s := &http.Server{
 		Handler:           g.handler(),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withConn,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    64 << 10,

@@ -53,9 +53,13 @@ type NATS struct {
 // StartNATS runs the server on the directory's log and writes where it is to
 // DATA_DIR/nats.json. It refuses to run without syncing every write.
 func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
-	// Kept, so that the services elsewhere that have it in NATS_URL find the
+	// Kept, so that the services elsewhere that have one in NATS_URL find the
 	// server again after a restart.
 	password, err := d.Secret(secretNATS)
+	if err != nil {
+		return nil, err
+	}
+	probers, err := d.Secret(secretProbers)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +86,8 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		StoreDir:   d.Log(),
 		SyncAlways: true,
 		Users: []*server.User{
-			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions()},
+			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects)},
+			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions())},
 			{Username: n.keeper.User, Password: n.keeper.Password},
 		},
 	}, o.Log)
@@ -123,10 +128,13 @@ func run(o *server.Options, log *slog.Logger) (*server.Server, error) {
 	return s, nil
 }
 
-// permissions are those of the services: nothing that would take from the log.
-func permissions() *server.Permissions {
-	allowed, denied := events.ServicePermissions()
-	return &server.Permissions{Publish: &server.SubjectPermission{Allow: append(allowed, control.AllSubjects), Deny: denied}}
+// permissions hand those of the contract to the server, with more to publish.
+func permissions(p events.Permissions, more ...string) *server.Permissions {
+	of := &server.Permissions{Publish: &server.SubjectPermission{Allow: append(p.Publish, more...), Deny: p.Denied}}
+	if len(p.Subscribe) > 0 {
+		of.Subscribe = &server.SubjectPermission{Allow: p.Subscribe}
+	}
+	return of
 }
 
 func awaitReady(s *server.Server, fatal <-chan string) error {

@@ -81,7 +81,7 @@ func OpenEmpty(path string) (*Dir, error) {
 // directory.
 func restored(name string) bool {
 	switch name {
-	case logName, dbName, dbName + "-wal", dbName + "-shm", dbName + "-journal", SecretJWT, secretNATS:
+	case logName, dbName, dbName + "-wal", dbName + "-shm", dbName + "-journal", SecretJWT, secretNATS, secretProbers:
 		return true
 	}
 	return strings.HasPrefix(name, newPrefix)
@@ -132,7 +132,7 @@ func removeAllIn(dir string) error {
 // Secrets are the secrets that a data directory keeps, by name.
 func Secrets(path string) (map[string]string, error) {
 	found := map[string]string{}
-	for _, name := range []string{SecretJWT, secretNATS} {
+	for _, name := range []string{SecretJWT, secretNATS, secretProbers} {
 		b, err := os.ReadFile(filepath.Join(path, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
