@@ -16,6 +16,9 @@ import (
 // paramTicket carries a stream ticket, for clients that can set no header.
 const paramTicket = "ticket"
 
+// noteTimeout bounds noting that an API token was used.
+const noteTimeout = 10 * time.Second
+
 // strangerFor is how long a stranger's stream may last.
 const strangerFor = 24 * time.Hour
 
@@ -37,7 +40,7 @@ func (g *Gateway) admit(ctx context.Context, w *response, r *request, rt route) 
 		return unavailable("The database", err)
 	}
 	w.user, r.caller = caller.Name(), caller
-	g.auth.Used(ctx, caller, w.address)
+	g.noteUse(ctx, caller, w.address)
 	switch {
 	case caller.APIToken != nil && !caller.Scope.May(rt.scope):
 		return &problem{status: http.StatusForbidden, message: "This API token may not do this."}
@@ -45,6 +48,31 @@ func (g *Gateway) admit(ctx context.Context, w *response, r *request, rt route) 
 		return &problem{status: http.StatusForbidden, message: "Only an Admin may do this."}
 	}
 	return nil
+}
+
+// noteUse notes that an API token is used, behind the answer: who reads does not
+// wait for whoever writes to the database.
+func (g *Gateway) noteUse(ctx context.Context, c auth.Caller, address string) {
+	if !g.auth.UseIsDue(c) {
+		return
+	}
+	id := c.APIToken.ID
+	if _, other := g.noting.LoadOrStore(id, true); other {
+		return
+	}
+	if !g.inFlight.begin() {
+		g.noting.Delete(id)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	ctx, release := g.untilClosing(ctx)
+	go func() {
+		defer g.inFlight.end()
+		defer g.noting.Delete(id)
+		defer cancel()
+		defer release()
+		g.auth.Used(ctx, c, address)
+	}()
 }
 
 func sessionOver(cause error) error {

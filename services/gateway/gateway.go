@@ -173,11 +173,13 @@ type Gateway struct {
 	lists     *turns // for each caller
 	parts     *turns // of long lists, for all
 	replays   *turns
+	uploads   *turns
 	allowed   *allowed
 	kept      *answers.Cache[store.Query, encodedStats]
 	codes     *answers.Cache[struct{}, []string] // of the active outlets
 	checks    []*question
 	ready     readiness
+	noting    sync.Map // ids of the API tokens whose use is being noted
 
 	judging  chan struct{} // held by the one preview that is being made
 	listener net.Listener
@@ -223,6 +225,7 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 		lists:     ownLists(),
 		parts:     partsOfLongLists(),
 		replays:   ownReplays(),
+		uploads:   ownUploads(),
 		kept:      answers.New[store.Query, encodedStats](keptMost, time.Now),
 		codes:     answers.New[struct{}, []string](1, time.Now),
 		ready:     readiness{turn: make(chan struct{}, 1)},

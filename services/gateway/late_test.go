@@ -15,6 +15,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/gateway"
+	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/internal/store"
 )
 
@@ -377,4 +378,40 @@ func TestWhoLosesTheRightMeanwhile(t *testing.T) {
 		}
 		users.change.Store(func(u store.User) store.User { return u })
 	}
+}
+
+// busyWriter is a database in which somebody else writes for long.
+type busyWriter struct {
+	gateway.Store
+	let chan struct{}
+	n   atomic.Int32
+}
+
+func (b *busyWriter) APITokenUsed(ctx context.Context, id string, at time.Time, address string) error {
+	b.n.Add(1)
+	select {
+	case <-b.let:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return b.Store.APITokenUsed(ctx, id, at, address)
+}
+
+// Who reads with an API token does not wait for who writes.
+func TestReadingWaitsForNoWriter(t *testing.T) {
+	t.Parallel()
+	busy := &busyWriter{let: make(chan struct{})}
+	e := start(t, func(s *setup) { s.store = func(st gateway.Store) gateway.Store { busy.Store = st; return busy } })
+	token := e.apiToken(t, auth.ScopeDisplay)
+	for range 5 {
+		get[struct{}](t, e, http.StatusOK, call{path: "/outlets", token: token})
+	}
+	if n := busy.n.Load(); n != 1 {
+		t.Errorf("its use is being noted %d times at once", n)
+	}
+	close(busy.let)
+	eventually(t, "its use is noted", func() bool {
+		list, err := e.store.APITokens(t.Context())
+		return err == nil && len(list) == 1 && list[0].LastUsedAt != nil && list[0].LastUsedFrom == "127.0.0.1"
+	})
 }

@@ -254,6 +254,11 @@ func (g *Gateway) readOutletsFile(w *response, r *request) ([]registry.OutletRow
 	if err != nil || kind != "text/csv" {
 		return nil, badRequest("The body must be an outlets file, with Content-Type: text/csv.")
 	}
+	back, err := g.uploads.take(r.Context(), r.caller.Name())
+	if err != nil {
+		return nil, err
+	}
+	defer back()
 	if err := w.rc.SetReadDeadline(time.Now().Add(g.cfg.BodyTimeout)); err != nil {
 		return nil, fmt.Errorf("bound reading the body: %w", err)
 	}

@@ -74,7 +74,7 @@ func (g *Gateway) readSync(w *response, r *request) (outlets []string, date even
 		Outlets  []string `json:"outlets"`
 		ScanDate string   `json:"scan_date"`
 	}
-	if err := g.readJSON(w, r, &in); err != nil {
+	if err := g.readOutlets(w, r, &in); err != nil {
 		return nil, "", err
 	}
 	if len(in.Outlets) == 0 {
