@@ -123,11 +123,8 @@ func ConnectOptions(name string) []nats.Option {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectBufSize(-1),
-		nats.CustomInboxPrefix(InboxPrefix(name)),
+		nats.CustomInboxPrefix(subjectInbox + Token(name)),
 		nats.Timeout(5 * time.Second),
 		nats.IgnoreAuthErrorAbort(), // a server that restarts may know us only a moment later
 	}
 }
-
-// InboxPrefix is where the answers to a client of that name come.
-func InboxPrefix(name string) string { return "_INBOX_" + Token(name) }

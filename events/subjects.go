@@ -14,6 +14,7 @@ const (
 	subjectAudit     = "ev.audit."
 	subjectAccount   = "ev.credential."
 	subjectProber    = "ev.prober."
+	subjectInbox     = "_INBOX."
 
 	// SubjectSettings holds the one state of schedule and policy.
 	SubjectSettings = "ev.settings"

@@ -39,7 +39,7 @@ type Config struct {
 	VisibleWait time.Duration
 	// BodyTimeout is how long the body of a request may take to come; 0: 30 s.
 	BodyTimeout time.Duration
-	BcryptCost  int // of new passwords; 0: 12
+	BcryptCost  int // of new passwords; 0: auth.Cost
 	// RefusalStep is what the time of a refused sign-in is rounded up to; 0:
 	// 250 ms.
 	RefusalStep time.Duration
@@ -82,7 +82,7 @@ func (c Config) withDefaults() Config {
 		c.AccountLimit = throttle.Limit{Burst: 2 * auth.LockAt, Every: 6 * time.Second}
 	}
 	if c.BcryptCost == 0 {
-		c.BcryptCost = 12
+		c.BcryptCost = auth.Cost
 	}
 	if c.PreviewLooks == 0 {
 		c.PreviewLooks = previewLooks

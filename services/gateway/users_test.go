@@ -1,17 +1,13 @@
 package gateway_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"backupmonitor/events"
-	"backupmonitor/services/gateway/users"
 	"backupmonitor/services/internal/store"
 )
 
@@ -305,40 +301,5 @@ func TestStreamsEndWithTheRight(t *testing.T) {
 				t.Errorf("after %s", time.Since(began))
 			}
 		})
-	}
-}
-
-// Whatever a command says of who gave it, it is told of as done by the command
-// line.
-func TestCommandsNameNobodyElse(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	nc, _, _ := e.nats.Client(t, "commands")
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- e.gateway.Users().Serve(ctx, nc, slog.New(slog.DiscardHandler)) }()
-	hash, err := e.gateway.Hash(t.Context(), "blue kettle nine")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := users.Command{Op: users.OpAdd, By: users.Actor{ID: "admin", Address: "10.9.8.7"}, User: store.User{ID: "new", Type: "S", PasswordHash: hash, Active: true}}
-	eventually(t, "the command is done", func() bool {
-		_, err := users.Ask(t.Context(), nc, c)
-		return err == nil || errors.Is(err, store.ErrExists)
-	})
-	eventually(t, "it is told of", func() bool {
-		for _, a := range e.audits(t) {
-			if a.Object == "new" {
-				if a.Actor != events.ActorCommandLine || a.Address != "" {
-					t.Errorf("%+v", a)
-				}
-				return true
-			}
-		}
-		return false
-	})
-	cancel()
-	if err := <-served; err != nil {
-		t.Error(err)
 	}
 }

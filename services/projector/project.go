@@ -33,11 +33,12 @@ func ProjectAnew(r events.Record, judge func(events.BackupObserved) events.Verdi
 	if err == nil {
 		return p
 	}
-	q := quarantined(r, err.Error())
+	q := SetAside(r, err.Error())
 	return Projection{Quarantined: &q}
 }
 
-func quarantined(r events.Record, reason string) store.Quarantined {
+// SetAside is an event for the quarantine.
+func SetAside(r events.Record, reason string) store.Quarantined {
 	header, err := json.Marshal(r.Header)
 	if err != nil {
 		header = nil // only text in maps and slices: it cannot fail

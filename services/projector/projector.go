@@ -73,13 +73,13 @@ type Projector struct {
 	logger *slog.Logger
 	status statusBox
 
-	advised  bool // of what the operator should do for the database
-	unusable int  // events in a row that no column took
+	advised bool // of what the operator should do for the database
+	brakes  brakes
 }
 
 // New makes a projector. Run starts it.
 func New(cfg Config, log *events.Log, db Store, logger *slog.Logger) *Projector {
-	return &Projector{cfg: cfg.withDefaults(), log: log, db: db, logger: logger}
+	return &Projector{cfg: cfg.withDefaults(), log: log, db: db, logger: logger, brakes: brakes{}}
 }
 
 // Run projects until ctx ends, and then returns nil after a running

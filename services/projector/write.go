@@ -3,16 +3,11 @@ package projector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
 )
-
-// mostUnusable is how many events in a row may be set aside because no column
-// takes them. Where it is so many, it is not the events that are at fault.
-const mostUnusable = 20
 
 // write applies records of the log stream to the tables that are at cp, and
 // returns where they are then. What a column does not take is searched for by
@@ -32,8 +27,8 @@ func (p *Projector) write(ctx context.Context, cp store.Checkpoint, stream strin
 		return p.write(ctx, cp, stream, records[half:])
 	case errors.Is(err, store.ErrUnstorable):
 		err = p.setAside(ctx, b, records[0], err)
-	case err == nil && len(b.Looks)+len(b.Outlets) > 0:
-		p.unusable = 0
+	case err == nil:
+		p.brakes.took(b)
 	}
 	if err != nil {
 		return cp, err
@@ -47,16 +42,17 @@ func (p *Projector) setAside(ctx context.Context, b store.Batch, r events.Record
 	if err := p.db.Migrate(ctx); err != nil {
 		return err
 	}
-	if p.unusable >= mostUnusable {
-		return fmt.Errorf("the last %d events did not fit either: %w", p.unusable, cause)
-	}
-	p.logger.ErrorContext(ctx, "a column does not take what an event says", slog.Uint64("seq", r.Seq), slog.String("error", cause.Error()))
-	b.Looks, b.Outlets = nil, nil
-	b.Quarantined = []store.Quarantined{quarantined(r, store.Reason(cause, store.ErrUnstorable.Error()))}
-	if err := p.apply(ctx, b); err != nil {
+	if err := p.brakes.hold(b, cause); err != nil {
 		return err
 	}
-	p.unusable++
+	p.logger.ErrorContext(ctx, "a column does not take what an event says", slog.Uint64("seq", r.Seq), slog.String("error", cause.Error()))
+	aside := b
+	aside.Looks, aside.Outlets = nil, nil
+	aside.Quarantined = []store.Quarantined{SetAside(r, store.UnstorableReason(cause))}
+	if err := p.apply(ctx, aside); err != nil {
+		return err
+	}
+	p.brakes.refused(b)
 	return nil
 }
 

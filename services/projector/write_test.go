@@ -13,10 +13,12 @@ import (
 	"backupmonitor/services/internal/store"
 )
 
-// narrow is a database with a column that is too narrow for some outlets.
+// narrow is a database with columns that are too narrow for some looks, and
+// maybe for registrations.
 type narrow struct {
 	Store
-	refuses  func(outlet string) bool
+	refuses  func(store.Look) bool
+	outlets  atomic.Bool // it refuses registrations
 	unusable atomic.Bool // its table, as Migrate finds
 }
 
@@ -28,8 +30,8 @@ func (n *narrow) Migrate(ctx context.Context) error {
 }
 
 func (n *narrow) Apply(ctx context.Context, b store.Batch) error {
-	if slices.ContainsFunc(b.Looks, func(l store.Look) bool { return n.refuses(l.Outlet) }) {
-		return &store.Trouble{Reason: "a table does not take it", Unstorable: true, Err: errors.New("8152")}
+	if slices.ContainsFunc(b.Looks, n.refuses) || n.outlets.Load() && len(b.Outlets) > 0 {
+		return &store.Trouble{Reason: "the table says no", Unstorable: true, Err: errors.New("8152")}
 	}
 	return n.Store.Apply(ctx, b)
 }
@@ -50,12 +52,12 @@ func TestOneThatDoesNotFit(t *testing.T) {
 	w := newWorld(t)
 	w.story(t, 0, 9)
 	last := w.append(t, observed("scan-x", "TOO-LONG", events.DDrive), observed("scan-y", "OUT001", events.DDrive))
-	n := &narrow{Store: w.db, refuses: func(outlet string) bool { return outlet == "TOO-LONG" }}
+	n := &narrow{Store: w.db, refuses: func(l store.Look) bool { return l.Outlet == "TOO-LONG" }}
 	p := w.projector(n)
 	running(t, p)
 	w.reached(t, last)
 	q := w.quarantine(t)
-	if len(q) != 1 || q[0].Seq != last-1 || q[0].Reason != "a table does not take it" || len(q[0].Data) == 0 {
+	if len(q) != 1 || q[0].Seq != last-1 || q[0].Reason != store.ErrUnstorable.Error()+": the table says no" || len(q[0].Data) == 0 {
 		t.Errorf("quarantine %s", text(q))
 	}
 	if !w.logs.contains("8152") || !w.logs.contains(fmt.Sprintf("seq=%d", last-1)) {
@@ -75,21 +77,137 @@ func TestNothingFits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var mended atomic.Bool
-	n := &narrow{Store: w.db, refuses: func(string) bool { return !mended.Load() }}
+	n := &narrow{Store: w.db, refuses: func(store.Look) bool { return !mended.Load() }}
 	var last uint64
-	for i := range 2 * mostUnusable {
+	for i := range 2 * mostRefused {
 		last = w.append(t, observed(fmt.Sprintf("scan-%d", i), "OUT001", events.DDrive))
 	}
 	p := w.projector(n)
 	running(t, p)
 	until(t, "it stops", func() bool { return strings.Contains(p.Status().Error, "did not fit either") })
-	if q := w.quarantine(t); len(q) != mostUnusable {
-		t.Errorf("%d events were set aside, want %d", len(q), mostUnusable)
+	if q := w.quarantine(t); len(q) != mostRefused {
+		t.Errorf("%d events were set aside, want %d", len(q), mostRefused)
 	}
 	mended.Store(true)
 	w.reached(t, last)
-	if q := w.quarantine(t); len(q) != mostUnusable {
-		t.Errorf("%d events were set aside, want %d", len(q), mostUnusable)
+	if q := w.quarantine(t); len(q) != mostRefused {
+		t.Errorf("%d events were set aside, want %d", len(q), mostRefused)
+	}
+}
+
+// TestOneTableIsAtFault: where one table refuses so much, in whatever order, what
+// is for it waits and is not set aside, however well the others fare.
+func TestOneTableIsAtFault(t *testing.T) {
+	t.Parallel()
+	both := events.Modes()
+	for name, x := range map[string]struct {
+		table string
+		look  func(i int) events.BackupObserved // the i-th
+		bad   func(i int) bool                  // refuses it
+	}{
+		"every second event is for another": {"ib_storage", func(i int) events.BackupObserved {
+			return observed(fmt.Sprint("scan-", i), "OUT001", both[i%2])
+		}, func(i int) bool { return both[i%2] == events.IBStorage }},
+		"one fits after 19": {"d_drive", func(i int) events.BackupObserved {
+			return observed(fmt.Sprint("scan-", i), "OUT001", events.DDrive)
+		}, func(i int) bool { return i%20 != 19 }},
+		"every second fits": {"d_drive", func(i int) events.BackupObserved {
+			return observed(fmt.Sprint("scan-", i), "OUT001", events.DDrive)
+		}, func(i int) bool { return i%2 == 0 }},
+		"most change no row": {"d_drive", func(i int) events.BackupObserved {
+			e := observed(fmt.Sprint("scan-", i), "OUT001", events.DDrive)
+			if i%5 > 0 {
+				e.Verdict = events.Verdict{Status: events.Failed, Cause: events.CauseTimeout, Detail: "no answer"}
+			}
+			return e
+		}, func(i int) bool { return i%5 == 0 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			var mended atomic.Bool
+			var last uint64
+			for i := range 8 * mostRefused {
+				e := x.look(i)
+				if x.bad(i) {
+					e.ScanID = "bad-" + e.ScanID
+				}
+				last = w.append(t, e)
+			}
+			p := w.projector(&narrow{Store: w.db, refuses: func(l store.Look) bool { return strings.HasPrefix(l.ScanID, "bad-") && !mended.Load() }})
+			running(t, p)
+			until(t, "it stops", func() bool { return strings.Contains(p.Status().Error, "did not fit either") })
+			if detail, err := p.Check(t.Context()); err == nil || !strings.Contains(detail, x.table+" ") || !strings.Contains(detail, "the table says no") {
+				t.Errorf("readiness %q, %v; want that it names %s and why", detail, err, x.table)
+			}
+			if q := w.quarantine(t); len(q) != mostRefused {
+				t.Errorf("%d events were set aside, want %d", len(q), mostRefused)
+			}
+			mended.Store(true)
+			w.reached(t, last)
+			if q := w.quarantine(t); len(q) != mostRefused {
+				t.Errorf("%d events were set aside, want %d", len(q), mostRefused)
+			}
+		})
+	}
+}
+
+// TestMendedButForOne: when the table has been mended, an event that does not fit
+// all the same is set aside at once.
+func TestMendedButForOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var mended atomic.Bool
+	for i := range mostRefused + 1 {
+		w.append(t, observed(fmt.Sprint("scan-", i), "OUT001", events.DDrive))
+	}
+	last := w.append(t, observed("scan-x", "TOO-LONG", events.DDrive))
+	p := w.projector(&narrow{Store: w.db, refuses: func(l store.Look) bool { return l.Outlet == "TOO-LONG" || !mended.Load() }})
+	running(t, p)
+	until(t, "it stops", func() bool { return strings.Contains(p.Status().Error, "did not fit either") })
+	mended.Store(true)
+	w.reached(t, last)
+	if q := w.quarantine(t); len(q) != mostRefused+1 || q[0].Seq != last {
+		t.Errorf("%d events were set aside, want %d", len(q), mostRefused+1)
+	}
+}
+
+// TestRegistrationsDoNotFit: the table of outlets has a brake of its own.
+func TestRegistrationsDoNotFit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 2 * mostRefused {
+		code := fmt.Sprintf("OUT%03d", i)
+		w.append(t, events.OutletChanged{Code: code, Address: "192.0.2.1", Active: true, Source: events.SourceUser}, observed("scan-1", code, events.DDrive))
+	}
+	n := &narrow{Store: w.db, refuses: func(store.Look) bool { return false }}
+	n.outlets.Store(true)
+	p := w.projector(n)
+	running(t, p)
+	until(t, "it stops", func() bool { return strings.Contains(p.Status().Error, "did not fit either") })
+	if q := w.quarantine(t); len(q) != mostRefused {
+		t.Errorf("%d events were set aside, want %d", len(q), mostRefused)
+	}
+	n.outlets.Store(false)
+	w.reached(t, 4*mostRefused)
+}
+
+// TestSomeDoNotFit: few among many are set aside, however many they become.
+func TestSomeDoNotFit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var last uint64
+	for i := range 12 * mostRefused {
+		code := "OUT001"
+		if i%6 == 0 {
+			code = "TOO-LONG"
+		}
+		last = w.append(t, observed(fmt.Sprint("scan-", i), code, events.DDrive))
+	}
+	running(t, w.projector(&narrow{Store: w.db, refuses: func(l store.Look) bool { return l.Outlet == "TOO-LONG" }}))
+	w.reached(t, last)
+	if q := w.quarantine(t); len(q) != 2*mostRefused {
+		t.Errorf("%d events were set aside, want %d", len(q), 2*mostRefused)
 	}
 }
 
@@ -100,7 +218,7 @@ func TestTheTableIsAtFault(t *testing.T) {
 	w := newWorld(t)
 	last := w.append(t, observed("scan-x", "TOO-LONG", events.DDrive))
 	n := &narrow{Store: w.db}
-	n.refuses = func(string) bool { n.unusable.Store(true); return true }
+	n.refuses = func(store.Look) bool { n.unusable.Store(true); return true }
 	p := w.projector(n)
 	p.cfg.Refused = p.cfg.RetryMost
 	running(t, p)

@@ -23,23 +23,16 @@ type archiveRequest struct {
 
 // archiver works for as long as f takes, with the right to purge the log.
 func (p *pipeline) archiver(progress func(control.Progress), f func(*logfile.Archiver) error) error {
-	nc, err := p.nats.ConnectKeeper("archive")
-	if err != nil {
-		return err
-	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return errors.Join(fmt.Errorf("open JetStream: %w", err), closeConn(nc))
-	}
-	a := &logfile.Archiver{
-		Log: p.own, Keeper: js, Dir: p.app.config.Archives(), Product: buildVersion(), By: events.ActorCommandLine,
-		Tables: p.tablesReach,
-		Rehearse: func(ctx context.Context, dir string, say func(done, total uint64)) error {
-			return restore.Rehearse(ctx, dir, p.app.config.Archives(), p.logger, say)
-		},
-		Space: p.space, Progress: progressOfCopy(progress), Now: time.Now,
-	}
-	return errors.Join(f(a), closeConn(nc))
+	return p.keeping("archive", func(js jetstream.JetStream) error {
+		return f(&logfile.Archiver{
+			Log: p.own, Keeper: js, Dir: p.app.config.Archives(), Product: buildVersion(), By: events.ActorCommandLine,
+			Tables: p.tablesReach,
+			Rehearse: func(ctx context.Context, dir string, say func(done, total uint64)) error {
+				return restore.Rehearse(ctx, dir, p.app.config.Archives(), p.logger, say)
+			},
+			Space: p.space, Progress: progressOfCopy(progress), Now: time.Now,
+		})
+	})
 }
 
 // progressOfCopy hands a copy's progress on.

@@ -35,6 +35,10 @@ it gets its name, backup-<time>. Nothing is ever written over, and a command
 that is interrupted leaves nothing behind; one that is killed leaves a directory
 whose name ends in .partial, which may be removed.
 
+A row of UserManager or MonitorAPIToken that no restore could bring back, as
+another program may have written it, is left out: the backup is made, names the
+row, and the command fails.
+
 The tables are not in it: they are made from the log. What "backup-monitor
 archive" took out of the log is not in it either: keep both. It holds hashes of
 passwords and tokens, and secrets: its files are readable by their owner only.`,
@@ -65,7 +69,16 @@ func (a *app) verifyBackup(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s is as it was written %s by version %s.\n%s", path, m.MadeAt.Format(time.RFC3339), m.Product, contents(m))
+	left, err := restore.Missing(path)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s is as it was written %s by version %s.\n%s", path, m.MadeAt.Format(time.RFC3339), m.Product, contents(m))
+	for _, l := range left {
+		fmt.Fprintf(&text, "Not in the backup: %s.\n", plain(l.String()))
+	}
+	_, err = fmt.Fprint(a.stdout, text.String())
 	return err
 }
 
@@ -172,7 +185,21 @@ func (a *app) copyLog(ctx context.Context, log *events.Log, dir string, access r
 		_, err = fmt.Fprintf(a.stdout, "%s, %s, and the secrets of DATA_DIR.\n",
 			count(uint64(len(access.Users)), "user", "users"), count(uint64(len(access.Tokens)), "API token", "API tokens"))
 	}
-	return err
+	return errors.Join(err, lacking(access.LeftOut))
+}
+
+// lacking is the error of a backup that was written and lacks rows: whatever is
+// to follow only a whole backup, as in `backup … && archive …`, does not. That
+// script is all that it stops: archive rests on no backup, only on the copy that
+// it makes itself and restores before anything leaves the log, and no user or
+// token leaves anything there. So a row that somebody spoilt does not keep a log
+// from being relieved that is about to be full.
+func lacking(left []restore.LeftOut) error {
+	var errs []error
+	for _, l := range left {
+		errs = append(errs, fmt.Errorf("%s is not in this backup: %s: put the row right and make another backup", plain(l.Row), plain(l.Reason)))
+	}
+	return errors.Join(errs...)
 }
 
 func (a *app) restoreCommand() *cobra.Command {
@@ -184,7 +211,9 @@ func (a *app) restoreCommand() *cobra.Command {
 tokens and secrets from it in DATA_DIR, which must be empty or not there, and
 compares what was restored once more. Nothing is ever written over. With
 DB_SERVER users and tokens go into that database, unless it has users or tokens
-of its own: then those stay. The tables are filled from
+of its own: then those stay. Restored users have to sign in anew, and they and
+the tokens are as of the backup: what was revoked or disabled after it must be
+so again. The tables are filled from
 the log by the next "backup-monitor up"; where something was archived before the
 backup, put the archives into ARCHIVE_DIR first.
 
@@ -249,11 +278,20 @@ func (a *app) restoredAccess(r restore.Result) string {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s, %s, and the secrets.\n", count(uint64(r.Users), "user", "users"), count(uint64(r.Tokens), "API token", "API tokens"))
-	if r.Waiting > 0 {
-		fmt.Fprintf(&text, "%s not in the log yet: the next start delivers.\n", count(uint64(r.Waiting), "audit event was", "audit events were"))
+	if n := r.Waiting - r.Unreadable; n > 0 {
+		fmt.Fprintf(&text, "%s not in the log yet: the next start delivers.\n", count(uint64(n), "audit event was", "audit events were"))
+	}
+	if r.Unreadable > 0 {
+		fmt.Fprintf(&text, "%s cannot be read, as in the backup: /readyz will be red until the rows of MonitorOutbox are mended or deleted.\n",
+			count(uint64(r.Unreadable), "audit event", "audit events"))
 	}
 	for _, sentence := range r.LeftOut {
 		fmt.Fprintln(&text, plain(sentence))
+	}
+	if r.Users+r.Tokens > 0 {
+		fmt.Fprintf(&text, "The %s and %s are as of %s. Restored users have to sign in anew; tokens that were revoked since then, and users who were "+
+			"disabled or got another role or password, are as they were: revoke and change them again.\n",
+			count(uint64(r.Users), "user", "users"), count(uint64(r.Tokens), "API token", "API tokens"), r.Manifest.MadeAt.Format(time.RFC3339))
 	}
 	return text.String()
 }

@@ -63,7 +63,7 @@ func database(t *testing.T, s settings) []string {
 	}
 	users, uerr := db.Users(t.Context())
 	for _, u := range users {
-		u.LoginActiveTime, u.LoginFalseAttempt = nil, 0 // signing in to look at it changes them
+		u.LoginActiveTime, u.LoginFalseAttempt, u.SessionEpoch = nil, 0, "" // signing in to look at it changes them, and a restore
 		err = errors.Join(err, say("user", u))
 	}
 	access, aerr := restore.ReadAccess(t.Context(), db)
@@ -114,10 +114,13 @@ func (in *instanceUnderTest) scanned() {
 	in.follow(in.startScan(map[string]any{"modes": []string{"d_drive", "ib_storage"}}), 0)
 }
 
-// caughtUp waits until the tables show all of the log.
+// caughtUp waits until the tables show all of the log. What /readyz says may be a
+// second old.
 func (in *instanceUnderTest) caughtUp() {
 	in.t.Helper()
+	fresh := time.Now().Add(time.Second)
 	for deadline := time.Now().Add(patience); ; <-time.After(20 * time.Millisecond) {
+		asked := time.Now()
 		resp, err := in.request(in.t.Context(), http.MethodGet, "/readyz?verbose", nil)
 		if err != nil {
 			in.t.Fatal(err)
@@ -126,7 +129,7 @@ func (in *instanceUnderTest) caughtUp() {
 		if err := errors.Join(err, resp.Body.Close()); err != nil {
 			in.t.Fatal(err)
 		}
-		if resp.StatusCode == http.StatusOK && strings.Contains(string(b), `"0 events behind"`) {
+		if resp.StatusCode == http.StatusOK && strings.Contains(string(b), `"0 events behind"`) && asked.After(fresh) {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -210,16 +213,21 @@ func TestRestoreDrill(t *testing.T) {
 	if _, err := os.Stat(s["DATA_DIR"]); err == nil {
 		t.Error("a dry run made the data directory")
 	}
-	must(t, s, "restore", dir)
+	if out := must(t, s, "restore", dir); !strings.Contains(out, "The 1 user and 1 API token are as of "+manifest(t, dir).MadeAt.Format(time.RFC3339)) {
+		t.Error(out)
+	}
 	says(t, s, 0, "rebuild", "`backup-monitor up` fills the tables")
 	says(t, s, 0, "fsck", "Everything is as it must be.")
 	if got, err := os.ReadFile(filepath.Join(s["DATA_DIR"], "jwt-secret")); err != nil || string(got) != string(secret) {
 		t.Errorf("the secret is another, %v", err)
 	}
 	in, stop = startUp(t, s)
+	fresh := in.token
 	in.token = made.Token
 	in.call(http.MethodGet, "/api/v1/outlets", nil, http.StatusOK, nil)
-	in.token = token // of before
+	in.token = token // of a session of before
+	in.call(http.MethodGet, "/api/v1/auth/me", nil, http.StatusUnauthorized, nil)
+	in.token = fresh
 	in.call(http.MethodGet, "/api/v1/auth/me", nil, http.StatusOK, nil)
 	in.caughtUp()
 	if p := in.position(); p == position {
@@ -375,7 +383,10 @@ func TestArchiveDrill(t *testing.T) {
 	if out := must(t, s, "archive", "--before", before, "--dry-run"); !strings.Contains(out, fmt.Sprintf("Events 1 to %d ", manifest(t, old).Last)) {
 		t.Errorf("dry run: %s", out)
 	}
+	tables := filepath.Join(s["DATA_DIR"], "backup-monitor.db")
+	hurt(t, tables, "INSERT INTO UserManager (UserID, UserType) VALUES ('chef', 'X')") // no backup could have it, and none is asked
 	must(t, s, "archive", "--before", before)
+	hurt(t, tables, "DELETE FROM UserManager WHERE UserID = 'chef'")
 	if code, _, errs := command(t, s, "", "archive", "--before", before); code == 0 || !strings.Contains(errs, "nothing to archive") {
 		t.Errorf("again: code %d: %s", code, errs)
 	}
@@ -486,4 +497,45 @@ func outlivesArchive(t *testing.T, s settings) {
 	if code := stop(); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
+}
+
+// TestBackupWithoutARow: rows that another program spoilt do not keep the rest
+// out of a backup. They are named when it is made, verified and restored; making
+// it fails.
+func TestBackupWithoutARow(t *testing.T) {
+	t.Parallel()
+	s := newSettings(t, nil)
+	in, stop := startUp(t, s)
+	hurt(t, filepath.Join(s["DATA_DIR"], "backup-monitor.db"),
+		"INSERT INTO UserManager (UserID, UserType, Password, Status, LoginFalseAttempt) VALUES ('chef', 'X', 'hash', 'Y', 'often'), ('ann', 's', 'hash', 'Y', 'never')")
+	to := filepath.Join(t.TempDir(), "backups")
+	const row = `user "chef" of UserManager`
+	lacking := func() string {
+		t.Helper()
+		code, out, errs := command(t, s, "", "backup", "--to", to)
+		if want := row + ` is not in this backup: the user type is "X": A is Admin and S is Support: put the row right and make another backup`; code != 1 ||
+			!strings.HasSuffix(errs, want+"\n") || !strings.Contains(out, "2 users, 0 API tokens") {
+			t.Fatalf("code %d: %s%s", code, out, errs)
+		}
+		dir, _, _ := strings.Cut(out, "\n")
+		return dir
+	}
+	dir := lacking()
+	says(t, s, 0, "backup verify "+dir, "is as it was written", "Not in the backup: "+row)
+	in.call(http.MethodGet, "/api/v1/users", nil, http.StatusOK, nil)
+	if code := stop(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	if err := os.RemoveAll(dir); err != nil { // its name has the second in it
+		t.Fatal(err)
+	}
+	dir = lacking()
+	if err := os.RemoveAll(s["DATA_DIR"]); err != nil {
+		t.Fatal(err)
+	}
+	says(t, s, 0, "restore "+dir, "2 users, 0 API tokens, and the secrets.", "Not in the backup: "+row)
+	if ids := ask(t, filepath.Join(s["DATA_DIR"], "backup-monitor.db"), "SELECT GROUP_CONCAT(UserID ORDER BY UserID) FROM UserManager"); ids != "admin,ann" {
+		t.Errorf("restored are %s", ids)
+	}
+	must(t, s, "backup", "--to", t.TempDir()) // of what was restored nothing is lacking
 }

@@ -49,7 +49,8 @@ such rows out. Nothing ever leaves the log again: try --dry-run first, which
 names those outlets. Rows that this program made from a log are no history: to
 bring those back, restore that log from a backup.
 
-A running "backup-monitor up" goes on meanwhile.`,
+A running "backup-monitor up" goes on meanwhile. What would fill the log, or the
+disk of DATA_DIR, is not entered: make room, and run it again.`,
 		Example: `  backup-monitor import-history --from 'sqlserver://reader@sql01?database=DBBAK' --dry-run
   LEGACY_TZ=Europe/Berlin backup-monitor import-history --from old/dbbak.db`,
 		Args: cobra.NoArgs,
@@ -82,10 +83,6 @@ func (a *app) enterHistory(ctx context.Context, log *events.Log, src earlierData
 	if err != nil {
 		return err
 	}
-	id, err := log.Identity(ctx)
-	if err != nil {
-		return err
-	}
 	what := "entering"
 	if r.dryRun {
 		what = "reading"
@@ -94,34 +91,59 @@ func (a *app) enterHistory(ctx context.Context, log *events.Log, src earlierData
 	report, err := adoption.Enter(ctx, src, log, adoption.Options{
 		Zone: a.config.LegacyZone(), RowsOnly: true, DryRun: r.dryRun, RegisteredOnly: r.registeredOnly,
 		Registered: func(key string) bool { _, ok := outlets.Get(key); return ok },
-		Until:      events.DateOf(time.Now(), a.config.Zone()), Room: roomForHistory(id),
+		Until:      events.DateOf(time.Now(), a.config.Zone()),
+		Room:       func(ctx context.Context, bytes int64) error { return a.roomForHistory(ctx, log, bytes) },
 		Progress: func(r adoption.Report) {
 			bar.show(control.Progress{What: what, Done: uint64(r.Done()), Total: uint64(r.Total)})
 		},
 	})
 	bar.close()
-	if errors.Is(err, adoption.ErrNoRoom) {
-		return fmt.Errorf("%w; set EVENTS_MAX_BYTES higher and restart `backup-monitor up`, or archive first; nothing was entered", err)
-	}
 	text := importOutcome(report, r)
 	if err != nil {
 		if report.Done() == 0 {
-			return err
+			return fmt.Errorf("%w; nothing was entered", err)
 		}
 		_, _ = fmt.Fprint(a.stderr, text) // the error below is what matters
+		if r.dryRun {
+			return err
+		}
 		return fmt.Errorf("%w; run it again to go on: nothing is entered twice", err)
 	}
 	_, err = fmt.Fprint(a.stdout, text)
 	return err
 }
 
-// roomForHistory leaves the log below the fill that is an alarm.
-func roomForHistory(id events.Identity) int64 {
-	if id.MaxBytes <= 0 {
-		return 0
+// spareForHistory is what an import leaves free on the disk of DATA_DIR: the
+// tables grow with the log, and where no `up` is running only later.
+const spareForHistory = 1 << 30
+
+// roomForHistory leaves the log below the fill that is an alarm, and its disk,
+// where that is known, some room. Errors: adoption.ErrNoRoom.
+func (a *app) roomForHistory(ctx context.Context, log *events.Log, bytes int64) error {
+	id, err := log.Identity(ctx)
+	if err != nil {
+		return err
 	}
-	return max(1, int64(float64(id.MaxBytes)*capacity.AlarmFill)-int64(id.Bytes))
+	left := max(0, int64(float64(id.MaxBytes)*capacity.AlarmFill)-int64(id.Bytes))
+	if id.MaxBytes > 0 && bytes > left {
+		return fmt.Errorf("%w: what comes next takes %s of it, and %s are left until it is %.0f %% full: set EVENTS_MAX_BYTES higher and restart `backup-monitor up`, or archive first",
+			adoption.ErrNoRoom, mebibytes(bytes), mebibytes(left), 100*capacity.AlarmFill)
+	}
+	if a.config.NATSURL != "" {
+		return nil // it is on other disks
+	}
+	free, err := capacity.Free(a.config.DataDir)
+	if err != nil {
+		return err
+	}
+	if uint64(bytes)+spareForHistory > free {
+		return fmt.Errorf("%w: what comes next takes %s, and %s are free on the disk of DATA_DIR, of which %s are to stay so: make room on it",
+			adoption.ErrNoRoom, mebibytes(bytes), mebibytes(int64(free)), mebibytes(spareForHistory))
+	}
+	return nil
 }
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 // mostNamed is how many outlets or rows a report names.
 const mostNamed = 20

@@ -160,3 +160,24 @@ func TestImportHistoryRefuses(t *testing.T) {
 	hurt(t, empty, "CREATE TABLE other (x)")
 	says(t, s, 0, "import-history --from "+empty, "0 rows read: 0 entered")
 }
+
+// TestImportHistoryNeedsRoom: as many rows of another database in the log make no
+// room for those of this one; with more room the import goes on.
+func TestImportHistoryNeedsRoom(t *testing.T) {
+	t.Parallel()
+	s := newSettings(t, settings{"EVENTS_MAX_BYTES": "1MiB"})
+	for i, code := range []string{"A", "B"} {
+		path := filepath.Join(t.TempDir(), "old.db")
+		hurt(t, path, oldRows()[0], fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+			INSERT INTO D_Drive_Backup_Stat (OutletServer, ScanDate, Status, BackupFile) SELECT '%s' || i, '2024-07-02', 'Successful', '%s' FROM n`,
+			code, strings.Repeat("long", 25)))
+		if i == 0 {
+			says(t, s, 0, "import-history --from "+path, "1000 rows read: 1000 entered into the log")
+			continue
+		}
+		says(t, s, 1, "import-history --dry-run --from "+path, "1000 would be entered", "too little room", "set EVENTS_MAX_BYTES higher")
+		says(t, s, 1, "import-history --from "+path, "too little room", "set EVENTS_MAX_BYTES higher", "nothing was entered")
+		s["EVENTS_MAX_BYTES"] = "16MiB"
+		says(t, s, 0, "import-history --from "+path, "1000 rows read: 1000 entered into the log, 0 in the log already")
+	}
+}

@@ -55,8 +55,8 @@ func (m *mending) retryQuarantine(ctx context.Context, r seqRequest, progress fu
 	return slices.Concat([]rebuild.Retried{}, done), err
 }
 
-// checkQuarantine tells, for readiness, that events could not be read: what
-// they say is in no table.
+// checkQuarantine tells, for readiness, that events could not be read or stored:
+// what they say is in no table.
 func (p *pipeline) checkQuarantine(ctx context.Context) (detail string, err error) {
 	newest, err := p.store.Quarantine(ctx, 1)
 	if err != nil {
@@ -65,17 +65,17 @@ func (p *pipeline) checkQuarantine(ctx context.Context) (detail string, err erro
 	if len(newest) == 0 {
 		return "", nil
 	}
-	return "events of the log could not be read; see `backup-monitor quarantine list`",
-		fmt.Errorf("event %d of the log, and maybe others, could not be read: %s", newest[0].Seq, newest[0].Reason)
+	return "events of the log could not be read or stored; see `backup-monitor quarantine list`",
+		fmt.Errorf("event %d of the log, and maybe others, could not be read or stored: %s", newest[0].Seq, newest[0].Reason)
 }
 
 func (a *app) quarantineCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "quarantine",
-		Short: "The events of the log that could not be read",
+		Short: "The events of the log that could not be read or stored",
 		Long: `An event that cannot be read, because it is damaged or a newer version wrote it,
-is set aside instead of being dropped; readiness (/readyz) is red as long as
-there is one. What it says is in no table.`,
+or that a column in SQL Server does not take, is set aside instead of being dropped;
+readiness (/readyz) is red as long as there is one. What it says is in no table.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return errors.New("say which: `backup-monitor quarantine list`, `show SEQ` or `retry`")
@@ -102,9 +102,9 @@ there is one. What it says is in no table.`,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return a.listQuarantined(cmd.Context()) },
 	}, &cobra.Command{
 		Use:   "retry [SEQ …]",
-		Short: "Read them once more, all or some",
-		Long: `What this version can read enters the tables, under its own place in the log, as
-if it had been read at first, and leaves the quarantine.`,
+		Short: "Read and store them once more, all or some",
+		Long: `What this version can read, and the columns take by now, enters the tables, under
+its own place in the log, as if it had been read at first, and leaves the quarantine.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			seqs, err := parseSeqs(args)
 			if err != nil {
@@ -193,7 +193,7 @@ func (a *app) retryQuarantined(ctx context.Context, seqs []uint64) error {
 		if r.Released {
 			released++
 		} else {
-			lines = append(lines, fmt.Sprintf("Event %d still cannot be read: %s", r.Seq, plain(r.Reason)))
+			lines = append(lines, fmt.Sprintf("Event %d stays in quarantine: %s", r.Seq, plain(r.Reason)))
 		}
 	}
 	lines = append(lines, fmt.Sprintf("%s read; %d stay in quarantine.", count(released, "event", "events"), uint64(len(done))-released))

@@ -44,6 +44,10 @@ func (a *app) rebuildCommand() *cobra.Command {
 right what is missing or different, all at once. Rows that the log does not know
 are named and stay. Users are not in the log: they are not touched.
 
+The exit code is 0 when the tables are as the log says, as far as that can be read;
+3 when this holds but for events that a column does not take: they are named, stay
+in quarantine, and have to be mended first; and 1 when nothing could be done.
+
 A running "backup-monitor up" does it, and everything else goes on meanwhile;
 without one this command does it by itself. It may be stopped at any moment:
 either everything has been put right, or nothing. For as long as it takes it
@@ -56,7 +60,13 @@ needs as much room on the disk as the database has.`,
 			if err := a.operate(cmd.Context(), opRebuild, rebuildRequest{dryRun}, &r); err != nil {
 				return fmt.Errorf("rebuild: %w", err)
 			}
-			return errors.Join(writeReport(a.stdout, r), writeOutcome(a.stdout, r, dryRun))
+			if err := errors.Join(writeReport(a.stdout, r), writeOutcome(a.stdout, r, dryRun)); err != nil {
+				return err
+			}
+			if r.Unstorable > 0 {
+				return exitError(exitFailures)
+			}
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "show what differs, and change nothing")
@@ -149,6 +159,9 @@ func writeOutcome(w io.Writer, r rebuild.Report, dryRun bool) error {
 	}
 	if n := r.Unknown(); n > 0 {
 		text += " " + count(n, "row that the log does not know stays.", "rows that the log does not know stay.")
+	}
+	if unstored := r.Unstored(); unstored != "" {
+		text += "\n" + plain(unstored) + "\n" + rebuild.DoMend
 	}
 	_, err := fmt.Fprintln(w, text)
 	return err

@@ -164,6 +164,33 @@ func TestFsckOnADamagedLog(t *testing.T) {
 	}
 }
 
+// TestUnstorable: an event that the tables could not hold is named, with what to
+// do, and goes in when they take it.
+func TestUnstorable(t *testing.T) {
+	t.Parallel()
+	_, stop, s := scannedFleet(t, 3)
+	db := filepath.Join(s["DATA_DIR"], "backup-monitor.db")
+	seq := ask(t, db, "SELECT Seq FROM MonitorHistory WHERE OutletServer = 'B0001' AND Mode = 'd_drive'")
+	for range 2 { // by the running instance, and without one
+		hurt(t, db, "DELETE FROM D_Drive_Backup_Stat WHERE OutletServer = 'B0001'", "DELETE FROM MonitorStat WHERE Seq = "+seq, "DELETE FROM MonitorHistory WHERE Seq = "+seq,
+			"INSERT INTO MonitorQuarantine (Seq, Subject, Type, Stored, Reason) VALUES ("+seq+", '', '', '', 'a column does not take a value: \x1b[2J')")
+		for _, how := range []string{"--dry-run", ""} {
+			out := says(t, s, 3, "rebuild "+how, "1 row ", "\n1 events could not be stored: event "+seq+" of outlet B0001, d_drive, day ", "\nMend the column, then run `backup-monitor quarantine retry`")
+			if strings.Contains(out, "\x1b") {
+				t.Errorf("what a database says reaches the terminal as it is: %q", out)
+			}
+		}
+		says(t, s, 1, "fsck", "\n1. 1 events could not be stored: event "+seq+" of outlet B0001", "Mend the column")
+		says(t, s, 3, "rebuild", "Nothing is missing or different.\n1 events could not be stored")
+		says(t, s, 0, "quarantine retry", "1 event read; 0 stay in quarantine.")
+		says(t, s, 0, "rebuild", "Nothing is missing or different.")
+		says(t, s, 0, "fsck", "Everything is as it must be.")
+		if code := stop(); code != 0 {
+			t.Fatal(code)
+		}
+	}
+}
+
 // TestReplay makes databases as known now, at a moment, and judged anew.
 func TestReplay(t *testing.T) {
 	t.Parallel()
@@ -254,7 +281,7 @@ func TestQuarantine(t *testing.T) {
 		if raw := says(t, s, 0, "quarantine show --raw "+seq); raw != "{\x1b[2J" {
 			t.Errorf("raw %q", raw)
 		}
-		says(t, s, 0, "quarantine retry", "0 events read; 2 stay in quarantine.", "still cannot be read")
+		says(t, s, 0, "quarantine retry", "0 events read; 2 stay in quarantine.", " stays in quarantine: ", "malformed event")
 		says(t, s, 1, "quarantine show 99999", "is not in quarantine")
 		says(t, s, 1, "quarantine retry 99999", "is not in quarantine")
 		says(t, s, 1, "quarantine show x", "is not the sequence")

@@ -19,7 +19,8 @@ import (
 	"backupmonitor/services/internal/scan"
 )
 
-// exitFailures is the exit code of a scan that ended with outlets Failed.
+// exitFailures is the exit code of a command that did its work, and found failures:
+// of a scan that ended with outlets Failed, say.
 const exitFailures = 3
 
 func (a *app) scanCommand() *cobra.Command {

@@ -210,11 +210,6 @@ func (a *app) warnAboutSettings(logger *slog.Logger) {
 	if a.config.ScanPublic {
 		logger.Warn("SCAN_PUBLIC is set: whoever reaches this address may start scans and see the codes of outlets")
 	}
-	if host, _, err := net.SplitHostPort(a.config.NATSListen); err == nil && host != "localhost" {
-		if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
-			logger.Warn("NATS_LISTEN is no address of this machine alone, and what is sent there is not encrypted, credentials included: let nobody but the services' machines reach it")
-		}
-	}
 	for _, network := range a.config.TrustedProxies {
 		if p, err := netip.ParsePrefix(network); err == nil && p.Addr().BitLen()-p.Bits() > proxyBits {
 			logger.Warn("TRUSTED_PROXIES names a wide network: whoever is in it may pass for any address; name the proxies' own", slog.String("network", network))

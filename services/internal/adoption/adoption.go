@@ -5,6 +5,7 @@
 package adoption
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,14 @@ type Source interface {
 	EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]store.EarlierRow, error)
 }
 
-// ErrNoRoom says that the log has too little room for the rows.
-var ErrNoRoom = errors.New("the log has too little room")
+// Errors of Enter.
+var (
+	// ErrNoRoom says that the log has too little room for the rows.
+	ErrNoRoom = errors.New("the log has too little room")
+	// ErrSilent says that a reading of the source did not come to its end in
+	// time.
+	ErrSilent = errors.New("the older database did not answer in time: it is locked or very busy, or the line to it is dead")
+)
 
 // Options say how the tables are to be understood.
 type Options struct {
@@ -42,9 +49,13 @@ type Options struct {
 	RegisteredOnly bool
 	// Until, where set, is the last scan date that is entered.
 	Until events.Date
-	// Room is how many bytes the log may grow by at most; 0: it is not looked
-	// at.
-	Room int64
+	// Room tells, with an error that is ErrNoRoom, that the log must not grow by
+	// so many bytes now; nil: it is not asked. It is asked before anything is
+	// entered, and again and again: others write the log too.
+	Room func(ctx context.Context, bytes int64) error
+	// ReadTimeout bounds one reading of the source; 0: 10 minutes, since its
+	// tables may be large.
+	ReadTimeout time.Duration
 	// Progress is told how far it is, now and then, by one goroutine at a
 	// time; nil: nobody.
 	Progress func(Report)
@@ -59,14 +70,14 @@ const (
 	chunkRows = 20_000
 	// tellRows is how many rows pass between two words about the progress.
 	tellRows = 500
-	// rowBytes is about what a row takes in the log; measured: 638 with a file
-	// name of 44 characters.
-	rowBytes = 700
+	// partRows is how many rows are entered between two looks at the room.
+	partRows = 1000
+
+	readTimeout = 10 * time.Minute
 )
 
-// Enter enters what src holds. Errors: the source's and the log's, as
-// events.ErrFull, after which what was entered until then stays; ErrNoRoom,
-// before anything was entered.
+// Enter enters what src holds. Errors: ErrNoRoom, ErrSilent, the source's and the
+// log's, as events.ErrFull; what was entered until then stays.
 func Enter(ctx context.Context, src Source, log *events.Log, o Options) (Report, error) {
 	if o.Zone == nil {
 		o.Zone = time.UTC
@@ -74,6 +85,7 @@ func Enter(ctx context.Context, src Source, log *events.Log, o Options) (Report,
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, readTimeout)
 	e := &entering{src: src, log: log, options: o, at: o.Now().UTC()}
 	err := e.run(ctx)
 	return e.report, err
@@ -88,6 +100,7 @@ type entering struct {
 
 	mu     sync.Mutex
 	report Report
+	bytes  int64 // that the rows of a dry run would take in the log
 }
 
 func (e *entering) count(change func(*Report)) {
@@ -109,7 +122,7 @@ func (e *entering) tell() {
 
 func (e *entering) run(ctx context.Context) error {
 	if !e.options.RowsOnly && !e.options.DryRun {
-		outlets, err := e.src.EarlierOutlets(ctx)
+		outlets, err := read(ctx, e, "outlets", e.src.EarlierOutlets)
 		if err != nil {
 			return err
 		}
@@ -125,21 +138,24 @@ func (e *entering) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if need := int64(max(0, e.report.Total-known.len())) * rowBytes; e.options.Room > 0 && need > e.options.Room {
-		return fmt.Errorf("%w: %d rows need up to %d bytes, and %d are left", ErrNoRoom, e.report.Total, need, e.options.Room)
+	// Those that are known may all be of this source, or all of others: what is
+	// begun here may still end for want of room.
+	if !e.options.DryRun && !e.options.RegisteredOnly {
+		if err := e.room(ctx, int64(max(0, e.report.Total-known.len()))*leastBytes); err != nil {
+			return err
+		}
 	}
 	for _, m := range events.Modes() {
 		for _, c := range chunks(days[m]) {
-			rows, err := e.src.EarlierRows(ctx, m, c.from, c.to)
-			if err != nil {
-				return err
-			}
-			err = each(ctx, rows, func(ctx context.Context, r store.EarlierRow) error { return e.row(ctx, m, r, known) })
+			err := e.chunk(ctx, m, c, known)
 			e.tell()
 			if err != nil {
 				return err
 			}
 		}
+	}
+	if e.options.DryRun {
+		return e.room(ctx, e.bytes)
 	}
 	return nil
 }
@@ -150,7 +166,8 @@ func (e *entering) days(ctx context.Context) (map[events.Mode][]store.EarlierDay
 	total := 0
 	for _, m := range events.Modes() {
 		var err error
-		if days[m], err = e.src.EarlierDays(ctx, m); err != nil {
+		days[m], err = read(ctx, e, "scan dates", func(ctx context.Context) ([]store.EarlierDay, error) { return e.src.EarlierDays(ctx, m) })
+		if err != nil {
 			return nil, err
 		}
 		for _, d := range days[m] {
@@ -186,97 +203,4 @@ func (e *entering) outlet(ctx context.Context, o store.EarlierOutlet) error {
 		return fmt.Errorf("enter outlet %s: %w", code, err)
 	}
 	return nil
-}
-
-var errFuture = errors.New("its scan date is in the future")
-
-// row enters one row of a stat table.
-func (e *entering) row(ctx context.Context, m events.Mode, r store.EarlierRow, known *rowSet) error {
-	event, err := eventOf(m, r, e.options.Zone)
-	if err == nil && e.options.Until != "" && event.ScanDate > e.options.Until {
-		err = errFuture
-	}
-	if err != nil {
-		what := fmt.Sprintf("row of outlet %q on %s", r.Outlet, r.ScanDate)
-		e.count(func(r *Report) { r.Skipped++; r.leave(what, err) })
-		return nil
-	}
-	if e.isStranger(event.Outlet) && e.options.RegisteredOnly {
-		e.count(func(r *Report) { r.Strange++ })
-		return nil
-	}
-	switch known.add(events.HistoryID(m, event.Outlet, event.ScanDate)) {
-	case inLog:
-		e.count(func(r *Report) { r.KnownRows++ })
-		return nil
-	case addedBefore:
-		e.count(func(r *Report) { r.Twice++ })
-		return nil
-	}
-	if !e.options.DryRun {
-		ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-		defer cancel()
-		event.ImportedAt = e.at
-		if _, _, err := e.log.Append(ctx, event); err != nil {
-			return fmt.Errorf("enter the row of outlet %s on %s: %w", event.Outlet, event.ScanDate, err)
-		}
-	}
-	e.count(func(r *Report) { r.Rows++ })
-	return nil
-}
-
-// isStranger tells whether an outlet is not registered, and counts its rows.
-func (e *entering) isStranger(outlet string) bool {
-	if e.options.Registered == nil || e.options.Registered(events.Key(outlet)) {
-		return false
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.report.Unregistered == nil {
-		e.report.Unregistered = map[string]int{}
-	}
-	e.report.Unregistered[outlet]++
-	return true
-}
-
-// eventOf is the event of a row. Its texts are the row's own; whoever reads
-// the event understands the words of older versions.
-func eventOf(m events.Mode, r store.EarlierRow, zone *time.Location) (events.HistoryImported, error) {
-	code, err := events.CleanCode(r.Outlet)
-	if err != nil {
-		return events.HistoryImported{}, err
-	}
-	date, err := events.ParseDate(string(r.ScanDate))
-	if err != nil {
-		return events.HistoryImported{}, err
-	}
-	return events.HistoryImported{
-		Outlet: code, Mode: m, ScanDate: date, Status: events.Status(strings.TrimSpace(r.Status)), LastBackupTaken: inZone(r.LastBackupTaken, zone),
-		BackupFile: r.BackupFile, BackupFileSize: r.BackupFileSize, Duration: r.Duration, ErrorDetails: r.ErrorDetails, DriveLetter: r.DriveLetter,
-	}, nil
-}
-
-// inZone reads the clock of a time that has no zone.
-func inZone(t *time.Time, zone *time.Location) *time.Time {
-	if t == nil {
-		return nil
-	}
-	at := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), zone).UTC()
-	return &at
-}
-
-// chunk is a span of scan dates that is read at once.
-type chunk struct{ from, to events.Date }
-
-func chunks(days []store.EarlierDay) []chunk {
-	var all []chunk
-	rows := 0
-	for _, d := range days {
-		if len(all) == 0 || rows+d.Rows > chunkRows {
-			all, rows = append(all, chunk{from: d.ScanDate}), 0
-		}
-		all[len(all)-1].to = d.ScanDate
-		rows += d.Rows
-	}
-	return all
 }

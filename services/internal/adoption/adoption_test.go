@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,13 +26,26 @@ type source struct {
 	rows    map[events.Mode][]store.EarlierRow // by scan date
 	fail    func(call int) error               // of reading rows
 	calls   atomic.Int32
+	silent  int // the reading that gets no answer
+	read    int
 }
 
-func (s *source) EarlierOutlets(context.Context) ([]store.EarlierOutlet, error) {
-	return s.outlets, nil
+// answers returns once there is an answer.
+func (s *source) answers(ctx context.Context) error {
+	if s.read++; s.read == s.silent {
+		<-ctx.Done()
+	}
+	return ctx.Err()
 }
 
-func (s *source) EarlierDays(_ context.Context, m events.Mode) (days []store.EarlierDay, err error) {
+func (s *source) EarlierOutlets(ctx context.Context) ([]store.EarlierOutlet, error) {
+	return s.outlets, s.answers(ctx)
+}
+
+func (s *source) EarlierDays(ctx context.Context, m events.Mode) (days []store.EarlierDay, err error) {
+	if err := s.answers(ctx); err != nil {
+		return nil, err
+	}
 	for _, r := range s.rows[m] {
 		if len(days) == 0 || days[len(days)-1].ScanDate != r.ScanDate {
 			days = append(days, store.EarlierDay{ScanDate: r.ScanDate})
@@ -41,7 +55,10 @@ func (s *source) EarlierDays(_ context.Context, m events.Mode) (days []store.Ear
 	return days, nil
 }
 
-func (s *source) EarlierRows(_ context.Context, m events.Mode, from, to events.Date) (rows []store.EarlierRow, err error) {
+func (s *source) EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) (rows []store.EarlierRow, err error) {
+	if err := s.answers(ctx); err != nil {
+		return nil, err
+	}
 	if s.fail != nil {
 		if err := s.fail(int(s.calls.Add(1))); err != nil {
 			return nil, err
@@ -207,23 +224,118 @@ func TestEnterIsRepeatable(t *testing.T) {
 	}
 }
 
+// within is a log that may grow by so many bytes at any time.
+func within(most int64) func(context.Context, int64) error {
+	return func(_ context.Context, bytes int64) error {
+		if bytes > most {
+			return adoption.ErrNoRoom
+		}
+		return nil
+	}
+}
+
 // TestEnterNeedsRoom: rows that would fill the log are not begun with.
 func TestEnterNeedsRoom(t *testing.T) {
 	t.Parallel()
 	s := natstest.Start(t)
-	o := adoption.Options{RowsOnly: true, Room: 1000}
+	o := adoption.Options{RowsOnly: true, Room: within(1000)}
 	if _, err := adoption.Enter(t.Context(), old(), s.Log, o); !errors.Is(err, adoption.ErrNoRoom) {
 		t.Errorf("error %v, want ErrNoRoom", err)
+	}
+	o.DryRun = true
+	if r, err := adoption.Enter(t.Context(), old(), s.Log, o); !errors.Is(err, adoption.ErrNoRoom) || r.Rows != 4 {
+		t.Errorf("a dry run: %+v, %v", r, err)
 	}
 	if found := logged(t, s); len(found) != 0 {
 		t.Errorf("%d events were entered", len(found))
 	}
-	o.Room = 1 << 20
+	o.DryRun, o.Room = false, within(1<<20)
 	if r, err := adoption.Enter(t.Context(), old(), s.Log, o); err != nil || r.Rows != 4 || r.Outlets != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	o.Room = 1000 // of rows that are there already none is needed
+	o.Room = within(1000) // of rows that are there already none is needed
 	if r, err := adoption.Enter(t.Context(), old(), s.Log, o); err != nil || r.KnownRows != 4 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// many are rows of as many outlets, of a hundred a day.
+func many(n int, code string) *source {
+	src := &source{rows: map[events.Mode][]store.EarlierRow{}}
+	for i := range n {
+		src.rows[events.DDrive] = append(src.rows[events.DDrive], store.EarlierRow{
+			Outlet: fmt.Sprintf("%s%04d", code, i), ScanDate: events.Date(fmt.Sprintf("2024-%02d-%02d", i/2800+1, i/100%28+1)), Status: "Successful",
+		})
+	}
+	return src
+}
+
+// TestEnterStopsBeforeTheLogIsFull: that the log has as many rows of another
+// database makes no room for those of this one. What was entered stays, and is
+// not entered twice.
+func TestEnterStopsBeforeTheLogIsFull(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	if _, err := adoption.Enter(t.Context(), many(4000, "A"), s.Log, adoption.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	left := func(ctx context.Context) int64 {
+		t.Helper()
+		id, err := s.Log.Identity(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id.MaxBytes - int64(id.Bytes)
+	}
+	resize := func(room int64) {
+		t.Helper()
+		limits := events.Limits{EventsMaxBytes: natstest.MaxBytes - left(t.Context()) + room, Replicas: 1}
+		if err := events.Provision(t.Context(), s.JS, limits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resize(1 << 20)
+	const reserve = 32 << 10
+	o := adoption.Options{Room: func(ctx context.Context, bytes int64) error {
+		if bytes > left(ctx)-reserve {
+			return adoption.ErrNoRoom
+		}
+		return nil
+	}}
+	second := many(4000, "B")
+	stopped, err := adoption.Enter(t.Context(), second, s.Log, o)
+	if !errors.Is(err, adoption.ErrNoRoom) || stopped.Rows == 0 || stopped.Rows == 4000 {
+		t.Fatalf("%+v, %v; want ErrNoRoom amid the rows", stopped, err)
+	}
+	for i := range 20 {
+		if _, _, err := s.Log.Append(t.Context(), events.ScanRequested{ScanID: fmt.Sprint(i)}); err != nil {
+			t.Fatalf("what goes on has no room in the log: %v", err)
+		}
+	}
+	if err := events.Provision(t.Context(), s.JS, events.Limits{EventsMaxBytes: natstest.MaxBytes, Replicas: 1}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := adoption.Enter(t.Context(), second, s.Log, o)
+	if err != nil || r.KnownRows != stopped.Rows || r.Rows != 4000-stopped.Rows {
+		t.Errorf("again: %+v, %v; want what had no room before", r, err)
+	}
+}
+
+// TestSilentSource: a database that says nothing is not waited for.
+func TestSilentSource(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	for silent, what := range map[int]string{1: "outlets", 2: "scan dates", 4: "rows"} {
+		src := old()
+		src.silent = silent
+		_, err := adoption.Enter(t.Context(), src, s.Log, adoption.Options{ReadTimeout: 10 * time.Millisecond})
+		if !errors.Is(err, adoption.ErrSilent) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: error %v, want ErrSilent", what, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := adoption.Enter(ctx, old(), s.Log, adoption.Options{}); !errors.Is(err, context.Canceled) || errors.Is(err, adoption.ErrSilent) {
+		t.Errorf("interrupted: %v", err)
 	}
 }

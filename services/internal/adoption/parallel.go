@@ -43,9 +43,9 @@ func each[T any](ctx context.Context, items []T, do func(context.Context, T) err
 func isConflict(err error) bool { return errors.Is(err, events.ErrConflict) }
 
 // rowSet is the rows that the log has, and those entered since, by their ids:
-// of years of rows there are millions, so it keeps 17 bytes of each.
+// of years of rows there are millions, so it keeps 17 bytes of each. One
+// goroutine at a time uses it.
 type rowSet struct {
-	mu  sync.Mutex
 	ids map[[16]byte]state
 }
 
@@ -64,8 +64,6 @@ func (s *rowSet) add(id string) state { return s.put(id, addedBefore) }
 func (s *rowSet) put(id string, as state) state {
 	sum := sha256.Sum256([]byte(id))
 	h := [16]byte(sum[:16])
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	was, there := s.ids[h]
 	if !there {
 		s.ids[h] = as

@@ -68,6 +68,9 @@ func (t Timing) withDefaults() Timing {
 	return Timing{Alive: cmp.Or(t.Alive, 2*time.Second), Silent: cmp.Or(t.Silent, 15*time.Second)}
 }
 
+// AllSubjects is what both sides of a call publish, answers aside.
+const AllSubjects = "ctl.>"
+
 const (
 	subjectCall  = "ctl.do."   // followed by the command's name
 	subjectThere = "ctl.call." // followed by the call's id: what its caller says meanwhile

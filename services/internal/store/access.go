@@ -70,6 +70,9 @@ type Access interface {
 	// Outbox lists notes that are due at now, in the order in which they were
 	// first put there, also those that cannot be read (see Note.Unreadable).
 	Outbox(ctx context.Context, now time.Time, limit int) ([]Note, error)
+	// Notes lists all notes of the outbox, whenever they are due, in the order of
+	// Outbox.
+	Notes(ctx context.Context) ([]Note, error)
 	// DropNotes takes notes out of the outbox; that one is not there is no
 	// error: another process may have delivered it too.
 	DropNotes(ctx context.Context, ids ...string) error
@@ -94,13 +97,18 @@ type Note struct {
 	// the two lies as much time as a client takes. nil: nobody is looked at. It is
 	// not kept.
 	By *User
-	// Unreadable tells why what the outbox holds is no event; then nothing but
-	// ID and Due is known.
+	// Unreadable tells why what the outbox holds, which is Raw, is no event; then
+	// nothing but ID and Due is known. Put into an outbox such a note is the same
+	// again, so that who can read it one day, or mend it, has all of it.
 	Unreadable error
+	Raw        string
 }
 
 // Encode is the event as the outbox keeps it.
 func (n Note) Encode() (string, error) {
+	if n.Unreadable != nil {
+		return n.Raw, nil
+	}
 	b, err := json.Marshal(n.Audited)
 	if err != nil {
 		return "", fmt.Errorf("encode audit event %s: %w", n.ID, err)
@@ -116,7 +124,7 @@ func DecodeNote(id, data string, due time.Time) Note {
 		err = errors.New("it names another id, or no kind")
 	}
 	if err != nil {
-		return Note{Audited: events.Audited{ID: id}, Due: due, Unreadable: fmt.Errorf("decode audit event %s of the outbox: %w", id, err)}
+		return Note{Audited: events.Audited{ID: id}, Due: due, Unreadable: fmt.Errorf("decode audit event %s of the outbox: %w", id, err), Raw: data}
 	}
 	return n
 }
@@ -173,8 +181,8 @@ func (t APIToken) Normal() APIToken {
 // After is the user as a change has left it, of what it was: the id stays, and a
 // change of the password, of what the user may do, or of whether they may do
 // anything, ends every session that there is, also for the time when the change
-// is taken back. An epoch is never used twice, so that no restored database
-// brings back sessions either.
+// is taken back. An epoch is never used twice, and a restore gives every user
+// another one, so that no restored database brings back sessions either.
 func (u User) After(was User) User {
 	u.ID, u.SessionEpoch = was.ID, was.SessionEpoch
 	if u.Active != was.Active || u.Type != was.Type || u.PasswordHash != was.PasswordHash {

@@ -91,6 +91,8 @@ func (o Outlet) Normal() Outlet {
 func (u User) Check() error {
 	fits := func(text string, n int) bool { return Fit(text, n) == text }
 	switch {
+	case !utf8.ValidString(u.ID + u.Name + u.Designation + u.PasswordHash + u.Avatar):
+		return errors.New("a text of the user is not valid UTF-8")
 	case strings.TrimSpace(u.ID) == "":
 		return errors.New("a user needs an id")
 	case !fits(u.ID, widthUserID):

@@ -55,6 +55,9 @@ type Repairs struct {
 	Released    []uint64 // sequences that leave the quarantine
 }
 
+// Plan puts the repairs of tables that nobody else writes meanwhile.
+type Plan func(ctx context.Context, t Tables, put func(Repairs) error) error
+
 // Stager makes places to fold the log in.
 type Stager interface {
 	// Stage makes a staging. Errors: ErrStaged.
@@ -73,9 +76,10 @@ type Rebuilder interface {
 	// on meanwhile.
 	View(ctx context.Context, f func(context.Context, Tables) error) error
 	// Repair locks the checkpoint, so that no batch is applied meanwhile, and
-	// asks plan for the repairs that are right as of it, any number of them; all
-	// happen in that one transaction, or none. The checkpoint stays.
-	Repair(ctx context.Context, plan func(ctx context.Context, at Checkpoint, put func(Repairs) error) error) error
+	// asks plan for the repairs that are right as of the tables, any number of
+	// them; all happen in that one transaction, or none. The checkpoint stays.
+	// Errors: ErrUnstorable.
+	Repair(ctx context.Context, plan Plan) error
 }
 
 // Alone is the look as the original system's table has it, without what stands

@@ -91,13 +91,13 @@ type Outlet struct {
 	Seq           uint64 // of the OutletChanged; an older one never overwrites
 }
 
-// Quarantined is an event that could not be decoded.
+// Quarantined is an event that could not be decoded, or not be stored.
 type Quarantined struct {
 	Seq     uint64
 	Subject string
 	Type    string // ce-type
 	Stored  time.Time
-	Reason  string
+	Reason  string // for people; see Unstorable
 	Header  []byte // JSON
 	Data    []byte
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"strings"
 )
 
 // Trouble is an error of the database that an operator can do something about.
@@ -36,3 +37,18 @@ func Reason(err error, otherwise string) string {
 	}
 	return otherwise
 }
+
+// UnstorableReason is the Reason of an ErrUnstorable as the quarantine keeps it;
+// see Quarantined.Unstorable.
+func UnstorableReason(err error) string {
+	text := ErrUnstorable.Error()
+	reason := Reason(err, text)
+	if !strings.HasPrefix(reason, text) {
+		reason = text + ": " + reason
+	}
+	return reason
+}
+
+// Unstorable tells whether the event is in quarantine because of an
+// ErrUnstorable: it can be read, and what it says is in no table.
+func (q *Quarantined) Unstorable() bool { return strings.HasPrefix(q.Reason, ErrUnstorable.Error()) }

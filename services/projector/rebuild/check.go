@@ -32,7 +32,10 @@ type Checked struct {
 	Compared *Report `json:"compared,omitempty"`
 }
 
-// What an operator can do.
+// DoMend is what an operator can do about events that could not be stored.
+const DoMend = "Mend the column, then run `backup-monitor quarantine retry`: it says which of them the tables take by now, and puts those in. `backup-monitor rebuild` leaves them."
+
+// What else an operator can do.
 const (
 	doRestore = "Restore the log from a backup. Until then nothing new is projected; what the tables show stays readable."
 	doArchive = "Put a good copy of that archive into ARCHIVE_DIR (`backup-monitor backup verify` tells whether one is good). Until then the tables can be neither compared nor made anew; what they show stays readable."
@@ -148,6 +151,9 @@ func (c *Checked) quarantine(r Report) {
 			c.add(fmt.Sprintf("%d events in the log cannot be read by this version and are in quarantine: what they say is in no table.", r.Unreadable),
 				"`backup-monitor quarantine list` names them. If a newer version wrote them, install that one and run `backup-monitor quarantine retry`.")
 		}
+	}
+	if r.Unstorable > 0 {
+		c.add(r.Unstored(), DoMend)
 	}
 }
 

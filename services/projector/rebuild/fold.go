@@ -31,8 +31,12 @@ type folding struct {
 	project  func(events.Record) projector.Projection
 	progress Progress
 
-	unreadable uint64 // events that went to the quarantine
+	leaving            // where there are tables to compare with
+	quarantined uint64 // events that went to the quarantine
 }
+
+// unreadable is how many events cannot be read.
+func (f *folding) unreadable() uint64 { return f.quarantined - uint64(len(f.left)) }
 
 // until folds the events up to a sequence. One goroutine reads and decodes
 // while the other writes.
@@ -68,7 +72,7 @@ func (f *folding) apply(ctx context.Context, b store.Batch) error {
 		return fmt.Errorf("fold the events up to %d: %w", b.New.Seq, err)
 	}
 	f.at = b.New.Seq
-	f.unreadable += uint64(len(b.Quarantined))
+	f.quarantined += uint64(len(b.Quarantined))
 	return nil
 }
 

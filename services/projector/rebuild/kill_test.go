@@ -163,10 +163,10 @@ func (x killable) View(ctx context.Context, f func(context.Context, store.Tables
 	return x.Store.View(ctx, f)
 }
 
-func (x killable) Repair(ctx context.Context, plan func(context.Context, store.Checkpoint, func(store.Repairs) error) error) error {
+func (x killable) Repair(ctx context.Context, plan store.Plan) error {
 	x.k.step()
-	err := x.Store.Repair(ctx, func(ctx context.Context, at store.Checkpoint, put func(store.Repairs) error) error {
-		err := plan(ctx, at, func(r store.Repairs) error {
+	err := x.Store.Repair(ctx, func(ctx context.Context, t store.Tables, put func(store.Repairs) error) error {
+		err := plan(ctx, t, func(r store.Repairs) error {
 			x.k.step()
 			err := put(r)
 			x.k.step()

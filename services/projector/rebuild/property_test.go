@@ -422,9 +422,9 @@ func (c *crashingRebuild) Stage(ctx context.Context) (store.Staging, error) {
 	return crashingStaging{s, c}, err
 }
 
-func (c *crashingRebuild) Repair(ctx context.Context, plan func(context.Context, store.Checkpoint, func(store.Repairs) error) error) error {
-	return errors.Join(c.Store.Repair(ctx, func(ctx context.Context, at store.Checkpoint, put func(store.Repairs) error) error {
-		err := plan(ctx, at, func(r store.Repairs) error { return errors.Join(c.crash(), put(r), c.crash()) })
+func (c *crashingRebuild) Repair(ctx context.Context, plan store.Plan) error {
+	return errors.Join(c.Store.Repair(ctx, func(ctx context.Context, t store.Tables, put func(store.Repairs) error) error {
+		err := plan(ctx, t, func(r store.Repairs) error { return errors.Join(c.crash(), put(r), c.crash()) })
 		return errors.Join(err, c.crash())
 	}), c.crash())
 }

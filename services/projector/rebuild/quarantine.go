@@ -95,9 +95,22 @@ func retry(ctx context.Context, db Quarantine, q store.Quarantined) (Retried, er
 		}
 	}
 	if errors.Is(err, store.ErrUnstorable) {
-		return Retried{Seq: q.Seq, Reason: store.Reason(err, err.Error())}, nil
+		q.Reason = store.UnstorableReason(err)
+		return Retried{Seq: q.Seq, Reason: q.Reason}, noteReason(ctx, db, q)
 	}
 	return Retried{Seq: q.Seq, Released: err == nil}, err
+}
+
+// noteReason gives an event, if it is in quarantine still, the reason of now: one
+// that could not be read at first may be one that cannot be stored.
+func noteReason(ctx context.Context, db Quarantine, q store.Quarantined) error {
+	return db.Repair(ctx, func(ctx context.Context, t store.Tables, put func(store.Repairs) error) error {
+		there, err := t.QuarantinedAfter(ctx, q.Seq-1, 1)
+		if err != nil || len(there) == 0 || there[0].Seq != q.Seq || there[0].Reason == q.Reason {
+			return err
+		}
+		return put(store.Repairs{Quarantined: []store.Quarantined{q}})
+	})
 }
 
 // Quarantined finds an event in quarantine. Errors: store.ErrNotFound.

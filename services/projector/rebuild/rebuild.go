@@ -10,7 +10,6 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
-	"backupmonitor/services/projector"
 )
 
 // ErrForeign says that the tables' checkpoint is of no place in this log.
@@ -21,10 +20,11 @@ const putRows = 500
 
 // Run folds the log anew beside the tables, as far as their checkpoint, and
 // compares. Unless dry it then puts right, in one transaction, what is missing
-// or different; rows that the log does not know stay. The projector may go on
+// or different; rows that the log does not know stay, and so do events in the
+// quarantine that the tables could not hold. The projector may go on
 // meanwhile. Ended at any moment, it has put right everything or nothing.
-// Errors: those of log, ErrForeign, store.ErrStaged, those of log and
-// database.
+// Errors: those of log, ErrForeign, store.ErrStaged, store.ErrUnstorable, those of
+// log and database.
 func Run(ctx context.Context, log Log, db store.Rebuilder, dry bool, progress Progress) (r Report, err error) {
 	f, at, err := begin(ctx, log, db, progress)
 	if err != nil {
@@ -42,10 +42,7 @@ func Run(ctx context.Context, log Log, db store.Rebuilder, dry bool, progress Pr
 	}
 	var c *comparison
 	err = db.View(ctx, func(ctx context.Context, t store.Tables) error {
-		if at, err = t.Checkpoint(ctx); err != nil {
-			return err
-		}
-		if err := f.reach(ctx, at); err != nil {
+		if at, err = f.reach(ctx, t); err != nil {
 			return err
 		}
 		c, err = compare(ctx, t, staging, progress)
@@ -54,21 +51,26 @@ func Run(ctx context.Context, log Log, db store.Rebuilder, dry bool, progress Pr
 	if err != nil {
 		return r, err
 	}
-	r = Report{Log: f.stream, Checkpoint: at.Seq, Unreadable: f.unreadable, Tables: c.tables}
+	left := f.list()
+	r = Report{
+		Log: f.stream, Checkpoint: at.Seq, Unreadable: f.unreadable(), Tables: c.tables,
+		Unstorable: uint64(len(left)), FirstUnstorable: left[:min(shown, len(left))],
+	}
 	if dry || r.Wrong() == 0 {
 		return r, nil
 	}
-	err = db.Repair(ctx, func(ctx context.Context, at store.Checkpoint, put func(store.Repairs) error) error {
-		if err := f.reach(ctx, at); err != nil {
+	err = db.Repair(ctx, func(ctx context.Context, t store.Tables, put func(store.Repairs) error) error {
+		if _, err := f.reach(ctx, t); err != nil {
 			return err
 		}
 		return c.repair(ctx, put)
 	})
 	r.Repaired = err == nil
-	return r, err
+	return r, refusal(err)
 }
 
-// begin checks that the tables' checkpoint is a place in a log that is whole.
+// begin checks that the tables' checkpoint is a place in a log that is whole, and
+// reads which events they could not hold.
 func begin(ctx context.Context, log Log, db store.Rebuilder, progress Progress) (*folding, store.Checkpoint, error) {
 	id, err := log.Identity(ctx)
 	if err != nil {
@@ -81,7 +83,12 @@ func begin(ctx context.Context, log Log, db store.Rebuilder, progress Progress) 
 	if err == nil {
 		err = belongs(ctx, log, at, id)
 	}
-	return &folding{log: log, stream: id.ID(), project: projector.Project, progress: progress}, at, err
+	f := &folding{log: log, stream: id.ID(), progress: progress, leaving: leaving{left: map[uint64]Unstorable{}}}
+	f.project = f.leaving.project
+	if err == nil {
+		err = db.View(ctx, f.heed)
+	}
+	return f, at, err
 }
 
 // belongs tells whether a checkpoint is a place in a log, or in one that it was
@@ -105,22 +112,30 @@ func belongs(ctx context.Context, log Log, at store.Checkpoint, id events.Identi
 	return nil
 }
 
-// reach folds what came since, up to a checkpoint of the tables.
-func (f *folding) reach(ctx context.Context, at store.Checkpoint) error {
+// reach folds what came since, up to the checkpoint of the tables, and returns
+// that.
+func (f *folding) reach(ctx context.Context, t store.Tables) (store.Checkpoint, error) {
+	at, err := t.Checkpoint(ctx)
+	if err != nil {
+		return at, err
+	}
 	id, err := f.log.Identity(ctx)
 	if err != nil {
-		return err
+		return at, err
 	}
 	if err := errors.Join(belongs(ctx, f.log, at, id), whole(id)); err != nil {
-		return err
+		return at, err
 	}
 	if id.ID() != f.stream {
-		return fmt.Errorf("%w: the log was made anew meanwhile", ErrForeign)
+		return at, fmt.Errorf("%w: the log was made anew meanwhile", ErrForeign)
 	}
 	if at.Seq < f.at {
-		return fmt.Errorf("%w: their checkpoint went from %d back to %d", ErrForeign, f.at, at.Seq)
+		return at, fmt.Errorf("%w: their checkpoint went from %d back to %d", ErrForeign, f.at, at.Seq)
 	}
-	return f.until(ctx, at.Seq)
+	if err := f.heed(ctx, t); err != nil {
+		return at, err
+	}
+	return at, f.until(ctx, at.Seq)
 }
 
 // repair puts what is wrong, as the fold has it by now.

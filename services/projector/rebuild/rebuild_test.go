@@ -380,7 +380,7 @@ func TestRetry(t *testing.T) {
 		}
 	}
 	done, err = rebuild.Retry(t.Context(), refusing{db, 3}, []uint64{3, 21}, quiet)
-	if err != nil || len(done) != 2 || done[0].Released || done[0].Reason != "it does not fit" || !done[1].Released {
+	if err != nil || len(done) != 2 || done[0].Released || done[0].Reason != "a column does not take a value: it does not fit" || !done[1].Released {
 		t.Fatalf("%s, %v; want that one does not fit and the other is released", text(done), err)
 	}
 	if done, err = rebuild.Retry(t.Context(), db, nil, quiet); err != nil || len(done) != len(unread)-1 {

@@ -62,7 +62,7 @@ func Replay(ctx context.Context, log Log, db Empty, until uint64, policy *verdic
 	if err := f.until(ctx, until); err != nil {
 		return Replayed{}, err
 	}
-	return Replayed{Seq: until, Unreadable: f.unreadable, Judged: j.judged, Changed: j.changed}, nil
+	return Replayed{Seq: until, Unreadable: f.unreadable(), Judged: j.judged, Changed: j.changed}, nil
 }
 
 func empty(ctx context.Context, db Empty) error {

@@ -29,6 +29,11 @@ type Report struct {
 	Unreadable uint64  `json:"unreadable"` // events up to it that no version so far can read
 	Tables     []Table `json:"tables"`
 	Repaired   bool    `json:"repaired"` // what was missing or different has been put right
+
+	// Unstorable is how many events up to it the tables could not hold. They
+	// count as set aside on both sides, and stay so.
+	Unstorable      uint64       `json:"unstorable"`
+	FirstUnstorable []Unstorable `json:"firstUnstorable,omitempty"`
 }
 
 // Table is one of the tables beside what the log says it must be.
@@ -73,6 +78,22 @@ func (r Report) Wrong() (n uint64) {
 		n += t.Missing + t.Different
 	}
 	return n
+}
+
+// Unstored says which events the tables could not hold, as a sentence; "" where
+// they hold all that can be read.
+func (r Report) Unstored() string {
+	if r.Unstorable == 0 {
+		return ""
+	}
+	named := make([]string, len(r.FirstUnstorable))
+	for i, u := range r.FirstUnstorable {
+		named[i] = u.String()
+	}
+	if more := r.Unstorable - uint64(len(named)); more > 0 {
+		named = append(named, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("%d events could not be stored: %s.", r.Unstorable, strings.Join(named, "; "))
 }
 
 // Unknown is how many rows the log does not know.

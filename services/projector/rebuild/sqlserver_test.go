@@ -2,6 +2,8 @@ package rebuild_test
 
 import (
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"backupmonitor/services/internal/store/sqlite"
@@ -109,4 +111,43 @@ func agreeAt(t testing.TB, l *memory, db *sqlserver.Rebuilder, seq uint64) rebui
 		t.Fatalf("%+v, %v", r, err)
 	}
 	return agree(t, l, db)
+}
+
+// TestSQLServerUnstorable: a trigger of another program keeps a copy of some rows
+// in a column that is too narrow for them.
+func TestSQLServerUnstorable(t *testing.T) {
+	t.Parallel()
+	sqlservertest.Server(t)
+	db, dsn := inSQLServer(t)
+	l := &memory{}
+	l.add(t, story(160)...)
+	project(t, l, db, 60)
+	sqlservertest.Exec(t, dsn, "CREATE TABLE dbo.Copy (Outlet NVARCHAR(6) NOT NULL)",
+		`CREATE TRIGGER dbo.KeepCopy ON dbo.IB_Storage_Backup_Stat AFTER INSERT, UPDATE AS
+			INSERT INTO dbo.Copy (Outlet) SELECT OutletServer + '-' FROM inserted WHERE OutletServer = 'OUT012'`)
+	l.add(t, look(665), look(667), look(505), look(507)) // OUT012, OUT013 in IB storage
+	aside := projectOrSetAside(t, l, db)
+	if !slices.Equal(aside, []uint64{161, 163}) {
+		t.Fatalf("events %v were set aside", aside)
+	}
+	agree(t, l, db)
+	c := check(t, l, db)
+	if len(c.Findings) != 1 || !strings.HasPrefix(c.Findings[0].What, "2 events could not be stored: event 161 of outlet OUT012, ib_storage, day 2025-03-09: ") {
+		t.Fatalf("fsck found %s", text(c.Findings))
+	}
+	sqlservertest.Exec(t, dsn, "DELETE FROM D_Drive_Backup_Stat", "DELETE FROM IB_Storage_Backup_Stat WHERE OutletServer = 'OUT013'", "DELETE FROM MonitorHistory WHERE Seq > 100 AND OutletServer <> 'OUT012'")
+	if r := run(t, l, db, false); !r.Repaired || r.Unstorable != 2 {
+		t.Fatalf("rebuilt %s", text(r))
+	}
+	agree(t, l, db)
+	if done, err := rebuild.Retry(t.Context(), db, nil, quiet); err != nil || len(done) != 2 || done[0].Released {
+		t.Fatalf("%s, %v", text(done), err)
+	}
+	sqlservertest.Exec(t, dsn, "DROP TRIGGER dbo.KeepCopy")
+	if done, err := rebuild.Retry(t.Context(), db, nil, quiet); err != nil || len(done) != 2 || !done[0].Released || !done[1].Released {
+		t.Fatalf("%s, %v", text(done), err)
+	}
+	if r := agree(t, l, db); r.Unstorable != 0 {
+		t.Errorf("after it was mended: %s", text(r))
+	}
 }

@@ -4,21 +4,15 @@
 package instance
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
-	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"backupmonitor/events"
@@ -34,20 +28,11 @@ const (
 	dbName      = "backup-monitor.db"
 	stagingName = "staging.db"
 	secretNATS  = "nats-password"
-	// secretProber is that of the credential for probers alone.
-	secretProber = "nats-prober-password"
-	newPrefix    = ".new-" // before the name of a file that is not whole yet
+	// secretProbers is what probers on machines of their own connect with.
+	secretProbers = "nats-prober-password"
+	newPrefix     = ".new-" // before the name of a file that is not whole yet
 	// SecretJWT is the secret that the gateway's tokens are signed with.
 	SecretJWT = "jwt-secret"
-
-	readyTimeout = 60 * time.Second
-	// maxClients is how many clients the server has at once: more than services and
-	// subscribers there are, and few enough to leave descriptors to everybody else.
-	maxClients = 200
-	// storeBytes is JetStream's own bound, which must not be the one that is
-	// reached: the log has its own, and by default it would be three quarters
-	// of what was free on the disk at the start.
-	storeBytes = 1 << 50
 )
 
 // Dir is a data directory that this process has locked.
@@ -151,168 +136,6 @@ func randomHex(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails; see crypto/rand
 	return fmt.Sprintf("%x", b)
-}
-
-// address is what stands in nats.json.
-type address struct {
-	URL      string `json:"url"`
-	User     string `json:"user"`
-	Password string `json:"password"`
-	PID      int    `json:"pid"`
-	// Prober is for NATS_URL where nothing but a prober runs: beside hostile
-	// machines.
-	Prober *credential `json:"prober,omitempty"`
-}
-
-type credential struct {
-	User     string `json:"user"`
-	Password string `json:"password"`
-}
-
-// NATSOptions say how the embedded server runs.
-type NATSOptions struct {
-	Listen string // host:port; empty: loopback, at a free port
-	Log    *slog.Logger
-}
-
-// NATS is the embedded server.
-type NATS struct {
-	server *server.Server
-	auth   address
-	keeper address // who may change streams and take from the log; known to this process alone
-	file   string  // nats.json; empty: it is found by nobody
-}
-
-// StartNATS runs the server on the directory's log and writes where it is to
-// DATA_DIR/nats.json. It refuses to run without syncing every write.
-func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
-	// Kept, so that the services elsewhere that have it in NATS_URL find the
-	// server again after a restart.
-	password, err := d.Secret(secretNATS)
-	if err != nil {
-		return nil, err
-	}
-	probing, err := d.Secret(secretProber)
-	if err != nil {
-		return nil, err
-	}
-	n := &NATS{auth: address{
-		User: "backup-monitor", Password: password, PID: os.Getpid(), Prober: &credential{"prober", probing},
-	}, file: filepath.Join(d.path, addressName)}
-	host, port := "127.0.0.1", server.RANDOM_PORT
-	if o.Listen != "" {
-		h, p, err := net.SplitHostPort(o.Listen)
-		if err != nil {
-			return nil, fmt.Errorf("NATS_LISTEN: %w", err)
-		}
-		number, err := strconv.Atoi(p)
-		if err != nil {
-			return nil, fmt.Errorf("NATS_LISTEN: %w", err)
-		}
-		host, port = h, number
-		if number == 0 {
-			port = server.RANDOM_PORT
-		}
-	}
-	n.keeper = address{User: "keeper", Password: randomHex(32)}
-	s, err := run(&server.Options{
-		Host:       host,
-		Port:       port,
-		StoreDir:   d.Log(),
-		SyncAlways: true,
-		MaxConn:    maxClients,
-		Users: []*server.User{
-			{Username: n.auth.User, Password: n.auth.Password, Permissions: servicePermissions()},
-			{Username: n.auth.Prober.User, Password: n.auth.Prober.Password, Permissions: proberPermissions()},
-			{Username: n.keeper.User, Password: n.keeper.Password},
-		},
-	}, o.Log)
-	if err != nil {
-		return nil, err
-	}
-	if c := s.JetStreamConfig(); c == nil || !c.SyncAlways {
-		s.Shutdown()
-		return nil, errors.New("the NATS server does not sync every write: acknowledged events could be lost")
-	}
-	n.server, n.auth.URL = s, s.ClientURL()
-	data, err := json.MarshalIndent(n.auth, "", "  ")
-	if err == nil {
-		err = writeOwnerOnly(n.file, append(data, '\n'))
-	}
-	if err != nil {
-		s.Shutdown()
-		return nil, fmt.Errorf("write %s: %w", addressName, err)
-	}
-	return n, nil
-}
-
-// run starts a server with JetStream.
-func run(o *server.Options, log *slog.Logger) (*server.Server, error) {
-	o.ServerName, o.NoSigs = "backup-monitor", true
-	o.JetStream, o.JetStreamMaxStore = true, storeBytes
-	s, err := server.NewServer(o)
-	if err != nil {
-		return nil, fmt.Errorf("make the NATS server: %w", err)
-	}
-	fatal := make(chan string, 1)
-	s.SetLoggerV2(&serverLog{log: log, fatal: fatal}, false, false, false)
-	go s.Start()
-	if err := awaitReady(s, fatal); err != nil {
-		s.Shutdown()
-		return nil, err
-	}
-	return s, nil
-}
-
-func awaitReady(s *server.Server, fatal <-chan string) error {
-	for deadline := time.Now().Add(readyTimeout); !s.ReadyForConnections(100 * time.Millisecond); {
-		select {
-		case why := <-fatal:
-			return fmt.Errorf("start the NATS server: %s", why)
-		default:
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the NATS server did not become ready in %s", readyTimeout)
-		}
-	}
-	return nil
-}
-
-// Connect returns a client of the embedded server that needs no network.
-func (n *NATS) Connect(name string, more ...nats.Option) (*nats.Conn, error) {
-	return connect("", name, n.auth, append(more, nats.InProcessServer(n.server))...)
-}
-
-// ConnectKeeper returns a client, as Connect does, that may also make and change
-// the streams, and take from the log what has been archived.
-func (n *NATS) ConnectKeeper(name string, more ...nats.Option) (*nats.Conn, error) {
-	return connect("", name, n.keeper, append(more, nats.InProcessServer(n.server))...)
-}
-
-// URL is where the server listens.
-func (n *NATS) URL() string { return n.auth.URL }
-
-// Check tells, for readiness, why the server is not healthy, for example that
-// a full disk made it stop writing.
-func (n *NATS) Check(context.Context) (detail string, err error) {
-	if h := n.server.Healthz(&server.HealthzOptions{}); h.Status != "ok" {
-		return "the event log cannot be written; the service log says why", fmt.Errorf("embedded NATS: %s %s", h.Status, h.Error)
-	}
-	return "", nil
-}
-
-// Close stops the server and withdraws its address.
-func (n *NATS) Close() error {
-	var err error
-	if n.file != "" {
-		err = os.Remove(n.file)
-	}
-	n.server.Shutdown()
-	n.server.WaitForShutdown()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove %s: %w", addressName, err)
-	}
-	return nil
 }
 
 // ErrNotRunning says that no process runs on the data directory.

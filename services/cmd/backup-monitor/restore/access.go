@@ -2,14 +2,13 @@ package restore
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
-	"time"
+	"slices"
 
-	"backupmonitor/events"
 	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
@@ -20,6 +19,8 @@ const (
 	UsersName  = "users.json"
 	TokensName = "api-tokens.json"
 	OutboxName = "audit-outbox.json"
+	// LeftOutName is there only where something was left out.
+	LeftOutName = "left-out.json"
 )
 
 // Access is what a database holds that the log cannot give back: who may do
@@ -28,24 +29,20 @@ type Access struct {
 	Users  []store.User
 	Tokens []store.APIToken
 	Outbox []Waiting
-}
-
-// Waiting is an audit event that waits for its delivery to the log.
-type Waiting struct {
-	Event events.Audited
-	Due   time.Time
+	// LeftOut are the rows of Users and Tokens that are not among them.
+	LeftOut []LeftOut
 }
 
 // Source is a database that is backed up; see store.Access.
 type Source interface {
 	Users(ctx context.Context) ([]store.User, error)
 	APITokens(ctx context.Context) ([]store.APIToken, error)
-	Outbox(ctx context.Context, now time.Time, limit int) ([]store.Note, error)
+	Notes(ctx context.Context) ([]store.Note, error)
 }
 
-// ReadAccess reads what is backed up. The log must be copied after it, and the
-// outbox is read last: so of every change that is read the event is either here
-// or in the log.
+// ReadAccess reads what is backed up, and leaves out what could not be restored.
+// The log must be copied after it, and the outbox is read last: so of every change
+// that is read the event is either here or in the log.
 func ReadAccess(ctx context.Context, db Source) (a Access, err error) {
 	if a.Users, err = db.Users(ctx); err != nil {
 		return Access{}, err
@@ -53,22 +50,22 @@ func ReadAccess(ctx context.Context, db Source) (a Access, err error) {
 	if a.Tokens, err = db.APITokens(ctx); err != nil {
 		return Access{}, err
 	}
-	whenever := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	notes, err := db.Outbox(ctx, whenever, math.MaxInt32)
+	notes, err := db.Notes(ctx)
 	for _, n := range notes {
-		a.Outbox = append(a.Outbox, Waiting{Event: n.Audited, Due: n.Due})
+		a.Outbox = append(a.Outbox, waiting(n))
 	}
+	a.strip()
 	return a, err
 }
 
-// Attachments are what a backup keeps beside the log. What could not be
-// restored is an error now and not when it is too late.
+// Attachments are what a backup keeps beside the log.
 func Attachments(a Access, secrets map[string]string) (map[string][]byte, error) {
-	if unfit := a.strip(); len(unfit) > 0 {
-		return nil, fmt.Errorf("%w: put the row right first", unfit[0])
-	}
 	files := map[string][]byte{}
-	for name, v := range map[string]any{UsersName: a.Users, TokensName: a.Tokens, OutboxName: a.Outbox} {
+	all := map[string]any{UsersName: a.Users, TokensName: a.Tokens, OutboxName: a.Outbox}
+	if len(a.LeftOut) > 0 {
+		all[LeftOutName] = a.LeftOut
+	}
+	for name, v := range all {
 		b, err := json.MarshalIndent(v, "", "  ")
 		if err != nil {
 			return nil, fmt.Errorf("encode %s: %w", name, err)
@@ -81,52 +78,31 @@ func Attachments(a Access, secrets map[string]string) (map[string][]byte, error)
 	return files, nil
 }
 
-// strip takes out what no database can hold, and says why: rows that another
-// program wrote, and users who differ in nothing but the case of their ids.
-func (a *Access) strip() (unfit []error) {
-	var users []store.User
-	known := map[string]string{} // ids, by what tells them apart
-	for _, u := range a.Users {
-		key := events.Key(u.ID)
-		other, there := known[key]
-		switch err := u.Check(); {
-		case err != nil:
-			unfit = append(unfit, fmt.Errorf("user %q of UserManager could not be restored: %w", u.ID, err))
-		case there:
-			unfit = append(unfit, fmt.Errorf("user %q of UserManager could not be restored: to this program %q is the same user, so one of them must go, or get another UserID", u.ID, other))
-		default:
-			known[key] = u.ID
-			users = append(users, u)
-		}
-	}
-	var tokens []store.APIToken
-	for _, t := range a.Tokens {
-		if err := t.Check(); err != nil {
-			unfit = append(unfit, fmt.Errorf("API token %q of MonitorAPIToken could not be restored: %w", t.ID, err))
-		} else {
-			tokens = append(tokens, t)
-		}
-	}
-	a.Users, a.Tokens = users, tokens
-	return unfit
-}
-
 // accessOf reads what a backup has; has tells whether it has any of it.
 func accessOf(backup *logfile.Reader) (a Access, has bool, err error) {
-	for name, v := range map[string]any{UsersName: &a.Users, TokensName: &a.Tokens, OutboxName: &a.Outbox} {
-		b, err := backup.Attachment(name)
-		if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, logfile.ErrDamaged) {
-			continue
-		}
+	for name, v := range map[string]any{UsersName: &a.Users, TokensName: &a.Tokens, OutboxName: &a.Outbox, LeftOutName: &a.LeftOut} {
+		there, err := attached(backup, name, v)
 		if err != nil {
 			return Access{}, false, err
 		}
-		if err := json.Unmarshal(b, v); err != nil {
-			return Access{}, false, fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, name, err)
-		}
-		has = true
+		has = has || there
 	}
 	return a, has, nil
+}
+
+// attached reads a file of a backup, and tells whether it has one of the name.
+func attached(backup *logfile.Reader, name string, v any) (there bool, err error) {
+	b, err := backup.Attachment(name)
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, logfile.ErrDamaged) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return false, fmt.Errorf("%w: %s: %w", logfile.ErrDamaged, name, err)
+	}
+	return true, nil
 }
 
 // Database is where users, tokens and the outbox are restored into; see
@@ -134,6 +110,7 @@ func accessOf(backup *logfile.Reader) (a Access, has bool, err error) {
 type Database interface {
 	Source
 	Migrate(ctx context.Context) error
+	User(ctx context.Context, id string) (store.User, error)
 	AddUser(ctx context.Context, u store.User, notes ...store.Note) error
 	AddAPIToken(ctx context.Context, t store.APIToken, notes ...store.Note) error
 	PutNote(ctx context.Context, n store.Note) error
@@ -143,12 +120,12 @@ type Database interface {
 // path. kept tells that the database had users of its own, which stay, and
 // nothing was restored into it. The other tables are filled from the log when
 // the program runs.
-func (o Options) access(ctx context.Context, path string, a Access, has bool) (kept bool, err error) {
+func (o Options) access(ctx context.Context, path string, a *Access, has bool) (kept bool, err error) {
 	if o.Database != nil {
 		if !has {
 			return false, nil
 		}
-		kept, err := occupied(ctx, o.Database, a)
+		kept, err := occupied(ctx, o.Database, *a)
 		if err != nil || kept {
 			return kept, err
 		}
@@ -172,15 +149,24 @@ func (o Options) access(ctx context.Context, path string, a Access, has bool) (k
 // an interrupted restore of the same backup leaves.
 func occupied(ctx context.Context, db Database, a Access) (bool, error) {
 	there, err := ReadAccess(ctx, db)
-	if err != nil {
-		return false, err
+	if err != nil || len(there.LeftOut) > 0 { // no restore makes such a row
+		return len(there.LeftOut) > 0, err
 	}
-	users, err := others(there.Users, a.Users)
+	users, err := others(withoutEpochs(there.Users), withoutEpochs(a.Users))
 	if err != nil {
 		return false, err
 	}
 	tokens, err := others(there.Tokens, a.Tokens)
 	return users || tokens, err
+}
+
+// withoutEpochs are users but for what each restore makes anew.
+func withoutEpochs(users []store.User) []store.User {
+	bare := slices.Clone(users)
+	for i := range bare {
+		bare[i].SessionEpoch = ""
+	}
+	return bare
 }
 
 // others tells whether any of what is there is not in the backup, just so.
@@ -203,53 +189,45 @@ func others[T any](there, backup []T) (bool, error) {
 
 // into writes all of it. What is there already is left, as after an interrupted
 // restore.
-func (a Access) into(ctx context.Context, db Database) error {
+func (a *Access) into(ctx context.Context, db Database) error {
+	var users []store.User
 	for _, u := range a.Users {
-		if err := db.AddUser(ctx, u); err != nil && !errors.Is(err, store.ErrExists) {
+		there, err := addUser(ctx, db, u)
+		if err != nil {
 			return err
 		}
+		if there {
+			users = append(users, u)
+		} else {
+			a.leave("user", u.ID, "UserManager", errors.New("to the collation of that table it is the same as another user"))
+		}
 	}
+	a.Users = users
 	for _, t := range a.Tokens {
 		if err := db.AddAPIToken(ctx, t); err != nil && !errors.Is(err, store.ErrExists) {
 			return err
 		}
 	}
 	for _, w := range a.Outbox {
-		if err := db.PutNote(ctx, store.Note{Audited: w.Event, Due: w.Due}); err != nil {
+		if err := db.PutNote(ctx, w.note()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// undelivered are those that wait and are not in the log: between reading them
-// and copying the log they may have been delivered.
-func undelivered(ctx context.Context, log *events.Log, all []Waiting) ([]Waiting, error) {
-	if len(all) == 0 {
-		return nil, nil
+// addUser tells whether the database has the user then: it may have another one
+// that it takes for the same. The backup does not know which sessions were ended
+// after it was made, so that all have ended that were begun before now.
+func addUser(ctx context.Context, db Database, u store.User) (bool, error) {
+	u.SessionEpoch = rand.Text()
+	err := db.AddUser(ctx, u)
+	if !errors.Is(err, store.ErrExists) {
+		return err == nil, err
 	}
-	feed, err := log.Feed(ctx, events.FeedOptions{Subjects: []string{events.AllAudit}})
-	if err != nil {
-		return nil, err
+	there, err := db.User(ctx, u.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
 	}
-	defer feed.Stop()
-	delivered := map[string]bool{}
-	for range feed.Initial {
-		r, err := feed.Next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if e, err := r.Decode(); err == nil {
-			if d, ok := e.Data.(events.Audited); ok {
-				delivered[d.ID] = true
-			}
-		}
-	}
-	var left []Waiting
-	for _, w := range all {
-		if !delivered[w.Event.ID] {
-			left = append(left, w)
-		}
-	}
-	return left, nil
+	return there.ID == u.ID, err
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,12 +46,15 @@ type Result struct {
 	Manifest logfile.Manifest
 	Users    int
 	Tokens   int
-	Waiting  int  // audit events that were not in the log yet
-	HasUsers bool // the backup holds users, tokens and outbox at all
+	Waiting  int // audit events that were not in the log yet
+	// Unreadable are those of Waiting that no version so far can read.
+	Unreadable int
+	HasUsers   bool // the backup holds users, tokens and outbox at all
 	// Kept says that Options.Database has users or tokens of its own: they
 	// stay, and those of the backup were not restored.
 	Kept bool
-	// LeftOut says what of the backup no database can hold, a sentence each.
+	// LeftOut says what was left out when the backup was made, and what of it no
+	// database can hold, a sentence each.
 	LeftOut []string
 }
 
@@ -129,9 +133,8 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	if err != nil {
 		return err
 	}
-	for _, err := range access.strip() {
-		result.LeftOut = append(result.LeftOut, fmt.Sprintf("Left out: %v.", err))
-	}
+	inBackup := len(access.LeftOut)
+	access.strip()
 	err = onLog(dir.Path(), o.Logger, func(log *events.Log) error {
 		access.Outbox, err = undelivered(ctx, log, access.Outbox)
 		return errors.Join(err, o.finishLog(ctx, log, backup.Manifest))
@@ -139,14 +142,18 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 	if err != nil {
 		return err
 	}
-	if result.Kept, err = o.access(ctx, dir.Database(), access, has); err != nil {
+	if result.Kept, err = o.access(ctx, dir.Database(), &access, has); err != nil {
 		return err
 	}
-	result.Users, result.Tokens, result.Waiting, result.HasUsers = len(access.Users), len(access.Tokens), len(access.Outbox), has
+	result.HasUsers = has
+	result.count(access, inBackup)
 	for _, a := range backup.Manifest.Attachments {
 		name, ok := strings.CutPrefix(a.Name, secretPrefix)
 		if !ok {
 			continue
+		}
+		if !slices.Contains(instance.SecretNames(), name) { // it would be another file of the data directory
+			return fmt.Errorf("%w: it has a secret named %q, as no backup of this program has", logfile.ErrDamaged, name)
 		}
 		b, err := backup.Attachment(a.Name)
 		if err != nil {
@@ -157,6 +164,24 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 		}
 	}
 	return nil
+}
+
+// count says what became of users, tokens and outbox, of which the first inBackup
+// that were left out are not in the backup.
+func (r *Result) count(a Access, inBackup int) {
+	r.Users, r.Tokens, r.Waiting = len(a.Users), len(a.Tokens), len(a.Outbox)
+	for _, w := range a.Outbox {
+		if w.note().Unreadable != nil {
+			r.Unreadable++
+		}
+	}
+	for i, l := range a.LeftOut {
+		what := "Not in the backup"
+		if i >= inBackup {
+			what = "Left out"
+		}
+		r.LeftOut = append(r.LeftOut, fmt.Sprintf("%s: %s.", what, l))
+	}
 }
 
 // finishLog checks that the log can be written on, and notes in it what it was

@@ -2,13 +2,11 @@ package restore_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +19,6 @@ import (
 	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
-	"backupmonitor/services/internal/store/sqlite"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,7 +29,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // of copied already.
 func somebody() restore.Access {
 	return restore.Access{
-		Users: []store.User{{ID: "jo", Name: "Jo", Type: "A", Active: true, PasswordHash: "hash"}},
+		Users: []store.User{{ID: "jo", Name: "Jo", Type: "A", Active: true, PasswordHash: "hash", SessionEpoch: "then"}},
 		Tokens: []store.APIToken{{
 			ID: "bmt_1", Name: "wall", Scope: "display", Hash: strings.Repeat("a", 64), CreatedBy: "jo", CreatedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 		}},
@@ -161,6 +158,13 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(options(t, backup), logfile.ErrDamaged, "users.json")
+	for _, name := range []string{"", "..", "nats.json", "lock", ".env", "backup-monitor.db", "jwt-secret.old"} {
+		s := natstest.Start(t)
+		if _, _, err := s.Log.Append(t.Context(), delivered()); err != nil {
+			t.Fatal(err)
+		}
+		refused(options(t, copiedWith(t, s, 1, map[string][]byte{"secret-" + name: []byte("x")})), logfile.ErrDamaged, "no backup of this program")
+	}
 }
 
 // TestRehearsal finds a copy that cannot be restored, and leaves nothing.
@@ -190,48 +194,6 @@ func TestRehearsal(t *testing.T) {
 	}
 	if names := left(t, under); len(names) > 0 {
 		t.Errorf("left %v", names)
-	}
-}
-
-// TestUsersWhoCouldNotBeRestored are an error of the backup.
-func TestUsersWhoCouldNotBeRestored(t *testing.T) {
-	t.Parallel()
-	if _, err := restore.Attachments(restore.Access{Tokens: []store.APIToken{{ID: "y"}}}, nil); err == nil || !strings.Contains(err.Error(), `"y"`) {
-		t.Errorf("error %v", err)
-	}
-	if _, err := restore.Attachments(restore.Access{Users: []store.User{{ID: "x", Type: "Z"}}}, nil); err == nil || !strings.Contains(err.Error(), `"x"`) {
-		t.Errorf("error %v", err)
-	}
-}
-
-// TestUsersWhoAreOne to the database are found by the backup; a restore of one
-// that holds such users, or others that the database refuses, goes on.
-func TestUsersWhoAreOne(t *testing.T) {
-	t.Parallel()
-	users := []store.User{{ID: "jo", Type: "A", Active: true}, {ID: "ann", Type: "S"}, {ID: "JO", Type: "S"}}
-	if _, err := restore.Attachments(restore.Access{Users: users}, nil); err == nil || !strings.Contains(err.Error(), `"jo"`) || !strings.Contains(err.Error(), `"JO"`) || !strings.Contains(err.Error(), "UserManager") {
-		t.Errorf("error %v", err)
-	}
-	s := natstest.Start(t)
-	if _, _, err := s.Log.Append(t.Context(), events.ScanRequested{ScanID: "a"}); err != nil {
-		t.Fatal(err)
-	}
-	b, err := json.Marshal(append(users, store.User{ID: "zed", Type: "Z"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := options(t, copiedWith(t, s, 1, map[string][]byte{restore.UsersName: b}))
-	r, err := restore.Into(t.Context(), o)
-	if err != nil || r.Users != 2 || !r.HasUsers || len(r.LeftOut) != 2 || !strings.Contains(r.LeftOut[0], `"JO"`) || !strings.Contains(r.LeftOut[1], `"zed"`) {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	db, err := sqlite.Open(t.Context(), filepath.Join(o.DataDir, "backup-monitor.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := db.Users(t.Context())
-	if err := errors.Join(err, db.Close()); err != nil || len(list) != 2 || list[0].ID != "ann" || list[1].ID != "jo" || list[1].Type != "A" {
-		t.Errorf("%+v, %v", list, err)
 	}
 }
 
@@ -276,60 +238,5 @@ func TestBackupInTheDataDirectory(t *testing.T) {
 	}
 	if _, err := restore.Into(t.Context(), o); err != nil {
 		t.Error(err)
-	}
-}
-
-// TestIntoADatabase of its own, as in SQL Server: a restore that was broken off
-// goes on, and one that has users or tokens of its own keeps them.
-func TestIntoADatabase(t *testing.T) {
-	t.Parallel()
-	backup := copied(t, 100, 1)
-	path := filepath.Join(t.TempDir(), "elsewhere.db")
-	db, err := sqlite.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	into := func(kept bool) restore.Result {
-		t.Helper()
-		o := options(t, backup)
-		o.Database = db
-		r, err := restore.Into(t.Context(), o)
-		if err != nil || r.Kept != kept {
-			t.Fatalf("%+v, %v", r, err)
-		}
-		if _, err := os.Stat(filepath.Join(o.DataDir, "backup-monitor.db")); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("it made a database in the data directory, %v", err)
-		}
-		return r
-	}
-	same := func() {
-		t.Helper()
-		want := somebody()
-		want.Outbox = want.Outbox[1:]
-		if got, err := restore.ReadAccess(t.Context(), db); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%+v, %v; want %+v", got, err, want)
-		}
-	}
-	into(false)
-	same()
-	if err := db.DropNotes(t.Context(), "n2"); err != nil {
-		t.Fatal(err)
-	}
-	into(false) // of the same backup
-	same()
-	if err := db.AddUser(t.Context(), store.User{ID: "ed", Type: "S"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.DropNotes(t.Context(), "n2"); err != nil {
-		t.Fatal(err)
-	}
-	into(true)
-	if got, err := restore.ReadAccess(t.Context(), db); err != nil || len(got.Users) != 2 || len(got.Outbox) != 0 {
-		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -54,6 +54,8 @@ func OpenEarlier(ctx context.Context, path string) (*Earlier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", abs, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, 2*busyTimeout)
+	defer cancel()
 	var tables int
 	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM sqlite_schema").Scan(&tables); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", abs, explain(err)), db.Close())

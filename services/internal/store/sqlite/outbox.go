@@ -13,7 +13,9 @@ import (
 const (
 	sqlPutNote = `INSERT INTO MonitorOutbox (NoteID, Due, Data) VALUES (?, ?, ?)
 		ON CONFLICT (NoteID) DO UPDATE SET Due = excluded.Due, Data = excluded.Data`
-	sqlOutbox   = `SELECT NoteID, Data, Due FROM MonitorOutbox WHERE Due <= ? ORDER BY Num LIMIT ?`
+	sqlNotes    = `SELECT NoteID, Data, Due FROM MonitorOutbox`
+	sqlOutbox   = sqlNotes + ` WHERE Due <= ? ORDER BY Num LIMIT ?`
+	sqlAllNotes = sqlNotes + ` ORDER BY Num`
 	sqlDropNote = `DELETE FROM MonitorOutbox WHERE NoteID = ?`
 	sqlPostpone = `UPDATE MonitorOutbox SET Due = ? WHERE NoteID = ?`
 	sqlParked   = `SELECT NoteID FROM MonitorOutbox WHERE Due >= ? ORDER BY Num`
@@ -52,12 +54,7 @@ func putNotes(ctx context.Context, tx *sql.Tx, notes ...store.Note) error {
 
 // PutNote puts a note into the outbox, in place of one with its id.
 func (s *Store) PutNote(ctx context.Context, n store.Note) error {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, n); err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, n)
-	})
+	err := s.noted(ctx, []store.Note{n}, func(*sql.Tx) error { return nil })
 	if err != nil {
 		return fmt.Errorf("put audit event %s into the outbox: %w", n.ID, err)
 	}
@@ -66,25 +63,29 @@ func (s *Store) PutNote(ctx context.Context, n store.Note) error {
 
 // Outbox lists notes that are due at now, in the order in which they were put
 // there.
-func (s *Store) Outbox(ctx context.Context, now time.Time, limit int) (notes []store.Note, err error) {
-	rows, err := s.reader.QueryContext(ctx, sqlOutbox, now.UTC().Format(ourTime), limit)
-	if err != nil {
-		return nil, fmt.Errorf("read the outbox: %w", explain(err))
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+func (s *Store) Outbox(ctx context.Context, now time.Time, limit int) ([]store.Note, error) {
+	return s.notes(ctx, sqlOutbox, now.UTC().Format(ourTime), limit)
+}
+
+// Notes lists all notes of the outbox.
+func (s *Store) Notes(ctx context.Context) ([]store.Note, error) {
+	return s.notes(ctx, sqlAllNotes)
+}
+
+func (s *Store) notes(ctx context.Context, query string, args ...any) ([]store.Note, error) {
+	notes, err := collect(ctx, s.reader, func(rows *sql.Rows) (store.Note, error) {
 		var id, data string
 		var due sql.NullString
 		if err := rows.Scan(&id, &data, &due); err != nil {
-			return nil, fmt.Errorf("read the outbox: %w", explain(err))
+			return store.Note{}, err
 		}
 		var at time.Time
 		if t := parseTime(due); t != nil {
 			at = *t
 		}
-		notes = append(notes, store.DecodeNote(id, data, at))
-	}
-	if err := rows.Err(); err != nil {
+		return store.DecodeNote(id, data, at), nil
+	}, query, args...)
+	if err != nil {
 		return nil, fmt.Errorf("read the outbox: %w", explain(err))
 	}
 	return notes, nil

@@ -11,13 +11,9 @@ import (
 
 // Repair locks the checkpoint, and with it all that is written, and puts right
 // what plan says, in one transaction.
-func (s *Store) Repair(ctx context.Context, plan func(context.Context, store.Checkpoint, func(store.Repairs) error) error) error {
+func (s *Store) Repair(ctx context.Context, plan store.Plan) error {
 	err := s.write(ctx, func(w *writing) error {
-		at, err := tables{w.tx}.Checkpoint(ctx)
-		if err != nil {
-			return err
-		}
-		return errors.Join(plan(ctx, at, w.repair), ctx.Err())
+		return errors.Join(plan(ctx, tables{w.tx}, w.repair), ctx.Err())
 	})
 	if err != nil {
 		return fmt.Errorf("put the tables right: %w", err)

@@ -25,16 +25,10 @@ func (s *Store) AddAPIToken(ctx context.Context, t store.APIToken, notes ...stor
 	if err := t.Check(); err != nil {
 		return fmt.Errorf("add API token %q: %w", t.Name, err)
 	}
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, notes...); err != nil {
-			return err
-		}
+	err := s.noted(ctx, notes, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, sqlAddToken, t.ID, t.Name, t.Scope, t.Hash, t.CreatedBy, t.CreatedAt.Format(ourTime),
 			formatTime(t.ExpiresAt, ourTime), formatTime(t.RevokedAt, ourTime), formatTime(t.LastUsedAt, ourTime), orNull(t.LastUsedFrom))
-		if err := changed(r, err, store.ErrExists); err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, notes...)
+		return changed(r, err, store.ErrExists)
 	})
 	if err != nil {
 		return fmt.Errorf("add API token %q: %w", t.Name, err)
@@ -115,15 +109,9 @@ func closing(s sql.NullString) *time.Time {
 // RevokeAPIToken sets RevokedAt. Errors: store.ErrNotFound where there is no
 // such token, or it was revoked before.
 func (s *Store) RevokeAPIToken(ctx context.Context, id string, at time.Time, notes ...store.Note) error {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, notes...); err != nil {
-			return err
-		}
+	err := s.noted(ctx, notes, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, sqlRevoke, at.UTC().Format(ourTime), id)
-		if err := changed(r, err, store.ErrNotFound); err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, notes...)
+		return changed(r, err, store.ErrNotFound)
 	})
 	if err != nil {
 		return fmt.Errorf("revoke API token %q: %w", id, err)

@@ -16,7 +16,7 @@ import (
 // ours, and is found by the exact id.
 const (
 	whoseRow = ` WHERE UserID = COALESCE((SELECT UserID FROM MonitorUser WHERE UserKey = ?), ?)`
-	sqlList  = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, LoginFalseAttempt, CAST(LoginActiveTime AS TEXT),
+	sqlList  = `SELECT UserID, UserName, Designation, UserType, Password, Status, Avatar, CAST(LoginFalseAttempt AS INTEGER), CAST(LoginActiveTime AS TEXT),
 		(SELECT e.Epoch FROM MonitorUserEpoch e WHERE e.UserID = UserManager.UserID) FROM UserManager`
 	sqlUser   = sqlList + whoseRow
 	sqlUsers  = `SELECT COUNT(*) FROM UserManager`
@@ -49,15 +49,16 @@ func (s *Store) User(ctx context.Context, id string) (u store.User, err error) {
 // readUser reads a row of sqlList. Errors: store.ErrNotFound.
 func readUser(scan func(...any) error) (store.User, error) {
 	var u store.User
-	var name, designation, kind, hash, status, avatar, at, epoch sql.NullString
+	var id, name, designation, kind, hash, status, avatar, at, epoch sql.NullString // SQLite's own keys may be NULL
 	var attempts sql.NullInt64
-	err := scan(&u.ID, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at, &epoch)
+	err := scan(&id, &name, &designation, &kind, &hash, &status, &avatar, &attempts, &at, &epoch)
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.User{}, store.ErrNotFound
 	}
 	if err != nil {
 		return store.User{}, err
 	}
+	u.ID = id.String
 	u.Name, u.Designation, u.Type = name.String, designation.String, strings.ToUpper(strings.TrimSpace(kind.String))
 	u.PasswordHash, u.Avatar, u.Active = strings.TrimSpace(hash.String), avatar.String, isFlag(status)
 	u.LoginFalseAttempt, u.LoginActiveTime = int(attempts.Int64), parseTime(at)
@@ -100,71 +101,25 @@ func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) 
 	if err := u.Check(); err != nil {
 		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, notes...); err != nil {
-			return err
-		}
-		if err := addUser(ctx, tx, u); err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, notes...)
-	})
+	err := s.noted(ctx, notes, func(tx *sql.Tx) error { return addUser(ctx, tx, u) })
 	if err != nil {
 		return fmt.Errorf("add user %q: %w", u.ID, err)
 	}
 	return nil
 }
 
-// ChangeUser hands the user to change and writes what that made of it. Only
-// one transaction writes at a time, so that what was read stays true. Errors:
+// ChangeUser hands the user to change and writes what that made of it. Errors:
 // store.ErrNotFound, store.ErrLastAdmin, change's.
 func (s *Store) ChangeUser(ctx context.Context, id string, change func(*store.User) ([]store.Note, error)) (store.User, error) {
 	var u store.User
 	err := s.transact(ctx, func(tx *sql.Tx) (err error) {
-		u, err = changeUser(ctx, tx, id, change)
+		u, err = store.ChangeUser(ctx, accessTx{tx}, id, change)
 		return err
 	})
 	if err != nil {
 		return store.User{}, fmt.Errorf("change user %q: %w", id, err)
 	}
 	return u, nil
-}
-
-func changeUser(ctx context.Context, tx *sql.Tx, id string, change func(*store.User) ([]store.Note, error)) (store.User, error) {
-	was, err := readUser(tx.QueryRowContext(ctx, sqlUser, events.Key(id), strings.TrimSpace(id)).Scan)
-	if err != nil {
-		return was, err
-	}
-	u := was
-	notes, err := change(&u)
-	if err == nil {
-		err = checkActors(ctx, tx, notes...)
-	}
-	if err != nil {
-		return u, err
-	}
-	u = u.After(was)
-	if err := u.Check(); err != nil {
-		return u, err
-	}
-	if was.ActiveAdmin() && !u.ActiveAdmin() {
-		var others int
-		if err := tx.QueryRowContext(ctx, sqlOtherAdmins, u.ID).Scan(&others); err != nil {
-			return u, err
-		}
-		if others == 0 {
-			return u, store.ErrLastAdmin
-		}
-	}
-	_, err = tx.ExecContext(ctx, sqlChange, u.Name, u.Designation, u.Type, u.PasswordHash, flag(u.Active), u.Avatar,
-		u.LoginFalseAttempt, formatTime(u.LoginActiveTime, originalTime), u.ID)
-	if err != nil {
-		return u, err
-	}
-	if err := putEpoch(ctx, tx, u); err != nil {
-		return u, err
-	}
-	return u, putNotes(ctx, tx, notes...)
 }
 
 func addUser(ctx context.Context, tx *sql.Tx, u store.User) error {

@@ -44,7 +44,7 @@ func meaningOf(number int32) (meaning, bool) {
 	case 229, 230, 262, 297, 300, 916, 15247:
 		return meaning{text: "a permission is missing: see grants.sql", refused: true}, true
 	case 8152, 2628, 515, 241, 242: // a text, that there is none, a date or a time
-		return meaning{text: "a table does not take what is to be written: the log says which column", unstorable: true}, true
+		return meaning{text: store.ErrUnstorable.Error() + ": the service's log says which", unstorable: true}, true
 	case 4060, 911:
 		return meaning{text: "the database of DB_DATABASE does not exist, or is not available"}, true
 	case 17142, 18401, 18451, 922, 927, 942, 945, 976, 978, 983:

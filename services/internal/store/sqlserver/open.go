@@ -17,7 +17,6 @@ import (
 	"net"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	mssql "github.com/microsoft/go-mssqldb"
@@ -99,10 +98,25 @@ type Store struct {
 	writer *sql.DB
 	snap   *sql.DB // as writer, but in snapshots, for a database that allows them
 
-	mu     sync.Mutex
+	found  turn    // of who asks for, or reads, what is below
 	layout *layout // of the original system's tables; nil before the first need
 	reader *sql.DB // one of the two; nil before the first need
 }
+
+// turn is a lock with one place. Who has it may be asking a silent server: whoever
+// waits for it heeds its own context.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) leave() { <-t }
 
 var _ store.Backend = (*Store)(nil)
 
@@ -130,7 +144,7 @@ func open(dsn string, through func(driver.Connector) driver.Connector) (*Store, 
 	}
 	database := cmp.Or(u.Query().Get("database"), "master")
 	lower := strings.ToLower(database) // one database, however its name is spelled
-	s := &Store{name: fmt.Sprintf("%s on %s%s", database, u.Host, u.Path), lock: lockName + lower, users: usersLock + lower}
+	s := &Store{name: fmt.Sprintf("%s on %s%s", database, u.Host, u.Path), lock: lockName + lower, users: usersLock + lower, found: make(turn, 1)}
 	guard := newGuard(time.Now)
 	pool := func(init string) (*sql.DB, error) {
 		c, err := mssql.NewConnector(dsn)

@@ -14,6 +14,7 @@ const (
 	sqlPutNote = `UPDATE dbo.MonitorOutbox SET Due = CAST(@due AS DATETIME2(6)), Data = @data WHERE NoteID = @id;
 		IF @@ROWCOUNT = 0 INSERT INTO dbo.MonitorOutbox (NoteID, Due, Data) VALUES (@id, CAST(@due AS DATETIME2(6)), @data)`
 	sqlOutbox   = `SELECT TOP (@limit) NoteID, Data, Due FROM dbo.MonitorOutbox WHERE Due <= CAST(@now AS DATETIME2(6)) ORDER BY Num`
+	sqlAllNotes = `SELECT NoteID, Data, Due FROM dbo.MonitorOutbox ORDER BY Num`
 	sqlDropNote = `DELETE FROM dbo.MonitorOutbox WHERE NoteID = @id`
 	sqlPostpone = `UPDATE dbo.MonitorOutbox SET Due = CAST(@due AS DATETIME2(6)) WHERE NoteID = @id`
 	sqlParked   = `SELECT NoteID FROM dbo.MonitorOutbox WHERE Due >= CAST(@due AS DATETIME2(6)) ORDER BY Num`
@@ -40,36 +41,31 @@ func putNotes(ctx context.Context, tx *sql.Tx, notes ...store.Note) error {
 
 // PutNote puts a note into the outbox, in place of one with its id.
 func (s *Store) PutNote(ctx context.Context, n store.Note) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, n); err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, n)
-	})
+	return s.noted(ctx, []store.Note{n}, func(*sql.Tx) error { return nil })
 }
 
 // Outbox lists notes that are due at now, in the order in which they were put
 // there.
-func (s *Store) Outbox(ctx context.Context, now time.Time, limit int) (notes []store.Note, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("read the outbox: %w", explain(err))
-		}
-	}()
-	rows, err := s.writer.QueryContext(ctx, sqlOutbox, sql.Named("limit", limit), sql.Named("now", now.UTC().Format(ourTime)))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+func (s *Store) Outbox(ctx context.Context, now time.Time, limit int) ([]store.Note, error) {
+	return s.notes(ctx, sqlOutbox, sql.Named("limit", limit), sql.Named("now", now.UTC().Format(ourTime)))
+}
+
+// Notes lists all notes of the outbox.
+func (s *Store) Notes(ctx context.Context) ([]store.Note, error) {
+	return s.notes(ctx, sqlAllNotes)
+}
+
+func (s *Store) notes(ctx context.Context, query string, args ...any) ([]store.Note, error) {
+	notes, err := collect(ctx, s.writer, func(rows *sql.Rows) (store.Note, error) {
 		var id, data string
 		var due time.Time
-		if err := rows.Scan(&id, &data, &due); err != nil {
-			return nil, err
-		}
-		notes = append(notes, store.DecodeNote(id, data, due.UTC()))
+		err := rows.Scan(&id, &data, &due)
+		return store.DecodeNote(id, data, due.UTC()), err
+	}, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox: %w", explain(err))
 	}
-	return notes, rows.Err()
+	return notes, nil
 }
 
 // DropNotes takes notes out of the outbox.

@@ -18,8 +18,10 @@ const sqlViews = `SELECT is_read_committed_snapshot_on, CASE WHEN snapshot_isola
 // database that allows no snapshots they read what is committed row by row, so
 // that a list may be of two batches of the projector.
 func (s *Store) reading(ctx context.Context) (*sql.DB, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.found.take(ctx); err != nil {
+		return nil, err
+	}
+	defer s.found.leave()
 	if s.reader != nil {
 		return s.reader, nil
 	}
@@ -35,10 +37,13 @@ func (s *Store) reading(ctx context.Context) (*sql.DB, error) {
 }
 
 // forget has the next read ask again which pool to read through.
-func (s *Store) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Store) forget(ctx context.Context) error {
+	if err := s.found.take(ctx); err != nil {
+		return err
+	}
+	defer s.found.leave()
 	s.reader = nil
+	return nil
 }
 
 func (s *Store) isolation(ctx context.Context) (committed, snapshots bool, err error) {
@@ -77,7 +82,9 @@ func read[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error),
 		if err == nil || try == repeats || !is(err, numberNoSnapshots) {
 			return found, err
 		}
-		s.forget()
+		if err := s.forget(ctx); err != nil {
+			return nil, err
+		}
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,4 +187,47 @@ func TestLostLock(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestWaitersGiveUp: who waits for another one's question to the server waits no
+// longer than its own context lasts.
+func TestWaitersGiveUp(t *testing.T) {
+	t.Parallel()
+	asked, answers := make(chan struct{}, 1), make(chan struct{})
+	s := behind(t, &answering{query: func(context.Context, string) (driver.Rows, error) {
+		asked <- struct{}{}
+		<-answers
+		return &answered{{false, false}}, nil
+	}})
+	s.layout = nil
+	var first sync.WaitGroup
+	defer first.Wait()
+	defer close(answers)
+	first.Go(func() {
+		if _, err := s.reading(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	waiting := map[string]func(context.Context) error{
+		"a batch":  func(ctx context.Context) error { return s.Apply(ctx, batch()) },
+		"a repair": func(ctx context.Context) error { return s.Repair(ctx, nil) },
+		"forget":   s.forget,
+	}
+	maps.Copy(waiting, readings(s))
+	delete(waiting, "latest") // it does not ask that
+	for name, wait := range waiting {
+		ended := make(chan error, 1)
+		go func() { ended <- wait(ctx) }()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v, want that it took too long", name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s waits on", name)
+		}
+	}
 }

@@ -21,12 +21,12 @@ DELETE h FROM dbo.MonitorHistory h JOIN {rows} l ON h.EventHash = l.EventHash;
 FROM {rows} x
 LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = x.ScanDate AND m.OutletKey = x.OutletKey
 	AND UPPER(m.OutletServer) COLLATE {bin} = x.OutletKey
-LEFT JOIN {table} s ON s.OutletServer = x.OutletServer COLLATE {coll} AND s.ScanDate = x.ScanDate AND m.OutletKey IS NULL;
+LEFT JOIN {table} s ON s.OutletServer = {code} AND s.ScanDate = x.ScanDate AND m.OutletKey IS NULL;
 ` + sqlPut + sqlDays
 )
 
 // Repair locks the checkpoint and puts right what plan says, in one transaction.
-func (s *Store) Repair(ctx context.Context, plan func(context.Context, store.Checkpoint, func(store.Repairs) error) error) error {
+func (s *Store) Repair(ctx context.Context, plan store.Plan) error {
 	l, err := s.tables(ctx)
 	if err != nil {
 		return fmt.Errorf("put the tables right: %w", explain(err))
@@ -35,12 +35,8 @@ func (s *Store) Repair(ctx context.Context, plan func(context.Context, store.Che
 		if _, err := tx.ExecContext(ctx, sqlHoldCheckpoint); err != nil {
 			return err
 		}
-		at, err := tables{tx, l}.Checkpoint(ctx)
-		if err != nil {
-			return err
-		}
 		w := writing{tx: tx, layout: l}
-		return errors.Join(plan(ctx, at, func(r store.Repairs) error { return w.repair(ctx, r) }), ctx.Err())
+		return errors.Join(plan(ctx, tables{tx, l}, func(r store.Repairs) error { return w.repair(ctx, r) }), ctx.Err())
 	})
 	if err != nil {
 		return fmt.Errorf("put the tables right: %w", explain(err))

@@ -26,10 +26,7 @@ func (s *Store) AddAPIToken(ctx context.Context, t store.APIToken, notes ...stor
 	if err := t.Check(); err != nil {
 		return fmt.Errorf("add API token %q: %w", t.Name, err)
 	}
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, notes...); err != nil {
-			return err
-		}
+	err := s.noted(ctx, notes, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, sqlAddToken, sql.Named("id", t.ID), sql.Named("name", t.Name), sql.Named("scope", t.Scope),
 			sql.Named("hash", t.Hash), sql.Named("by", t.CreatedBy), sql.Named("created", t.CreatedAt.Format(ourTime)),
 			sql.Named("expires", formatTime(t.ExpiresAt, ourTime)), sql.Named("revoked", formatTime(t.RevokedAt, ourTime)),
@@ -37,10 +34,7 @@ func (s *Store) AddAPIToken(ctx context.Context, t store.APIToken, notes ...stor
 		if isDuplicate(err) {
 			return store.ErrExists
 		}
-		if err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, notes...)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("add API token %q: %w", t.Name, err)
@@ -100,15 +94,9 @@ func scanToken(scan func(...any) error) (store.APIToken, error) {
 // RevokeAPIToken sets RevokedAt. Errors: store.ErrNotFound where there is no
 // such token, or it was revoked before.
 func (s *Store) RevokeAPIToken(ctx context.Context, id string, at time.Time, notes ...store.Note) error {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := checkActors(ctx, tx, notes...); err != nil {
-			return err
-		}
+	err := s.noted(ctx, notes, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, sqlRevoke, sql.Named("at", at.UTC().Format(ourTime)), sql.Named("id", id))
-		if err := changed(r, err, store.ErrNotFound); err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, notes...)
+		return changed(r, err, store.ErrNotFound)
 	})
 	if err != nil {
 		return fmt.Errorf("revoke API token %q: %w", id, err)

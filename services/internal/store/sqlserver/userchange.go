@@ -32,7 +32,7 @@ func (s *Store) ChangeUser(ctx context.Context, id string, change func(*store.Us
 		if err := s.lockUsers(ctx, tx); err != nil {
 			return err
 		}
-		u, err = changeUser(ctx, tx, id, change)
+		u, err = store.ChangeUser(ctx, accessTx{tx}, id, change)
 		return err
 	})
 	if err != nil {
@@ -52,42 +52,4 @@ func (s *Store) lockUsers(ctx context.Context, tx *sql.Tx) error {
 		return fmt.Errorf("wait for others who change users: %w", err)
 	}
 	return nil
-}
-
-func changeUser(ctx context.Context, tx *sql.Tx, id string, change func(*store.User) ([]store.Note, error)) (store.User, error) {
-	if _, err := tx.ExecContext(ctx, fill(sqlHold), whose(id)...); err != nil {
-		return store.User{}, err
-	}
-	was, err := readUser(tx.QueryRowContext(ctx, fill(sqlUser), whose(id)...).Scan)
-	if err != nil {
-		return was, err
-	}
-	u := was
-	notes, err := change(&u)
-	if err == nil {
-		err = checkActors(ctx, tx, notes...)
-	}
-	if err != nil {
-		return u, err
-	}
-	u = u.After(was)
-	if err := u.Check(); err != nil {
-		return u, err
-	}
-	if was.ActiveAdmin() && !u.ActiveAdmin() {
-		var others int
-		if err := tx.QueryRowContext(ctx, fill(sqlOtherAdmins), sql.Named("id", u.ID)).Scan(&others); err != nil {
-			return u, err
-		}
-		if others == 0 {
-			return u, store.ErrLastAdmin
-		}
-	}
-	if _, err := tx.ExecContext(ctx, fill(sqlChange), append(userColumns(u), sql.Named("id", u.ID))...); err != nil {
-		return u, err
-	}
-	if err := putEpoch(ctx, tx, u); err != nil {
-		return u, err
-	}
-	return u, putNotes(ctx, tx, notes...)
 }

@@ -120,17 +120,13 @@ func (s *Store) AddUser(ctx context.Context, u store.User, notes ...store.Note) 
 		if err := s.lockUsers(ctx, tx); err != nil {
 			return err
 		}
-		if err := checkActors(ctx, tx, notes...); err != nil {
+		return store.Noted(ctx, accessTx{tx}, notes, func() error {
+			err := addUser(ctx, tx, u)
+			if isDuplicate(err) {
+				return store.ErrExists // made by another program at the same moment, or the same in the table's collation
+			}
 			return err
-		}
-		err := addUser(ctx, tx, u)
-		if isDuplicate(err) {
-			return store.ErrExists // made by another program at the same moment, or the same in the table's collation
-		}
-		if err != nil {
-			return err
-		}
-		return putNotes(ctx, tx, notes...)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("add user %q: %w", u.ID, err)

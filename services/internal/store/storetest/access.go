@@ -25,6 +25,7 @@ func exerciseAccess(t *testing.T, fresh Fresh) {
 		"a change and its notes are one":        exerciseNotesOfChanges,
 		"the outbox keeps its order":            exerciseOutbox,
 		"what cannot be read is parked":         exerciseParking,
+		"what cannot be read is kept":           exerciseRaw,
 		"API tokens":                            exerciseAPITokens,
 		"API tokens are revoked once":           exerciseRevocation,
 		"the last use of a token is the latest": exerciseTokenUse,

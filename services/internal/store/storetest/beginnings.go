@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ func ExerciseBeginnings(t *testing.T, raw Raw) {
 	t.Run("only the two stat tables", func(t *testing.T) { t.Parallel(); exerciseStatTables(t, raw) })
 	t.Run("all tables with old rows", func(t *testing.T) { t.Parallel(); exerciseOldRows(t, raw) })
 	t.Run("rows of another program, later", func(t *testing.T) { t.Parallel(); exerciseLaterRows(t, raw) })
+	t.Run("what was known of days that have rows of another program", func(t *testing.T) { t.Parallel(); exerciseKnownBeside(t, raw) })
 	t.Run("narrow columns", func(t *testing.T) { t.Parallel(); exerciseNarrow(t, raw) })
 	t.Run("nothing is read of tables that are not there", func(t *testing.T) {
 		t.Parallel()
@@ -207,6 +209,44 @@ func exerciseLaterRows(t *testing.T, raw Raw) {
 	got := w.rows(t, store.Query{Mode: events.DDrive, From: "2100-01-02"})
 	if !slices.Equal(codes(got), []string{"OUT006", "OUT001", "out005"}) || got[0].EventID != "" || got[2].Seq != 3 {
 		t.Errorf("rows %s", text(got))
+	}
+}
+
+// exerciseKnownBeside: looks that leave another program's rows as they are were
+// known all the same, on days that have no other row too.
+func exerciseKnownBeside(t *testing.T, raw Raw) {
+	open, exec := raw(t)
+	w := &writer{Backend: open()}
+	if err := w.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const m = events.DDrive
+	exec(intoDDrive+`('OUT001', '`+string(day1)+`', 'Successful', NULL, 'x.bak', NULL, NULL, NULL)`,
+		intoDDrive+`('OUT002', '`+string(day2)+`', 'Error', NULL, NULL, NULL, NULL, NULL)`)
+	w.apply(t, failed(1, m, "OUT001", day1, events.CauseTimeout, events.EvidenceNone), failed(2, m, "OUT003", day1, events.CauseTimeout, events.EvidenceNone))
+	w.apply(t, failed(3, m, "OUT002", day2, events.CauseNoBackup, events.EvidenceBackNone))
+	for seq := uint64(4); seq < 7; seq++ { // and the days before are counted
+		w.apply(t, good(seq, m, "OUT001", day3))
+		live := w.rows(t, store.Query{Mode: m})
+		same(t, "rows", codes(live), []string{"OUT001", "OUT002", "OUT001", "OUT003"})
+		if live[1].EventID != "" || live[2].EventID != "" || live[3].Seq != 2 {
+			t.Errorf("looks that saw nothing replaced rows: %s", text(live))
+		}
+		same(t, "summary", w.summary(t, store.Query{Mode: m}), counted(live))
+		for asOf, want := range map[uint64][]string{
+			1: {"1 OUT001"}, 2: {"1 OUT001", "2 OUT003"}, 3: {"3 OUT002", "1 OUT001", "2 OUT003"}, seq: {fmt.Sprint(seq, " OUT001"), "3 OUT002", "1 OUT001", "2 OUT003"},
+		} {
+			then := w.rows(t, store.Query{Mode: m, AsOf: &asOf})
+			var got []string
+			for _, r := range then {
+				got = append(got, fmt.Sprint(r.Seq, " ", r.Outlet))
+			}
+			same(t, fmt.Sprint("rows as of ", asOf), got, want)
+			same(t, fmt.Sprint("summary as of ", asOf), w.summary(t, store.Query{Mode: m, AsOf: &asOf}), counted(then))
+			if d, err := w.LatestScanDateAsOf(t.Context(), m, asOf, day3); err != nil || d != then[0].ScanDate {
+				t.Errorf("the latest day as of %d is %q, %v; want %s", asOf, d, err, then[0].ScanDate)
+			}
+		}
 	}
 }
 

@@ -27,6 +27,11 @@ func exerciseOutbox(t *testing.T, fresh Fresh) {
 	later.Due = noon().Add(time.Microsecond)
 	put(later)
 	same(t, "what is due", w.outbox(t), want)
+	all, err := w.Notes(t.Context())
+	if err != nil || len(all) != 31 {
+		t.Fatalf("%d notes, %v", len(all), err)
+	}
+	same(t, "the last of all notes", all[30], later)
 	if notes, err := w.Outbox(t.Context(), later.Due, 3); err != nil || len(notes) != 3 || notes[0].ID != "note 30" {
 		t.Errorf("the first three: %v, %v", notes, err)
 	}
@@ -89,4 +94,24 @@ func exerciseParking(t *testing.T, fresh Fresh) {
 	}
 	parked()
 	same(t, "what is due again", w.outbox(t), []string{"before", "unreadable", "after"})
+}
+
+// exerciseRaw: what cannot be read is kept as it is, also where it is read and
+// put there again.
+func exerciseRaw(t *testing.T, fresh Fresh) {
+	w := migrated(t, fresh)
+	const raw = `{"id": "raw", "kind": "späte", "of a newer`
+	for range 2 {
+		if err := w.PutNote(t.Context(), store.DecodeNote("raw", raw, store.Parked())); err != nil {
+			t.Fatal(err)
+		}
+		notes, err := w.Notes(t.Context())
+		if err != nil || len(notes) != 1 {
+			t.Fatal(notes, err)
+		}
+		n := notes[0]
+		if n.Unreadable == nil || n.ID != "raw" || n.Raw != raw || !n.Due.Equal(store.Parked()) {
+			t.Errorf("%+v", n)
+		}
+	}
 }

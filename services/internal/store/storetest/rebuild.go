@@ -204,9 +204,9 @@ func exerciseView(t *testing.T, r *rebuilt) {
 // putRight applies repairs, each by itself.
 func (r *rebuilt) putRight(t testing.TB, repairs ...store.Repairs) {
 	t.Helper()
-	err := r.Repair(t.Context(), func(_ context.Context, at store.Checkpoint, put func(store.Repairs) error) error {
-		if at != r.cp {
-			t.Errorf("a repair at %+v, want %+v", at, r.cp)
+	err := r.Repair(t.Context(), func(ctx context.Context, v store.Tables, put func(store.Repairs) error) error {
+		if at, err := v.Checkpoint(ctx); err != nil || at != r.cp {
+			t.Errorf("a repair at %+v, %v; want %+v", at, err, r.cp)
 		}
 		for _, x := range repairs {
 			if err := put(x); err != nil {
@@ -285,7 +285,7 @@ func exerciseRepairFails(t *testing.T, r *rebuilt) {
 	broken := errors.New("broken")
 	ctx, cancel := context.WithCancel(t.Context())
 	for _, end := range []func() error{func() error { return broken }, func() error { cancel(); return nil }} {
-		err := r.Repair(ctx, func(_ context.Context, _ store.Checkpoint, put func(store.Repairs) error) error {
+		err := r.Repair(ctx, func(_ context.Context, _ store.Tables, put func(store.Repairs) error) error {
 			if err := put(store.Repairs{Rows: []store.Look{good(8, events.DDrive, "OUT008", day3)}, Released: []uint64{7}}); err != nil {
 				t.Error(err)
 			}
@@ -301,7 +301,11 @@ func exerciseRepairFails(t *testing.T, r *rebuilt) {
 func exerciseRepairLocks(t *testing.T, r *rebuilt) {
 	r.batch(t, everything())
 	var applied sync.WaitGroup
-	err := r.Repair(t.Context(), func(ctx context.Context, at store.Checkpoint, put func(store.Repairs) error) error {
+	err := r.Repair(t.Context(), func(ctx context.Context, v store.Tables, put func(store.Repairs) error) error {
+		at, err := v.Checkpoint(ctx)
+		if err != nil {
+			return err
+		}
 		began := make(chan struct{})
 		applied.Go(func() {
 			close(began)
