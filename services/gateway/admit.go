@@ -82,11 +82,11 @@ func sessionOver(cause error) error {
 // still asks once more for whoever was admitted: the body of a request may come
 // long after its head, and the caller be somebody else by then. What changes
 // anything asks a last time as it commits, see store.Note.By.
-func (g *Gateway) still(r *request) error {
+func (g *Gateway) still(ctx context.Context, r *request) error {
 	if r.caller.Name() == "" {
 		return nil
 	}
-	err := g.auth.Still(r.Context(), r.caller)
+	err := g.auth.Still(ctx, r.caller)
 	switch {
 	case errors.Is(err, auth.ErrBadToken):
 		return sessionOver(err)

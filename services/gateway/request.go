@@ -52,7 +52,7 @@ func (g *Gateway) serve(ctx context.Context, w *response, r *request, rt route) 
 		r.params, err = parseQuery(r.URL.RawQuery, rt.takes())
 	}
 	if err == nil && rt.method == http.MethodGet && rt.role != everybody {
-		err = g.attended(rt.handle)(w, r)
+		err = g.attended(ctx, w, r, rt.handle)
 	} else if err == nil {
 		err = rt.handle(w, r)
 	}
@@ -162,7 +162,7 @@ func (g *Gateway) readJSON(w *response, r *request, v any) error {
 	if err := w.rc.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("bound reading the body: %w", err)
 	}
-	return g.still(r)
+	return g.still(r.Context(), r)
 }
 
 // unreadable is the problem of a body that does not come, or that is too
