@@ -25,8 +25,17 @@ const (
 	// when a try has ended without an answer: the domain may have counted it.
 	unclearFor = 10 * time.Second
 	unsureFor  = time.Minute
-	// mostAccepted is how many servers are remembered that let an account in.
-	mostAccepted = 8
+	// contradictedFor is how long an outlet that others contradicted is not
+	// believed.
+	contradictedFor = 7 * 24 * time.Hour
+	// mostAsked is how many outlets are asked at most until one says something:
+	// all together within claimFor.
+	mostAsked = 8
+	// mostAccepted, mostRefusers and mostContradicted are how many servers the
+	// state names.
+	mostAccepted     = 16
+	mostRefusers     = 16
+	mostContradicted = 128
 )
 
 // state is the shared state of one account, and the rules of the breaker.
@@ -62,7 +71,7 @@ func (s state) decide(server string, now time.Time, by asker) decision {
 		}
 	case events.CredentialGood, events.CredentialDoubted:
 	}
-	if !s.mayAsk(server, now) && len(s.AcceptedBy) == 0 {
+	if ask, self := s.plan(server, now); len(ask) == 0 && !self {
 		return barHere
 	}
 	return tryOut
@@ -70,9 +79,56 @@ func (s state) decide(server string, now time.Time, by asker) decision {
 
 func (s state) due(now time.Time) bool { return s.RetryAt == nil || !now.Before(*s.RetryAt) }
 
-// mayAsk tells whether a try at that server would say anything new.
-func (s state) mayAsk(server string, now time.Time) bool {
-	return s.Failures == 0 || server != s.RefusedBy || s.State == events.CredentialDoubted && s.due(now)
+// plan is how to find out about the account for a look at server: these outlets
+// are signed in at, one after the other until one says something; where none
+// does, the look's own is, alone.
+func (s state) plan(server string, now time.Time) (ask []string, self bool) {
+	if s.Failures == 0 && !contradicted(s.Contradicted, server, now) {
+		return nil, true
+	}
+	ask = s.askable(now)
+	if s.State == events.CredentialTripped { // who refused is right, or has mended its ways
+		for _, r := range slices.Backward(s.Refusers) {
+			if slices.Contains(s.AcceptedBy, r) {
+				ask = append(ask, r)
+			}
+		}
+	}
+	return ask[:min(len(ask), mostAsked)], s.maySelf(server, now)
+}
+
+// askable are the outlets that let the account in lately, and that nothing
+// speaks against.
+func (s state) askable(now time.Time) []string {
+	return slices.DeleteFunc(slices.Clone(s.AcceptedBy), func(a string) bool {
+		return slices.Contains(s.Refusers, a) || contradicted(s.Contradicted, a, now)
+	})
+}
+
+// maySelf tells whether a sign-in at that server would say anything new. Who
+// refused last, or is contradicted, has said what it says, and comes after all
+// others: where these have had the time of a pause for it.
+func (s state) maySelf(server string, now time.Time) bool {
+	switch {
+	case s.Failures == 0, server != s.RefusedBy && !contradicted(s.Contradicted, server, now):
+		return true
+	case s.State == events.CredentialDoubted:
+		return s.due(now)
+	case s.State == events.CredentialTripped:
+		return s.due(now.Add(-pauseFor))
+	}
+	return false
+}
+
+func contradicted(all []events.Contradiction, server string, now time.Time) bool {
+	return slices.ContainsFunc(all, func(c events.Contradiction) bool { return c.Server == server && now.Before(c.Until) })
+}
+
+// aside tells that an outcome says nothing of the account: a contradicted
+// outlet's refusal, where it was not what the account was tried out with.
+func (s state) aside(o smb.Outcome, server string, now time.Time, alone bool) bool {
+	refusal := o.Answer == smb.AnswerRefused || o.Answer == smb.AnswerLockedOut
+	return refusal && !alone && contradicted(s.Contradicted, server, now)
 }
 
 // claim is the state in which the account is tried out.
@@ -101,13 +157,12 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 		at := now.Add(d).UTC()
 		next.RetryAt = &at
 	}
-	others := slices.DeleteFunc(slices.Clone(s.AcceptedBy), func(a string) bool { return a == server })
 	switch o.Answer {
 	case smb.AnswerAccepted:
 		next.State, next.Failures, next.RestartTries, next.FailingSince = events.CredentialGood, 0, 0, nil
 		next.RefusedBy, next.NTStatus, next.Detail = "", "", ""
-		next.AcceptedBy = slices.Insert(others, 0, server)
-		next.AcceptedBy = next.AcceptedBy[:min(len(next.AcceptedBy), mostAccepted)]
+		next.Contradicted, next.Refusers = s.contradict(server, now), nil
+		next.AcceptedBy = slices.Insert(without(s.AcceptedBy, server), 0, server)
 	case smb.AnswerNone, smb.AnswerUnclear:
 		switch next.Failures {
 		case 0:
@@ -124,27 +179,46 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 			retry(unsureFor)
 		}
 	default:
-		if len(others) < len(s.AcceptedBy) {
-			next.AcceptedBy = slices.Concat(others, []string{server}) // asked last from now on
-		}
 		refused(&next, s, o, server, now, alone)
 	}
 	return next
 }
 
-// refused counts a refusal.
+// contradict are those that are not believed once a server has let the account
+// in: all others that refused it.
+func (s state) contradict(server string, now time.Time) []events.Contradiction {
+	var all []events.Contradiction
+	for _, r := range without(s.Refusers, server) {
+		all = append(all, events.Contradiction{Server: r, Until: now.Add(contradictedFor).UTC()})
+	}
+	for _, c := range s.Contradicted {
+		if now.Before(c.Until) && !contradicted(all, c.Server, now) {
+			all = append(all, c)
+		}
+	}
+	return all[:min(len(all), mostContradicted)]
+}
+
+func without(servers []string, server string) []string {
+	return slices.DeleteFunc(slices.Clone(servers), func(s string) bool { return s == server })
+}
+
+// refused counts a refusal. One by the same outlet is no second opinion.
 func refused(next *events.CredentialChanged, s state, o smb.Outcome, server string, now time.Time, alone bool) {
 	if next.Failures == 0 {
 		since := now.UTC()
 		next.FailingSince = &since
 	}
-	if alone || next.Failures == 0 {
+	if next.Failures == 0 || alone && !slices.Contains(s.Refusers, server) {
 		next.Failures++
 	}
 	next.RefusedBy, next.NTStatus, next.Detail = server, o.NTStatus, o.Detail
+	next.Refusers = slices.Insert(without(s.Refusers, server), 0, server)
+	next.Refusers = next.Refusers[:min(len(next.Refusers), mostRefusers)]
+	final := o.Answer == smb.AnswerLockedOut && len(state{credential.Entry{CredentialChanged: *next}}.askable(now)) == 0
 	until := now.Add(pauseFor).UTC()
 	switch {
-	case o.Answer == smb.AnswerLockedOut, s.State == events.CredentialTripped, alone && next.Failures > 1:
+	case final, s.State == events.CredentialTripped, alone && next.Failures > 1:
 		next.State, next.RetryAt = events.CredentialTripped, &until
 	case !alone && s.State == events.CredentialTrying:
 		next.Server, next.RetryAt = s.Server, s.RetryAt // whoever tries it out goes on
