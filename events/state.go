@@ -67,7 +67,7 @@ const (
 	CredentialTrying  CredentialState = "trying"  // one outlet is asked, alone, or is to be asked next; from RetryAt on by anybody
 	CredentialGood    CredentialState = "good"    // an outlet let it in
 	CredentialDoubted CredentialState = "doubted" // one outlet refused it: another is asked next, alone
-	CredentialTripped CredentialState = "tripped" // two outlets refused it: nobody is asked before RetryAt, but once or twice after a restart
+	CredentialTripped CredentialState = "tripped" // refused twice, or locked out where nobody could be asked: nobody is before RetryAt, but once or twice after a restart
 )
 
 // CredentialChanged is the full state of the breaker of one domain account,
@@ -93,9 +93,11 @@ type CredentialChanged struct {
 	// AcceptedBy are servers that let the account in lately, drawn by lot from
 	// among them. (Once the last ones, the newest first.)
 	AcceptedBy []string `json:"acceptedBy,omitempty"`
-	// Contradicted are servers that refused the account when others let it in.
-	Contradicted []Contradiction `json:"contradicted,omitempty"`
-	RetryAt      *time.Time      `json:"retryAt,omitempty"` // from when on anybody may try
+	// Contradicted are servers that refused the account while others let it in.
+	// What they say of it is not believed before ContradictedUntil.
+	Contradicted      []string   `json:"contradicted,omitempty"`
+	ContradictedUntil *time.Time `json:"contradictedUntil,omitempty"`
+	RetryAt           *time.Time `json:"retryAt,omitempty"` // from when on anybody may try
 	// RestartTries counts the tries that restarts of probers have added since
 	// the breaker tripped.
 	RestartTries int       `json:"restartTries,omitempty"`
@@ -103,12 +105,6 @@ type CredentialChanged struct {
 	Previous     uint64    `json:"previous"`
 	ChangedBy    string    `json:"changedBy,omitempty"` // a person who asked for a try
 	ChangedAt    time.Time `json:"changedAt"`
-}
-
-// Contradiction is a server whose word on an account is not believed.
-type Contradiction struct {
-	Server string    `json:"server"`
-	Until  time.Time `json:"until"`
 }
 
 // ProberChanged says that a prober cannot reach any outlet, which is its own

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"backupmonitor/events"
 	"backupmonitor/services/internal/credential"
 	"backupmonitor/services/prober/smb"
 )
@@ -35,10 +34,10 @@ type account struct {
 	barredAt  time.Time
 	barredFor string // the server, where others may be asked
 
-	accepted     map[string]time.Time   // the servers that let it in here, and when
-	contradicted []events.Contradiction // as the log had it last
-	aside        []string               // of these, who was signed in at since the last success here
-	asideAt      time.Time              // the last one of them
+	last     state                // as the log had it
+	accepted map[string]time.Time // the servers that let it in here, and when
+	aside    []string             // the contradicted ones that were signed in at since the last success here
+	asideAt  time.Time            // the last of these sign-ins
 }
 
 func newAccount(c smb.Credential) *account {
@@ -62,7 +61,7 @@ func (a *account) admit(server string, clock func() time.Time) (ok bool, err err
 	defer a.mu.Unlock()
 	now := clock()
 	ok, err = a.vouched(server, now)
-	if ok && contradicted(a.contradicted, server, now) {
+	if ok && a.last.contradicted(server, now) {
 		a.aside, a.asideAt = append(a.aside, server), now
 	}
 	return ok, err
@@ -71,7 +70,7 @@ func (a *account) admit(server string, clock func() time.Time) (ok bool, err err
 func (a *account) vouched(server string, now time.Time) (ok bool, err error) {
 	if since := now.Sub(a.good); !a.good.IsZero() && since >= 0 && since < fresh {
 		switch {
-		case len(a.aside) < mostAside || !contradicted(a.contradicted, server, now):
+		case len(a.aside) < mostAside || !a.last.contradicted(server, now):
 			return true, nil
 		case slices.Contains(a.aside, server): // to ask others again for its sake would have no end
 			return false, &smb.PausedError{Detail: fmt.Sprintf(
@@ -90,7 +89,6 @@ func (a *account) vouched(server string, now time.Time) (ok bool, err error) {
 func (a *account) learn(e credential.Entry, now time.Time) state {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.contradicted = e.Contradicted
 	maps.DeleteFunc(a.accepted, func(_ string, at time.Time) bool { return now.Sub(at) > lately })
 	if len(e.Refusers) == 0 && e.RefusedBy != "" { // written before there were Refusers
 		e.Refusers = []string{e.RefusedBy}
@@ -99,7 +97,8 @@ func (a *account) learn(e credential.Entry, now time.Time) state {
 	slices.Sort(e.AcceptedBy)
 	e.AcceptedBy = slices.Compact(e.AcceptedBy)
 	rand.Shuffle(len(e.AcceptedBy), func(i, j int) { e.AcceptedBy[i], e.AcceptedBy[j] = e.AcceptedBy[j], e.AcceptedBy[i] })
-	return state{e}
+	a.last = state{e}
+	return a.last
 }
 
 // noteBarred is the reason not to sign in, at one server or, with "", anywhere.
@@ -130,7 +129,7 @@ func (a *account) note(o smb.Outcome, server string, alone bool, admitted, now t
 			a.aside = nil
 		}
 	case smb.AnswerRefused, smb.AnswerLockedOut:
-		if !alone && contradicted(a.contradicted, server, now) {
+		if !alone && a.last.contradicted(server, now) {
 			return false
 		}
 		news, a.unsettled = true, true

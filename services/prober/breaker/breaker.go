@@ -22,8 +22,8 @@
 //   - Who is asked is drawn by lot from all that let the account in lately, so
 //     that nobody can put itself in that place. Two that act together, one of
 //     which refuses and the other when it is asked, need that luck.
-//   - What let in outweighs all that refused: these are contradicted. For a week
-//     what such an outlet says of the account is its own affair: its looks sign
+//   - What let in outweighs all that refused: these are contradicted. For up to
+//     a week what such an outlet says of the account is its own affair: its looks sign
 //     in, and fail, without anybody else being asked. A week's bad luck with
 //     k outlets that act together is k-1 pauses.
 //

@@ -17,7 +17,7 @@ import (
 
 var locked = smb.Outcome{Answer: smb.AnswerLockedOut, NTStatus: "0xC0000234", Detail: "the account is locked out"}
 
-const liar = "10.0.0.66"
+const liar = "10.9.9.9"
 
 // domain is what a fleet's outlets answer, to looks and to whoever asks them
 // for the breaker, and how often each was signed in to.
@@ -78,7 +78,7 @@ func TestLiarPausesNobody(t *testing.T) {
 			if got := d.asked.Load(); got > 1+12 {
 				t.Errorf("%d more sign-ins in an hour", got)
 			}
-			if s := stateOf(t, n); s.State != events.CredentialGood || !slices.ContainsFunc(s.Contradicted, func(c events.Contradiction) bool { return c.Server == liar }) {
+			if s := stateOf(t, n); s.State != events.CredentialGood || !slices.Contains(s.Contradicted, liar) {
 				t.Errorf("%+v", s)
 			}
 		})
@@ -245,7 +245,7 @@ func TestOldStates(t *testing.T) {
 	f := &fleet{answer: d.look}
 	f.all(t, 20, d.open(t, n, "one", c))
 	s := stateOf(t, n)
-	if f.paused.Load() != 0 || s.State != events.CredentialGood || len(s.Contradicted) != 1 || s.Contradicted[0].Server != liar {
+	if f.paused.Load() != 0 || s.State != events.CredentialGood || len(s.Contradicted) != 1 || s.Contradicted[0] != liar {
 		t.Errorf("%d paused, %+v", f.paused.Load(), s)
 	}
 }

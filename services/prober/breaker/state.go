@@ -25,8 +25,8 @@ const (
 	// when a try has ended without an answer: the domain may have counted it.
 	unclearFor = 10 * time.Second
 	unsureFor  = time.Minute
-	// contradictedFor is how long an outlet that others contradicted is not
-	// believed.
+	// contradictedFor is how long the first outlet that others contradict is not
+	// believed, and those that follow it at most.
 	contradictedFor = 7 * 24 * time.Hour
 	// mostAsked is how many outlets are asked at most until one says something:
 	// all together within claimFor.
@@ -35,7 +35,7 @@ const (
 	// state names.
 	mostAccepted     = 16
 	mostRefusers     = 16
-	mostContradicted = 128
+	mostContradicted = 1000
 )
 
 // state is the shared state of one account, and the rules of the breaker.
@@ -83,7 +83,7 @@ func (s state) due(now time.Time) bool { return s.RetryAt == nil || !now.Before(
 // are signed in at, one after the other until one says something; where none
 // does, the look's own is, alone.
 func (s state) plan(server string, now time.Time) (ask []string, self bool) {
-	if s.Failures == 0 && !contradicted(s.Contradicted, server, now) {
+	if s.Failures == 0 && !s.contradicted(server, now) {
 		return nil, true
 	}
 	ask = s.askable(now)
@@ -101,7 +101,7 @@ func (s state) plan(server string, now time.Time) (ask []string, self bool) {
 // speaks against.
 func (s state) askable(now time.Time) []string {
 	return slices.DeleteFunc(slices.Clone(s.AcceptedBy), func(a string) bool {
-		return slices.Contains(s.Refusers, a) || contradicted(s.Contradicted, a, now)
+		return slices.Contains(s.Refusers, a) || s.contradicted(a, now)
 	})
 }
 
@@ -110,25 +110,23 @@ func (s state) askable(now time.Time) []string {
 // others: where these have had the time of a pause for it.
 func (s state) maySelf(server string, now time.Time) bool {
 	switch {
-	case s.Failures == 0, server != s.RefusedBy && !contradicted(s.Contradicted, server, now):
+	case s.Failures == 0, server != s.RefusedBy && !s.contradicted(server, now):
 		return true
-	case s.State == events.CredentialDoubted:
+	case s.State == events.CredentialDoubted: // since a pause ago
 		return s.due(now)
-	case s.State == events.CredentialTripped:
-		return s.due(now.Add(-pauseFor))
 	}
-	return false
+	return s.due(now.Add(-pauseFor))
 }
 
-func contradicted(all []events.Contradiction, server string, now time.Time) bool {
-	return slices.ContainsFunc(all, func(c events.Contradiction) bool { return c.Server == server && now.Before(c.Until) })
+func (s state) contradicted(server string, now time.Time) bool {
+	return s.ContradictedUntil != nil && now.Before(*s.ContradictedUntil) && slices.Contains(s.Contradicted, server)
 }
 
 // aside tells that an outcome says nothing of the account: a contradicted
 // outlet's refusal, where it was not what the account was tried out with.
 func (s state) aside(o smb.Outcome, server string, now time.Time, alone bool) bool {
 	refusal := o.Answer == smb.AnswerRefused || o.Answer == smb.AnswerLockedOut
-	return refusal && !alone && contradicted(s.Contradicted, server, now)
+	return refusal && !alone && s.contradicted(server, now)
 }
 
 // claim is the state in which the account is tried out.
@@ -161,7 +159,7 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 	case smb.AnswerAccepted:
 		next.State, next.Failures, next.RestartTries, next.FailingSince = events.CredentialGood, 0, 0, nil
 		next.RefusedBy, next.NTStatus, next.Detail = "", "", ""
-		next.Contradicted, next.Refusers = s.contradict(server, now), nil
+		s.contradict(&next, server, now)
 		next.AcceptedBy = slices.Insert(without(s.AcceptedBy, server), 0, server)
 	case smb.AnswerNone, smb.AnswerUnclear:
 		switch next.Failures {
@@ -184,19 +182,23 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 	return next
 }
 
-// contradict are those that are not believed once a server has let the account
-// in: all others that refused it.
-func (s state) contradict(server string, now time.Time) []events.Contradiction {
-	var all []events.Contradiction
-	for _, r := range without(s.Refusers, server) {
-		all = append(all, events.Contradiction{Server: r, Until: now.Add(contradictedFor).UTC()})
+// contradict has those not believed any more who refused the account that a
+// server has let in, all but itself. After a week they all are again.
+func (s state) contradict(next *events.CredentialChanged, server string, now time.Time) {
+	if s.ContradictedUntil != nil && !now.Before(*s.ContradictedUntil) {
+		next.Contradicted, next.ContradictedUntil = nil, nil
 	}
-	for _, c := range s.Contradicted {
-		if now.Before(c.Until) && !contradicted(all, c.Server, now) {
-			all = append(all, c)
+	all := slices.Clone(next.Contradicted)
+	for _, r := range without(s.Refusers, server) {
+		if !slices.Contains(all, r) && len(all) < mostContradicted {
+			all = append(all, r)
 		}
 	}
-	return all[:min(len(all), mostContradicted)]
+	if len(all) > 0 && next.ContradictedUntil == nil {
+		until := now.Add(contradictedFor).UTC()
+		next.ContradictedUntil = &until
+	}
+	next.Contradicted, next.Refusers = all, nil
 }
 
 func without(servers []string, server string) []string {
@@ -215,7 +217,7 @@ func refused(next *events.CredentialChanged, s state, o smb.Outcome, server stri
 	next.RefusedBy, next.NTStatus, next.Detail = server, o.NTStatus, o.Detail
 	next.Refusers = slices.Insert(without(s.Refusers, server), 0, server)
 	next.Refusers = next.Refusers[:min(len(next.Refusers), mostRefusers)]
-	final := o.Answer == smb.AnswerLockedOut && len(state{credential.Entry{CredentialChanged: *next}}.askable(now)) == 0
+	final := o.Answer == smb.AnswerLockedOut && len(without(s.askable(now), server)) == 0
 	until := now.Add(pauseFor).UTC()
 	switch {
 	case final, s.State == events.CredentialTripped, alone && next.Failures > 1:
@@ -234,7 +236,7 @@ func (s state) why() string {
 		retry = "; the next try is due at " + s.RetryAt.UTC().Format("15:04 UTC")
 	}
 	if s.State != events.CredentialTripped {
-		return fmt.Sprintf("%s refused the account %s (%s), and it is not asked again before another outlet has let it in%s",
+		return fmt.Sprintf("%s refused the account %s (%s); this outlet is not asked before another one has let it in%s",
 			s.RefusedBy, s.Account, s.Detail, retry)
 	}
 	return fmt.Sprintf("the account %s is paused, because %s said: %s. Further tries might lock it%s",

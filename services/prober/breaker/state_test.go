@@ -96,6 +96,9 @@ func TestDecisions(t *testing.T) {
 	claimed.Prober = "other"
 	own := claimed
 	own.Prober = "me"
+	lied := stored(known.after(right, "a", zero, true), zero) // b did
+	denied := stored(lied.after(wrong, "a", zero, false), zero)
+	gone := stored(doubted.claim("a", zero), zero)
 	soon, later := zero.Add(time.Second), zero.Add(pauseFor)
 	here, before := asker{prober: "me"}, asker{prober: "me", since: 1} // started before, and after, the state was written
 	for _, c := range []struct {
@@ -114,6 +117,14 @@ func TestDecisions(t *testing.T) {
 		{"refused by this one, long ago", doubted, "a", later, here, tryOut},
 		{"tripped", tripped, "c", soon, here, bar},
 		{"tripped, and the pause is over", tripped, "c", later, here, tryOut},
+		{"tripped by this one, and the pause is over", tripped, "b", later, here, barHere},
+		{"and nobody was there for as long again", tripped, "b", later.Add(pauseFor), here, tryOut},
+		{"whoever asked this one again is gone", gone, "a", later, here, barHere},
+		{"for long", gone, "a", later.Add(pauseFor), here, tryOut},
+		{"contradicted, while the account is good", lied, "b", soon, here, tryOut},
+		{"contradicted, and nobody is left to be asked", denied, "b", soon, here, barHere},
+		{"which keeps nobody else out", denied, "c", soon, here, tryOut},
+		{"contradicted long ago", denied, "b", zero.Add(contradictedFor), here, tryOut},
 		{"tripped, then restarted", tripped, "c", soon, before, tryOut},
 		{"tripped by this one, then restarted", tripped, "b", soon, before, barHere},
 		{"restarted in vain", restarted, "d", soon, before, tryOut},

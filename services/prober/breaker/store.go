@@ -53,8 +53,8 @@ func (b *Breaker) store(ctx context.Context, a *account, o smb.Outcome, server s
 func (b *Breaker) say(old state, next events.CredentialChanged) {
 	for _, c := range next.Contradicted {
 		if !slices.Contains(old.Contradicted, c) {
-			b.logger.Warn("an outlet refused an account that another one lets in: what it says of that account is not believed for a week",
-				slog.String("account", next.Account), slog.String("server", c.Server), slog.String("let_in_by", next.Server))
+			b.logger.Warn("an outlet refused an account that another one lets in: what it says of that account is not believed for a while",
+				slog.String("account", next.Account), slog.String("server", c), slog.String("let_in_by", next.Server), slog.Any("until", next.ContradictedUntil))
 		}
 	}
 	attrs := []any{
