@@ -113,27 +113,6 @@ func (l Limits) Log() jetstream.StreamConfig {
 	}
 }
 
-// ServicePermissions are what a service may publish beside answers of its own:
-// events, commands, and the requests of JetStream that read. It may make and
-// delete consumers of its own on the log. It may not touch a stream: whoever may
-// change one's limits makes the server forget all that is in it. denied wins.
-// The requests are those of the JetStream API's reference,
-// https://docs.nats.io/reference/reference-protocols/nats_api_reference.
-func ServicePermissions() (allowed, denied []string) {
-	allowed = []string{
-		AllEvents, subjectProbe + "*", subjectInbox + ">",
-		"$JS.ACK.>", "$JS.API.INFO",
-		"$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*",
-		"$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.MSG.NEXT.*.*",
-		"$JS.API.CONSUMER.CREATE." + StreamEvents + ".>", "$JS.API.CONSUMER.DELETE." + StreamEvents + ".*",
-	}
-	shared := StreamEvents + "." + ConsumerSchedulers
-	denied = []string{
-		"$JS.API.CONSUMER.CREATE." + shared, "$JS.API.CONSUMER.CREATE." + shared + ".>", "$JS.API.CONSUMER.DELETE." + shared,
-	}
-	return allowed, denied
-}
-
 // ConnectOptions are what every client of the contract connects with: it
 // reconnects for ever, keeps nothing in a buffer while disconnected (a publish
 // fails at once and is tried again, instead of arriving unasked), and has an

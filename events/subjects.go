@@ -64,6 +64,54 @@ func CredentialSubject(account string) string { return subjectAccount + Token(Ke
 // ProberSubject holds the states of a prober.
 func ProberSubject(name string) string { return subjectProber + Token(name) }
 
+// SubjectsOf are filters for the events of a type, those about one outlet where
+// it is not "" and the type is about outlets; none for a type that is not known.
+// Those of different types do not overlap.
+func SubjectsOf(ceType, outlet string) []string {
+	ofModes := func(all string, of func(Mode, string) string) (subjects []string) {
+		if outlet == "" {
+			return []string{all}
+		}
+		for _, m := range Modes() {
+			subjects = append(subjects, of(m, outlet))
+		}
+		return subjects
+	}
+	switch ceType {
+	case TypeScanRequested:
+		return []string{AllRequested}
+	case TypeScanStarted:
+		return []string{subjectStarted + ">"}
+	case TypeScanCompleted:
+		return []string{subjectCompleted + ">"}
+	case TypeBackupObserved:
+		return ofModes(AllObserved, ObservedSubject)
+	case TypeHistoryImported:
+		return ofModes(AllHistory, HistorySubject)
+	case TypeOutletChanged:
+		if outlet != "" {
+			return []string{OutletSubject(outlet)}
+		}
+		return []string{AllOutlets}
+	case TypeSettingsChanged:
+		return []string{SubjectSettings}
+	case TypeCredentialChanged:
+		return []string{AllCredentials}
+	case TypeProberChanged:
+		return []string{AllProbers}
+	case TypeLogArchived:
+		return []string{SubjectArchived}
+	case TypeLogRestored:
+		return []string{SubjectRestored}
+	}
+	for _, k := range AuditKinds() {
+		if a := (Audited{Kind: k}); a.Type() == ceType {
+			return []string{a.Subject()}
+		}
+	}
+	return nil
+}
+
 // RequestedSubject holds a scan's ScanRequested.
 func RequestedSubject(scanID string) string { return subjectRequested + Token(scanID) }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -18,6 +19,9 @@ const (
 	logTimeout = 10 * time.Second
 	// maxNamed is how many outlets an error names.
 	maxNamed = 20
+	// maxOpenScans is how many scans of one user's may be under way: they share the
+	// probers, and wait for one another where they name the same outlets.
+	maxOpenScans = 20
 	// earliest is the first scan date there can be: what is before it is a
 	// slip of the pen, and its row would stay.
 	earliest events.Date = "2000-01-01"
@@ -41,6 +45,9 @@ func (g *Gateway) ask(w *response, r *request, is wish) (events.ScanRequested, e
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)
 	defer cancel()
+	if err := g.mayAsk(ctx, r.caller.User.ID); err != nil {
+		return events.ScanRequested{}, err
+	}
 	now := g.cfg.Now().UTC()
 	if is.date == "" {
 		is.date = events.DateOf(now, g.cfg.Zone)
@@ -67,6 +74,30 @@ func (g *Gateway) ask(w *response, r *request, is wish) (events.ScanRequested, e
 		return req, err
 	}
 	return req, logProblem(err)
+}
+
+// mayAsk refuses a user whose scans are many already; strangers have bounds of
+// their own. Requests that come at the very same time may pass together.
+func (g *Gateway) mayAsk(ctx context.Context, user string) error {
+	if user == "" {
+		return nil
+	}
+	if err := g.caughtUp(ctx); err != nil {
+		return err
+	}
+	open := 0
+	for _, s := range g.scans.List() {
+		if s.Request.RequestedBy == user && !s.Phase.Ended() {
+			open++
+		}
+	}
+	if open >= maxOpenScans {
+		return &problem{
+			status: http.StatusTooManyRequests, retryAfter: 10 * time.Second,
+			message: fmt.Sprintf("%d scans of yours are under way. Wait for some to end, or cancel them.", open),
+		}
+	}
+	return nil
 }
 
 // scanAsked tells the audit trail of a scan or a re-sync.

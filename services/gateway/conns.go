@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -20,7 +22,7 @@ const (
 	refusalsEvery = time.Minute
 )
 
-// Bound is why a connection is closed at once.
+// Bound is why a connection is closed.
 type Bound string
 
 // The bounds.
@@ -40,7 +42,10 @@ func connectionLimit(descriptors uint64) int {
 }
 
 // limitedListener closes connections beyond most, and those of one client beyond
-// half of that, but for the proxies that speak for many.
+// half of that, but for the proxies that speak for many. What is closed is first
+// of all a connection on which nobody has shown who they are: the one that is so
+// for longest, of the client that has most of all. Whoever opens many takes the
+// room from themselves.
 type limitedListener struct {
 	net.Listener
 	most    int
@@ -49,30 +54,45 @@ type limitedListener struct {
 	logger  *slog.Logger
 
 	mu       sync.Mutex
-	open     int
-	peers    map[string]int // by peer.Group
-	refusals int            // that the log has not told of
+	conns    map[*limitedConn]struct{} // those that are open
+	peers    map[string]int            // by peer.Group
+	turn     uint64                    // counts what began to wait
+	refusals int                       // that the log has not told of
 	told     time.Time
 }
 
+// limitedConn is one that counts.
+type limitedConn struct {
+	net.Conn
+	listener *limitedListener
+	group    string // "": its client is not counted
+	known    int    // requests under way of somebody who is known
+	waits    uint64 // since which turn there is none
+}
+
 func newLimitedListener(l net.Listener, most int, proxies peer.Trust, refused func(Bound), logger *slog.Logger) *limitedListener {
-	return &limitedListener{Listener: l, most: most, proxies: proxies, refused: refused, logger: logger, peers: map[string]int{}}
+	return &limitedListener{
+		Listener: l, most: most, proxies: proxies, refused: refused, logger: logger,
+		conns: map[*limitedConn]struct{}{}, peers: map[string]int{},
+	}
 }
 
 // Accept implements net.Listener.
 func (l *limitedListener) Accept() (net.Conn, error) {
 	for {
-		c, err := l.Listener.Accept()
+		inner, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		group := l.group(c)
-		if over := l.take(group); over != "" {
-			_ = c.Close() // it was of no use
-			l.refuse(over, group)
-			continue
+		c := &limitedConn{Conn: inner, listener: l, group: l.group(inner)}
+		instead, over := l.take(c)
+		if over != "" {
+			_ = instead.Conn.Close() // it was of no use
+			l.refuse(over, instead.group)
 		}
-		return &limitedConn{Conn: c, leave: sync.OnceFunc(func() { l.leave(group) })}, nil
+		if instead != c {
+			return c, nil
+		}
 	}
 }
 
@@ -85,21 +105,56 @@ func (l *limitedListener) group(c net.Conn) string {
 	return peer.Group(from.Addr().Unmap().WithZone("").String())
 }
 
-// take gives the bound that a further connection would be over, "" for none.
-func (l *limitedListener) take(group string) Bound {
+// take counts a connection in. Where that is over a bound, it gives the connection
+// to close for it, which may be c itself.
+func (l *limitedListener) take(c *limitedConn) (instead *limitedConn, over Bound) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.open >= l.most:
-		return BoundAll
-	case group != "" && l.peers[group] >= l.most/2:
-		return BoundAddress
+	case c.group != "" && l.peers[c.group] >= l.most/2:
+		over = BoundAddress
+	case len(l.conns) >= l.most:
+		over = BoundAll
 	}
-	l.open++
-	if group != "" {
-		l.peers[group]++
+	if over != "" {
+		if instead = l.waiting(over, c.group); instead == nil {
+			return c, over
+		}
+		l.forget(instead)
 	}
-	return ""
+	l.turn++
+	c.waits = l.turn
+	l.conns[c] = struct{}{}
+	l.peers[c.group]++
+	return instead, over
+}
+
+// waiting is the connection to close for one of a group, nil for none.
+func (l *limitedListener) waiting(over Bound, group string) (found *limitedConn) {
+	for c := range l.conns {
+		if c.known > 0 || over == BoundAddress && c.group != group {
+			continue
+		}
+		more := 0
+		if found != nil {
+			more = l.peers[c.group] - l.peers[found.group]
+		}
+		if found == nil || more > 0 || more == 0 && c.waits < found.waits {
+			found = c
+		}
+	}
+	return found
+}
+
+// forget counts a connection out, once; the caller holds the lock.
+func (l *limitedListener) forget(c *limitedConn) {
+	if _, ok := l.conns[c]; !ok {
+		return
+	}
+	delete(l.conns, c)
+	if l.peers[c.group]--; l.peers[c.group] == 0 {
+		delete(l.peers, c.group)
+	}
 }
 
 // refuse tells of a connection that was closed: each time, and the log now and
@@ -115,31 +170,50 @@ func (l *limitedListener) refuse(over Bound, group string) {
 	}
 	l.mu.Unlock()
 	if due {
-		l.logger.Warn("Connections are refused, because too many are open.", slog.Int("count", n), slog.Int("most", l.most),
+		l.logger.Warn("Connections are closed, because too many are open.", slog.Int("count", n), slog.Int("most", l.most),
 			slog.String("bound", string(over)), slog.String("address", group))
 	}
-}
-
-func (l *limitedListener) leave(group string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open--
-	if group == "" {
-		return
-	}
-	if l.peers[group]--; l.peers[group] == 0 {
-		delete(l.peers, group)
-	}
-}
-
-type limitedConn struct {
-	net.Conn
-	leave func()
 }
 
 // Close implements net.Conn.
 func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
-	c.leave()
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.listener.forget(c)
 	return err
+}
+
+// serving says that a request of somebody who is known is under way, until the
+// end that it gives is called.
+func (c *limitedConn) serving() (end func()) {
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.known++
+	return func() {
+		c.listener.mu.Lock()
+		defer c.listener.mu.Unlock()
+		c.known--
+		c.listener.turn++
+		c.waits = c.listener.turn
+	}
+}
+
+// connKey is where a request's context has its limitedConn.
+type connKey struct{}
+
+// withConn has a request find the connection that it came by.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// known says that who makes the request is known, until its end.
+func (r *request) known() (end func()) {
+	if c, ok := r.Context().Value(connKey{}).(*limitedConn); ok {
+		return c.serving()
+	}
+	return func() {}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // One client has half of the connections, and all together no more than there
-// are; who leaves makes room.
+// are, where all are of somebody who is known; who leaves makes room.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -47,6 +47,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 					if err != nil {
 						return
 					}
+					c.(*limitedConn).serving()
 					if _, err := io.WriteString(c, "hello"); err != nil {
 						t.Error(err)
 					}
@@ -99,10 +100,89 @@ func TestConnectionsAreBounded(t *testing.T) {
 			if text := logs.String(); !strings.Contains(text, fmt.Sprintf("count=%d ", 12-c.served+1)) {
 				t.Errorf("a minute later it does not tell of the rest: %s", text)
 			}
-			if l.open != 0 || len(l.peers) != 0 {
-				t.Errorf("%d are open, of %v", l.open, l.peers)
+			if len(l.conns) != 0 || len(l.peers) != 0 {
+				t.Errorf("%d are open, of %v", len(l.conns), l.peers)
 			}
 		})
+	}
+}
+
+// Who opens many connections and says nothing of who they are makes room for
+// others; a request of somebody who is known goes on.
+func TestWhoWaitsMakesRoom(t *testing.T) {
+	t.Parallel()
+	inner, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 8
+	l := newLimitedListener(inner, most, peer.Trust{}, func(Bound) {}, slog.New(slog.DiscardHandler))
+	accepted := make(chan *limitedConn, 100)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c.(*limitedConn)
+		}
+	}()
+	var all []*limitedConn
+	dial := func(from string) *limitedConn {
+		t.Helper()
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		conn, err := d.DialContext(t.Context(), "tcp", inner.Addr().String())
+		if err != nil {
+			t.Skipf("this machine has no address %s: %v", from, err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		c := <-accepted
+		all = append(all, c)
+		return c
+	}
+	open := func(c *limitedConn) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		_, ok := l.conns[c]
+		return ok
+	}
+	busy := dial("127.0.0.1")
+	end := busy.serving()
+	for range most { // each over its half takes the room of the one before
+		dial("127.0.0.1")
+		dial("127.0.0.2")
+	}
+	other := dial("127.0.0.3")
+	for range most {
+		dial("127.0.0.1")
+		dial("127.0.0.2")
+	}
+	for what, c := range map[string]*limitedConn{"a request under way": busy, "another client's": other} {
+		if !open(c) {
+			t.Errorf("%s was closed", what)
+		}
+	}
+	if len(l.conns) != most || l.peers["127.0.0.1"] > most/2 || l.peers["127.0.0.2"] > most/2 {
+		t.Errorf("%d are open, of %v", len(l.conns), l.peers)
+	}
+	end()
+	for range most {
+		dial("127.0.0.1")
+	}
+	if open(busy) || !open(other) {
+		t.Error("a connection whose request has ended does not make room")
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	<-ended
+	for _, c := range all {
+		_ = c.Close()
+	}
+	if len(l.conns) != 0 || len(l.peers) != 0 {
+		t.Errorf("%d are open, of %v", len(l.conns), l.peers)
 	}
 }
 

@@ -54,6 +54,9 @@ func unavailable(part string, cause error) *problem {
 
 // logProblem makes an error of writing to or reading the log one for clients.
 func logProblem(err error) error {
+	if p, ok := errors.AsType[*problem](err); ok {
+		return p
+	}
 	switch {
 	case err == nil:
 		return nil

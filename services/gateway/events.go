@@ -19,7 +19,7 @@ const atOnce = 64
 
 // events is the live feed.
 func (g *Gateway) events(w *response, r *request) error {
-	wants, err := wanted(r)
+	selected, err := selection(r)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (g *Gateway) events(w *response, r *request) error {
 	}
 	whole := readsWhole(r)
 	return g.stream(w, r, func(ctx context.Context, s *stream) error {
-		client, err := g.enter(ctx, s, from, wants, whole)
+		client, err := g.enter(ctx, s, from, selected, whole)
 		if p, ok := errors.AsType[*problem](err); ok {
 			return p
 		}
@@ -72,7 +72,7 @@ func next(c *live.Client) *live.Frame {
 
 // enter begins the feed: after the position that the client has, or now.
 func (g *Gateway) enter(
-	ctx context.Context, s *stream, from string, wants func(*live.Frame) bool, whole bool,
+	ctx context.Context, s *stream, from string, selected live.Selection, whole bool,
 ) (*live.Client, error) {
 	event, reason := "ready", ""
 	if from != "" {
@@ -82,7 +82,7 @@ func (g *Gateway) enter(
 			if terr != nil {
 				return nil, terr
 			}
-			c, rerr := g.hub.Resume(ctx, p, wants, func(f *live.Frame) error { return s.write(ctx, f.For(whole)) })
+			c, rerr := g.hub.Resume(ctx, p, selected, func(f *live.Frame) error { return s.write(ctx, f.For(whole)) })
 			back()
 			if rerr == nil || !errors.Is(rerr, live.ErrGone) {
 				return c, rerr
@@ -92,7 +92,7 @@ func (g *Gateway) enter(
 		event, reason = "reset", err.Error()
 		g.logger.InfoContext(ctx, "A client of the live feed has to begin anew.", slog.String("requestId", s.w.id), slog.Any("error", err))
 	}
-	c, err := g.hub.Join(ctx, wants)
+	c, err := g.hub.Join(ctx, selected.Wants)
 	if err != nil {
 		return nil, err
 	}
@@ -115,31 +115,55 @@ func readsWhole(r *request) bool {
 	return r.caller.APIToken == nil || r.caller.Scope.May(auth.ScopeRead)
 }
 
-// wanted is what the caller may see and asked for.
-func wanted(r *request) (func(*live.Frame) bool, error) {
+// selection is what the caller may see and asked for.
+func selection(r *request) (live.Selection, error) {
 	admin := r.caller.Role.May(auth.Admin)
 	var types []string
 	if s := r.param("types"); s != "" {
 		types = strings.Split(s, ",")
 		for _, t := range types {
 			if !slices.Contains(eventTypes(), t) {
-				return nil, badRequest("Parameter %q: %q is not one of %s.", "types", t, strings.Join(eventTypes(), ", "))
+				return live.Selection{}, badRequest("Parameter %q: %q is not one of %s.", "types", t, strings.Join(eventTypes(), ", "))
 			}
 		}
 	}
 	outlet := events.Key(r.param("outlet"))
-	aboutOutlets := []string{events.TypeBackupObserved, events.TypeOutletChanged, events.TypeHistoryImported}
-	return func(f *live.Frame) bool {
+	return live.Selection{Subjects: selectedSubjects(types, outlet), Wants: func(f *live.Frame) bool {
 		switch {
 		case f.Audit && !admin:
 			return false
 		case types != nil && !slices.Contains(types, f.Type):
 			return false
 		case outlet != "":
-			return f.About == outlet && slices.Contains(aboutOutlets, f.Type)
+			return f.About == outlet && slices.Contains(aboutOutlets(), f.Type)
 		}
 		return true
-	}, nil
+	}}, nil
+}
+
+// selectedSubjects are those on which events of the types, and about the outlet,
+// are; types nil: of all.
+func selectedSubjects(types []string, outlet string) (subjects []string) {
+	if types == nil && outlet == "" {
+		return nil
+	}
+	if types == nil {
+		types = aboutOutlets()
+	}
+	for _, t := range types {
+		if outlet == "" || slices.Contains(aboutOutlets(), t) {
+			subjects = append(subjects, events.SubjectsOf(t, outlet)...)
+		}
+	}
+	if len(subjects) == 0 { // no event is selected, and no subject would be every one
+		subjects = []string{events.SubjectSettings}
+	}
+	slices.Sort(subjects)
+	return slices.Compact(subjects)
+}
+
+func aboutOutlets() []string {
+	return []string{events.TypeBackupObserved, events.TypeOutletChanged, events.TypeHistoryImported}
 }
 
 func eventTypes() []string {

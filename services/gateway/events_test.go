@@ -252,3 +252,109 @@ func TestStopEndsStreams(t *testing.T) {
 		}
 	}
 }
+
+// Two streams of a caller catch up at a time; a third waits, and then is told so.
+func TestStreamsOfOneCallerCatchUpInTurn(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	begin := e.identity(t)
+	path := fmt.Sprintf("/events?from=%s-%d", begin.ID(), begin.LastSeq)
+	for i := range 400 { // more than connections hold for who does not read
+		o := observed(i)
+		o.Warnings = []string{strings.Repeat("w", 40<<10)}
+		e.append(t, o)
+	}
+	var held []*eventStream
+	for range 2 {
+		s := e.listen(t, call{path: path, token: e.support})
+		defer s.close()
+		s.next()
+		held = append(held, s)
+	}
+	if status, h, body := e.do(t, call{path: path, token: e.support}); status != http.StatusTooManyRequests || h.Get("Retry-After") == "" {
+		t.Errorf("%d %s", status, body)
+	}
+	for token, query := range map[string]string{e.admin: "", e.support: "&types=" + events.TypeScanRequested} {
+		if token == e.support {
+			held[0].close()
+			eventually(t, "there is room for one", func() bool { return e.gateway.InFlight() == 1 })
+		}
+		s := e.listen(t, call{path: path + query, token: token})
+		if token == e.admin {
+			s.next()
+		}
+		s.close()
+	}
+}
+
+// What is caught up with comes by subjects as it would by a look at each event.
+func TestCatchingUpBySubjects(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	begin := e.identity(t)
+	e.register(t, "S1", "A/1", "Ünï")
+	e.settings(t)
+	e.append(t, audited(1))
+	e.append(t, events.HistoryImported{Outlet: "A/1", Mode: events.IBStorage, ScanDate: "2026-02-21"})
+	for i := range 20 {
+		r := events.ScanRequested{ScanID: "scan" + strconv.Itoa(i), ScanDate: "2026-02-21", Modes: events.Modes()}
+		e.append(t, r)
+		e.append(t, look(r, 1, []string{"S1", "a/1", "ÜNÏ"}[i%3], events.Modes()[i%2], events.CauseOK))
+		e.append(t, started(r, 1, "S1"))
+		e.append(t, events.ScanCompleted{ScanID: r.ScanID})
+	}
+	e.append(t, events.ScanRequested{ScanID: "last"})
+	e.append(t, events.OutletChanged{Code: "last", Address: "10.0.0.1"})
+	whole := []string{}
+	read := func(token, query string, last string) (ids []string) {
+		s := e.listen(t, call{path: fmt.Sprintf("/events?from=%s-%d%s", begin.ID(), begin.LastSeq, query), token: token})
+		defer s.close()
+		for {
+			m := s.next()
+			if m.event == "reset" || m.event == "ready" {
+				t.Fatalf("%s: %+v", query, m)
+			}
+			ids = append(ids, m.event+" "+m.id+" "+m.data)
+			if strings.Contains(m.data, last) {
+				return ids
+			}
+		}
+	}
+	whole = append(whole, read(e.admin, "", `"subject":"LAST"`)...)
+	of := func(ok func(event, data string) bool) (ids []string) {
+		for _, id := range whole {
+			event, data, _ := strings.Cut(id, " ")
+			if ok(event, data) {
+				ids = append(ids, id)
+			}
+		}
+		return ids
+	}
+	for query, x := range map[string]struct {
+		last string
+		ok   func(event, data string) bool
+	}{
+		"&types=scan.requested.v1,scan.requested.v1": {`"subject":"last"`, func(event, _ string) bool { return event == "scan.requested.v1" }},
+		"&types=scan.started.v1,outlet.changed.v1": {`"subject":"LAST"`, func(event, _ string) bool {
+			return event == "scan.started.v1" || event == "outlet.changed.v1"
+		}},
+		"&types=audit.user_changed.v1,outlet.changed.v1": {`"subject":"LAST"`, func(event, _ string) bool {
+			return event == "audit.user_changed.v1" || event == "outlet.changed.v1"
+		}},
+		"&outlet=a%2F1": {`"scanId":"scan19"`, func(_, data string) bool { return strings.Contains(data, `"subject":"A/1"`) }},
+		"&outlet=%C3%BCn%C3%AF&types=backup.observed.v1": {`"scanId":"scan17"`, func(event, data string) bool {
+			return event == "backup.observed.v1" && strings.Contains(data, `"subject":"ÜNÏ"`)
+		}},
+	} {
+		if got, want := read(e.admin, query, x.last), of(x.ok); !slices.Equal(got, want) || len(want) == 0 {
+			t.Errorf("%s: %d events and not %d:\n%q\n%q", query, len(got), len(want), got, want)
+		}
+	}
+	// Nothing of what is selected there is, and what comes later comes.
+	s := e.listen(t, call{path: fmt.Sprintf("/events?from=%s-%d&types=credential.changed.v1", begin.ID(), begin.LastSeq), token: e.support})
+	defer s.close()
+	e.append(t, events.CredentialChanged{Account: `D\u`, State: events.CredentialGood, ChangedAt: time.Now()})
+	if m := s.next(); m.event != events.TypeCredentialChanged {
+		t.Errorf("%+v", m)
+	}
+}

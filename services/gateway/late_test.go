@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -239,77 +238,4 @@ func TestAResetOvertakesAChange(t *testing.T) {
 	}
 	get[failure](t, e, http.StatusUnauthorized, login("support", "thief kettle nine"))
 	get[struct{}](t, e, http.StatusOK, login("support", "reset kettle nine"))
-}
-
-// Who waits for an answer and may not have it any more gets none, within 5 s of
-// that, however long it would have taken.
-func TestWhoWaitsAndLosesTheRight(t *testing.T) {
-	t.Parallel()
-	e, slow := startStuck(t)
-	e.register(t, "S1")
-	addUser(t, e.store, store.User{ID: "eve", Type: "A", Active: true})
-	eve := e.signIn(t, "eve")
-	calls := []call{
-		{method: http.MethodPost, path: "/backup-status/sync", body: `{"outlets":["S1"]}`, token: eve},
-		{path: "/backup-stats?as_of=" + time.Now().UTC().Format(time.RFC3339), token: eve}, // the tables know nothing yet
-		{path: "/backup-stats?date_from=2026-01-01", token: eve},
-		{path: "/ibstorage-stats?date_from=2026-01-01&format=csv", token: eve},
-	}
-	type outcome struct {
-		path, body string
-		status     int
-	}
-	answers := make(chan outcome, len(calls))
-	for _, c := range calls {
-		go func() {
-			status, _, body := e.do(t, c)
-			answers <- outcome{c.path, string(body), status}
-		}()
-	}
-	<-slow.began
-	e.requested(t, 0)
-	eventually(t, "all wait", func() bool { return e.gateway.InFlight() == len(calls) })
-	if _, err := e.store.ChangeUser(t.Context(), "eve", func(u *store.User) ([]store.Note, error) { u.Active = false; return nil, nil }); err != nil {
-		t.Fatal(err)
-	}
-	late := time.After(5 * time.Second)
-	for range calls {
-		select {
-		case a := <-answers:
-			if a.status != http.StatusUnauthorized {
-				t.Errorf("%s: %d %s", a.path, a.status, a.body)
-			}
-		case <-late:
-			t.Fatal("after 5 s some still wait")
-		}
-	}
-}
-
-// What was asked before an answer was made is asked again when it is there.
-func TestWhoLosesTheRightMeanwhile(t *testing.T) {
-	t.Parallel()
-	users := &changingUsers{}
-	e := start(t, func(s *setup) {
-		s.store = func(st gateway.Store) gateway.Store { users.gatewayStore = st; return users }
-	})
-	e.register(t, "S1")
-	e.project(t)
-	e.schedule(t, "S1")
-	for path, c := range map[string]struct {
-		body  string
-		asked int32 // how often, before the answer is made
-	}{
-		"/policy/preview":     {`{"maxAgeSeconds":0}`, 2},
-		"/backup-status/sync": {`{"outlets":["S1"]}`, 2},
-	} {
-		var n atomic.Int32
-		users.change.Store(func(u store.User) store.User {
-			u.Active = n.Add(1) <= c.asked
-			return u
-		})
-		if status, _, body := e.do(t, e.as("POST", path, c.body)); status != http.StatusUnauthorized || n.Load() <= c.asked {
-			t.Errorf("%s: %d %s, asked %d times", path, status, body, n.Load())
-		}
-		users.change.Store(func(u store.User) store.User { return u })
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,6 +206,10 @@ func (g *Gateway) importOutlets(w *response, r *request) error {
 	}{success, dry == "true", count[registry.Added], count[registry.Changed], count[registry.Unchanged], count[registry.ReadOnly], data})
 }
 
+// importChunk is how many changes of a file are made before it is asked again
+// whether who sent it still may: some hundred milliseconds.
+const importChunk = 256
+
 func (g *Gateway) applyImport(ctx context.Context, w *response, r *request, changes []registry.Change) (done []registry.Change, err error) {
 	writes := 0
 	for _, c := range changes {
@@ -220,10 +225,26 @@ func (g *Gateway) applyImport(ctx context.Context, w *response, r *request, chan
 		Details: map[string]string{"outlets": fmt.Sprint(writes)},
 	}
 	// Of an import that failed some outlets may be written.
-	err = g.audit.Around(ctx, r.by(), e, func(error) bool { return false }, func(ctx context.Context) (err error) {
-		done, err = registry.Apply(ctx, g.log, changes, r.caller.User.ID, g.cfg.Now().UTC())
-		return err
+	err = g.audit.Around(ctx, r.by(), e, func(error) bool { return false }, func(ctx context.Context) error {
+		for chunk := range slices.Chunk(changes, importChunk) {
+			if len(done) > 0 {
+				if err := g.still(ctx, r); err != nil {
+					return err
+				}
+			}
+			made, err := registry.Apply(ctx, g.log, chunk, r.caller.User.ID, g.cfg.Now().UTC())
+			if err != nil {
+				return logProblem(err)
+			}
+			done = append(done, made...)
+		}
+		return nil
 	})
+	if p, ok := errors.AsType[*problem](err); ok && len(done) > 0 {
+		own := *p
+		own.message += fmt.Sprintf(" The first %d of the file's %d outlets are done: send it again for the rest.", len(done), len(changes))
+		return done, &own
+	}
 	return done, logProblem(err)
 }
 
@@ -233,6 +254,11 @@ func (g *Gateway) readOutletsFile(w *response, r *request) ([]registry.OutletRow
 	if err != nil || kind != "text/csv" {
 		return nil, badRequest("The body must be an outlets file, with Content-Type: text/csv.")
 	}
+	back, err := g.uploads.take(r.Context(), r.caller.Name())
+	if err != nil {
+		return nil, err
+	}
+	defer back()
 	if err := w.rc.SetReadDeadline(time.Now().Add(g.cfg.BodyTimeout)); err != nil {
 		return nil, fmt.Errorf("bound reading the body: %w", err)
 	}
@@ -246,7 +272,7 @@ func (g *Gateway) readOutletsFile(w *response, r *request) ([]registry.OutletRow
 	if err := w.rc.SetReadDeadline(time.Time{}); err != nil {
 		return nil, fmt.Errorf("bound reading the body: %w", err)
 	}
-	if err := g.still(r); err != nil {
+	if err := g.still(r.Context(), r); err != nil {
 		return nil, err
 	}
 	rows, err := registry.ParseFile(bytes.NewReader(data))

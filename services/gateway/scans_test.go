@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
 )
 
 type asked struct {
@@ -151,4 +152,33 @@ func TestScanDatesThatAreTooOld(t *testing.T) {
 	}
 	get[asked](t, e, http.StatusAccepted, call{method: http.MethodPost, path: "/scans", token: e.admin, body: `{"scanDate":"2000-01-01"}`})
 	get[statsJSON](t, e, http.StatusOK, call{path: "/backup-stats?date_from=1999-12-31", token: e.support})
+}
+
+// Who has many scans under way has to wait before asking for more; others do not.
+func TestScansOfOneUserAreBounded(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.register(t, "S1")
+	addUser(t, e.store, store.User{ID: "eve", Type: "A", Active: true})
+	eve := e.signIn(t, "eve")
+	const most = 20
+	var last string
+	for range most {
+		last = get[asked](t, e, http.StatusAccepted, call{method: "POST", path: "/scans", token: eve, body: `{"outlets":["S1"]}`}).ScanID
+		eventually(t, "the scan is known", func() bool {
+			status, _, _ := e.do(t, call{path: "/scans/" + last, token: eve, header: map[string]string{"Accept": "application/json"}})
+			return status == http.StatusOK
+		})
+	}
+	for _, c := range []call{
+		{method: "POST", path: "/scans", body: `{}`}, {method: "POST", path: "/backup-status/sync", body: `{"outlets":["S1"]}`}, {path: "/ibstorage-status/scan"},
+	} {
+		c.token = eve
+		if status, h, body := e.do(t, c); status != http.StatusTooManyRequests || h.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", c.path, status, body)
+		}
+	}
+	get[asked](t, e, http.StatusAccepted, e.as("POST", "/scans", `{}`))
+	get[struct{}](t, e, http.StatusOK, call{method: "DELETE", path: "/scans/" + last, token: eve})
+	get[asked](t, e, http.StatusAccepted, call{method: "POST", path: "/scans", token: eve, body: `{}`})
 }

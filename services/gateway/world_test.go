@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
 )
@@ -278,4 +280,16 @@ func decodeMessage(t testing.TB, m message) (typ string, fields map[string]any) 
 		t.Fatal(err)
 	}
 	return fmt.Sprint(fields["type"]), fields
+}
+
+// publish stores an event as it was encoded once.
+func (e *env) publish(t testing.TB, subject string, header map[string]string, data []byte) {
+	t.Helper()
+	m := &nats.Msg{Subject: subject, Header: nats.Header{}, Data: data}
+	for name, v := range header {
+		m.Header.Set(name, v)
+	}
+	if _, err := e.nats.JS.PublishMsg(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
 }

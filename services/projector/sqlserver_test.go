@@ -106,6 +106,33 @@ func TestSQLServerRefusesTheSignIn(t *testing.T) {
 	}
 }
 
+// TestSQLServerTableRefuses: a trigger of another program refuses whatever comes
+// into one table. What is for it waits, and goes in when the trigger is gone.
+func TestSQLServerTableRefuses(t *testing.T) {
+	t.Parallel()
+	w, dsn := onSQLServer(t)
+	sqlservertest.Exec(t, dsn, "CREATE TABLE dbo.Copy (Outlet NVARCHAR(3) NOT NULL)",
+		"CREATE TRIGGER dbo.KeepCopy ON dbo.IB_Storage_Backup_Stat AFTER INSERT, UPDATE AS INSERT INTO dbo.Copy (Outlet) SELECT OutletServer FROM inserted")
+	var last uint64
+	for scan := range 3 {
+		last = w.story(t, scan, 2*mostRefused)
+	}
+	p := w.projector(opened(t, dsn))
+	running(t, p)
+	until(t, "it stops", func() bool { return strings.Contains(p.Status().Error, "did not fit either") })
+	if detail, err := p.Check(t.Context()); err == nil || !strings.HasPrefix(detail, "ib_storage refuses so much") {
+		t.Errorf("readiness %q, %v", detail, err)
+	}
+	if q := w.quarantine(t); len(q) != mostRefused {
+		t.Errorf("%d events were set aside, want %d", len(q), mostRefused)
+	}
+	sqlservertest.Exec(t, dsn, "DROP TRIGGER dbo.KeepCopy")
+	w.reached(t, last)
+	if q := w.quarantine(t); len(q) != mostRefused {
+		t.Errorf("%d events were set aside, want %d", len(q), mostRefused)
+	}
+}
+
 // TestRefusedIsTriedSeldom: whoever is refused pauses longer than after an
 // error that passes.
 func TestRefusedIsTriedSeldom(t *testing.T) {

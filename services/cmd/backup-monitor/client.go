@@ -104,10 +104,13 @@ It needs NATS_URL. Any number may run, on any number of machines.`
 		{
 			Use:   "prober",
 			Short: "Run one prober against NATS_URL",
-			Long:  "Looks at outlets, one after another with each of its PROBE_CONCURRENCY workers." + long,
-			Args:  cobra.NoArgs,
+			Long: `Looks at outlets, one after another with each of its PROBE_CONCURRENCY workers.
+To join an "up" on another machine, which listens on NATS_LISTEN, set
+NATS_URL=nats://prober:PASSWORD@HOST:PORT, with the password in its
+DATA_DIR/nats-prober-password. It lets a prober look, and nothing else.` + long,
+			Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return a.runService(cmd.Context(), "prober", func(ctx context.Context, log *events.Log, logger *slog.Logger) error {
+				return a.runService(cmd.Context(), events.ServiceProber, func(ctx context.Context, log *events.Log, logger *slog.Logger) error {
 					return prober.New(a.proberConfig(), log, logger).Run(ctx)
 				})
 			},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,7 +36,7 @@ type exporter struct {
 func newExporter(log *events.Log, tables tables, meter *capacity.Meter, logger *slog.Logger) *exporter {
 	e := &exporter{refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "outletbackup_connections_refused_total",
-		Help: "Connections closed at once, because there were too many: in all, or of one address.",
+		Help: "Connections closed because there were too many: in all, or of one address.",
 	}, []string{"bound"})}
 	for _, bound := range gateway.Bounds() {
 		e.refused.WithLabelValues(string(bound))
@@ -45,45 +44,31 @@ func newExporter(log *events.Log, tables tables, meter *capacity.Meter, logger *
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), e.refused,
-		&shared{Collector: &figures{log: log, store: tables, meter: meter, logger: logger}},
+		&figures{log: log, store: tables, meter: meter, logger: logger},
 	)
-	e.Handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	e.Handler = promhttp.HandlerFor(prometheus.GathererFunc(kept(figuresFor, registry.Gather)), promhttp.HandlerOpts{})
 	return e
 }
 
-// shared has many who scrape at once cost as much as one.
-type shared struct {
-	prometheus.Collector
-
-	mu      sync.Mutex // held while they are collected
-	metrics []prometheus.Metric
-	at      time.Time // when they were
-}
-
-// Collect implements prometheus.Collector.
-func (s *shared) Collect(to chan<- prometheus.Metric) {
-	for _, m := range s.collect() {
-		to <- m
+// kept has many who ask at once cost as much as one: what was made serves all who
+// ask within a time.
+func kept[T any](within time.Duration, produce func() (T, error)) func() (T, error) {
+	turn := make(chan struct{}, 1) // taken while it is made
+	var last T
+	var made time.Time
+	return func() (T, error) {
+		turn <- struct{}{}
+		defer func() { <-turn }()
+		if !made.IsZero() && time.Since(made) < within {
+			return last, nil
+		}
+		v, err := produce()
+		if err != nil {
+			return v, err
+		}
+		last, made = v, time.Now()
+		return last, nil
 	}
-}
-
-func (s *shared) collect() []prometheus.Metric {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.metrics != nil && time.Since(s.at) < figuresFor {
-		return s.metrics
-	}
-	collected := make(chan prometheus.Metric)
-	go func() {
-		defer close(collected)
-		s.Collector.Collect(collected)
-	}()
-	s.metrics = nil
-	for m := range collected {
-		s.metrics = append(s.metrics, m)
-	}
-	s.at = time.Now()
-	return s.metrics
 }
 
 // tables is what the figures need of a store.

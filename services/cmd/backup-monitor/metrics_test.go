@@ -1,17 +1,16 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/capacity"
@@ -86,33 +85,40 @@ func TestMetricsOfWhatConcernsMany(t *testing.T) {
 // log and tables asked no more often for that.
 func TestScrapesShareTheirFigures(t *testing.T) {
 	t.Parallel()
-	c := &counted{}
-	s := &shared{Collector: c}
-	var crowd sync.WaitGroup
-	for range 100 {
-		crowd.Go(func() {
-			registry := prometheus.NewPedanticRegistry()
-			registry.MustRegister(s)
-			if families, err := registry.Gather(); err != nil || len(families) != 1 {
-				t.Errorf("%d families of metrics, %v", len(families), err)
+	synctest.Test(t, func(t *testing.T) {
+		var made int
+		var failing bool
+		gather := kept(figuresFor, func() (int, error) {
+			if failing {
+				return 0, errors.New("nothing comes")
 			}
+			made++
+			<-time.After(figuresFor / 2) // who asks meanwhile waits for it
+			return made, nil
 		})
-	}
-	crowd.Wait()
-	if n := c.n.Load(); n != 1 {
-		t.Errorf("collected %d times", n)
-	}
-	s.at = s.at.Add(-figuresFor)
-	if s.collect(); c.n.Load() != 2 {
-		t.Error("figures are kept for ever")
-	}
-}
-
-// counted counts how often it is collected.
-type counted struct{ n atomic.Int32 }
-
-func (c *counted) Describe(chan<- *prometheus.Desc) {}
-
-func (c *counted) Collect(to chan<- prometheus.Metric) {
-	gauge(to, "collected", "How often.", float64(c.n.Add(1)))
+		ask := func(want int) {
+			t.Helper()
+			var crowd sync.WaitGroup
+			for range 100 {
+				crowd.Go(func() {
+					if n, err := gather(); n != want || err != nil {
+						t.Errorf("the figures are those of scrape %d and not %d, %v", n, want, err)
+					}
+				})
+			}
+			crowd.Wait()
+		}
+		ask(1)
+		<-time.After(figuresFor - 1)
+		ask(1)
+		<-time.After(1)
+		ask(2)
+		<-time.After(figuresFor)
+		failing = true
+		if _, err := gather(); err == nil {
+			t.Error("an error is kept from who asks")
+		}
+		failing = false
+		ask(3)
+	})
 }

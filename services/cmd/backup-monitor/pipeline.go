@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -15,6 +17,8 @@ import (
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/cmd/backup-monitor/restore"
 	"backupmonitor/services/internal/capacity"
+	"backupmonitor/services/internal/certificate"
+	"backupmonitor/services/internal/config"
 )
 
 // pipeline is everything that runs on one data directory.
@@ -61,8 +65,7 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 	if p.store, err = p.app.openStore(ctx, p.dir); err != nil {
 		return err
 	}
-	p.nats, err = p.dir.StartNATS(instance.NATSOptions{Listen: c.NATSListen, Log: p.logger})
-	if err != nil {
+	if err := p.startNATS(c); err != nil {
 		return err
 	}
 	if p.own, err = p.log("backup-monitor"); err != nil {
@@ -72,6 +75,31 @@ func (p *pipeline) open(ctx context.Context) (err error) {
 	return p.keeping("provision", func(js jetstream.JetStream) error {
 		return events.Provision(ctx, js, events.Limits{EventsMaxBytes: int64(c.EventsMaxBytes), Replicas: 1})
 	})
+}
+
+// startNATS listens to other machines with the certificate of the page, where it
+// has one.
+func (p *pipeline) startNATS(c *config.Config) (err error) {
+	o := instance.NATSOptions{Listen: c.NATSListen, Log: p.logger}
+	switch {
+	case c.NATSListen == "":
+	case c.TLSCert != "":
+		if o.TLS, err = certificate.TLS(c.TLSCert, c.TLSKey, time.Now, p.logger); err != nil {
+			return fmt.Errorf("TLS_CERT, TLS_KEY: %w", err)
+		}
+	case !loopback(c.NATSListen):
+		p.logger.Warn("NATS_LISTEN is heard by other machines, and nothing on the way is encrypted, passwords neither: set TLS_CERT and TLS_KEY, and tls:// in the NATS_URL of the others",
+			slog.String("address", c.NATSListen))
+	}
+	p.nats, err = p.dir.StartNATS(o)
+	return err
+}
+
+// loopback tells whether only this machine hears at a host:port.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip, perr := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || perr == nil && ip.IsLoopback())
 }
 
 // log connects one service to the log, under its own name.

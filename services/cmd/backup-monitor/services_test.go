@@ -26,15 +26,19 @@ func TestServicesOfTheirOwn(t *testing.T) {
 	at := natsAddress(t, s)
 	s["NATS_LISTEN"] = strings.TrimPrefix(at.URL, "nats://") // the same again after the restart
 
-	elsewhere := newSettings(t, settings{
-		"NATS_URL": "nats://" + at.User + ":" + at.Password + "@" + s["NATS_LISTEN"], "USER": s["USER"], "PASS": s["PASS"], "PROBE_CONCURRENCY": "8",
-	})
+	elsewhere := newSettings(t, settings{"USER": s["USER"], "PASS": s["PASS"], "PROBE_CONCURRENCY": "8"})
+	password, err := os.ReadFile(filepath.Join(s["DATA_DIR"], "nats-prober-password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := map[string]string{"prober": "prober:" + string(password), "scheduler": at.User + ":" + at.Password}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 2)
 	logs := &syncBuffer{}
-	for _, name := range []string{"prober", "scheduler"} {
+	for name, who := range as {
+		env := append(elsewhere.environ(), "NATS_URL=nats://"+who+"@"+s["NATS_LISTEN"])
 		go func() {
-			ended <- run(ctx, []string{"--env-file", os.DevNull, name}, strings.NewReader(""), logs, logs, elsewhere.environ())
+			ended <- run(ctx, []string{"--env-file", os.DevNull, name}, strings.NewReader(""), logs, logs, env)
 		}()
 	}
 	t.Cleanup(func() {
@@ -64,6 +68,9 @@ func TestServicesOfTheirOwn(t *testing.T) {
 	scanUntil(in, 20)
 	if code := stop(); code != 0 {
 		t.Fatalf("exit code %d", code)
+	}
+	if strings.Contains(strings.ToLower(logs.String()), "permissions violation") {
+		t.Errorf("a service may not do what it needs:\n%s", logs)
 	}
 	before := looks()
 	again, _ := startUp(t, s)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -209,10 +210,19 @@ func (a *app) warnAboutSettings(logger *slog.Logger) {
 	if a.config.ScanPublic {
 		logger.Warn("SCAN_PUBLIC is set: whoever reaches this address may start scans and see the codes of outlets")
 	}
+	for _, network := range a.config.TrustedProxies {
+		if p, err := netip.ParsePrefix(network); err == nil && p.Addr().BitLen()-p.Bits() > proxyBits {
+			logger.Warn("TRUSTED_PROXIES names a wide network: whoever is in it may pass for any address; name the proxies' own", slog.String("network", network))
+		}
+	}
 	if a.config.User == "" || a.config.SMBUser == "" {
 		logger.Warn(noAccount)
 	}
 }
+
+// proxyBits is the greatest network that may be one of proxies alone, in bits that
+// its addresses differ in.
+const proxyBits = 8
 
 // noAccount is what looks will fail with where nobody is to sign in.
 const noAccount = "USER or SMB_USER is not set: no outlet will let us sign in; set USER and PASS together"

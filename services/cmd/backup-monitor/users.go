@@ -22,9 +22,6 @@ import (
 	"backupmonitor/services/internal/store"
 )
 
-// passwordCost is that of the hashes made here, as of the gateway's.
-const passwordCost = 12
-
 func (a *app) usersCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "users",
@@ -52,7 +49,6 @@ standard input, or from --password-file; it is never an argument.`,
 // manageUsers does a command in the running instance, or else on the data
 // directory itself.
 func (a *app) manageUsers(ctx context.Context, c users.Command) (reply users.Reply, err error) {
-	c.By = users.Actor{ID: events.ActorCommandLine}
 	err = a.onLog(ctx, func(ctx context.Context, log *events.Log) (err error) {
 		reply, err = users.Ask(ctx, log.JetStream().Conn(), c)
 		if errors.Is(err, users.ErrNobody) {
@@ -197,7 +193,7 @@ func (a *app) newPassword(cmd *cobra.Command, userID, file string) (hash string,
 	if err != nil {
 		return "", err
 	}
-	passwords, err := auth.NewPasswords(passwordCost, 1)
+	passwords, err := auth.NewPasswords(auth.Cost, 1)
 	if err != nil {
 		return "", err
 	}

@@ -2,11 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // TestUsersWithAndWithoutAnInstance: the same commands, asked of a running
@@ -73,6 +78,53 @@ func TestUsersWithAndWithoutAnInstance(t *testing.T) {
 	}
 	if list := ok("", "list"); !strings.Contains(list, "support  support  S     active") {
 		t.Errorf("%s", list)
+	}
+}
+
+// TestNobodyElseIsTold: what comes over NATS is done for the command line, whoever
+// it says it is from, and with a password as strong as any.
+func TestNobodyElseIsTold(t *testing.T) {
+	t.Parallel()
+	s := newSettings(t, nil)
+	in, _ := startUp(t, s)
+	at := natsAddress(t, s)
+	nc, err := nats.Connect(at.URL, nats.UserInfo(at.User, at.Password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	add := func(id string, cost int) string {
+		t.Helper()
+		hash, err := bcrypt.GenerateFromPassword([]byte("blue kettle nine"), cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := nc.Request("ctl.users", fmt.Appendf(nil,
+			`{"Op":"add","By":{"ID":"somebody","Address":"192.0.2.7"},"User":{"ID":%q,"Name":"x","Type":"S","Active":true,"PasswordHash":%q}}`, id, hash), patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(m.Data)
+	}
+	if answer := add("weak", bcrypt.MinCost); !strings.Contains(answer, "hashed") {
+		t.Errorf("%s", answer)
+	}
+	if answer := add("strong", 12); !strings.Contains(answer, `"Problem":""`) {
+		t.Errorf("%s", answer)
+	}
+	for deadline := time.Now().Add(patience); ; {
+		var trail any
+		in.call(http.MethodGet, "/api/v1/audit", nil, http.StatusOK, &trail)
+		all := fmt.Sprint(trail)
+		if strings.Contains(all, "somebody") || strings.Contains(all, "192.0.2.7") {
+			t.Fatalf("%s", all)
+		}
+		if strings.Contains(all, "strong") && strings.Contains(all, "command line") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not told of: %s", all)
+		}
 	}
 }
 

@@ -127,6 +127,16 @@ func (p *Passwords) turn(ctx context.Context) error {
 	}
 }
 
+// Cost is that of our hashes: those of the original system's have it too, and
+// comparing with one takes about a quarter of a second.
+const Cost = 12
+
+// Strong tells whether a hash is one as ours are, of at least their cost.
+func Strong(hash string) bool {
+	cost, err := bcrypt.Cost([]byte(hash))
+	return err == nil && cost >= Cost && WellFormed(hash)
+}
+
 // WellFormed tells whether a stored hash is a bcrypt hash with which comparing
 // takes the time that its cost says: a malformed one would answer at once.
 func WellFormed(hash string) bool {

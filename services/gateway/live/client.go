@@ -12,6 +12,14 @@ import (
 // log, what followed it is no longer there, or it is too much.
 var ErrGone = errors.New("the position is not in the log")
 
+// Selection is what a client gets.
+type Selection struct {
+	// Subjects are those of the log on which all of it is; none: it may be on any.
+	// They spare a resumption the reading of the rest, and do not overlap.
+	Subjects []string
+	Wants    func(*Frame) bool
+}
+
 // Client is one receiver of the live feed.
 type Client struct {
 	hub   *Hub
@@ -79,19 +87,15 @@ func (h *Hub) drop(c *Client) {
 }
 
 // Resume sends what follows a position up to now, reading the log by itself,
-// and then makes a client for the rest: of what follows none is missing, and
-// what is New none is there twice. Errors: ErrGone, ErrStopped, send's, ctx's,
-// or the network's.
-func (h *Hub) Resume(ctx context.Context, after Position, wants func(*Frame) bool, send func(*Frame) error) (*Client, error) {
+// and then makes a client for the rest: of what is selected and follows none is
+// missing, and what is New none is there twice. Errors: ErrGone, ErrStopped,
+// send's, ctx's, or the network's.
+func (h *Hub) Resume(ctx context.Context, after Position, selected Selection, send func(*Frame) error) (*Client, error) {
 	if err := h.Ready(ctx); err != nil {
 		return nil, err
 	}
 	if err := h.holds(ctx, after); err != nil {
 		return nil, err
-	}
-	// Who was away for longer sees it sooner in the tables.
-	if _, last := h.Position(); last > after.Seq+h.maxReplay {
-		return nil, fmt.Errorf("%w: %d events follow it, and %d are caught up with at most", ErrGone, last-after.Seq, h.maxReplay)
 	}
 	select {
 	case h.replaying <- struct{}{}:
@@ -99,14 +103,13 @@ func (h *Hub) Resume(ctx context.Context, after Position, wants func(*Frame) boo
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a turn to read the log: %w", ctx.Err())
 	}
-	r := replay{hub: h, identity: after.Identity, sent: after.Seq, wants: wants, send: send}
-	defer r.stop()
+	r := replay{hub: h, identity: after.Identity, sent: after.Seq, selected: selected, send: send}
 	// Most is read before there is a queue that could overflow.
 	_, target := h.Position()
 	if err := r.upTo(ctx, target); err != nil {
 		return nil, err
 	}
-	c, err := h.Join(ctx, wants)
+	c, err := h.Join(ctx, selected.Wants)
 	if err != nil {
 		return nil, err
 	}
@@ -140,39 +143,44 @@ func (h *Hub) holds(ctx context.Context, after Position) error {
 	return nil
 }
 
-// replay reads the log for one client. The reading is not filtered by the
-// server, so that it surely passes every sequence it is asked to reach.
+// replay reads the log for one client.
 type replay struct {
 	hub      *Hub
 	identity string
-	sent     uint64
-	wants    func(*Frame) bool
+	sent     uint64 // what is selected has been sent up to here
+	selected Selection
 	send     func(*Frame) error
-	feed     *events.Feed
 }
 
+// upTo sends what is selected up to a sequence that the log has.
 func (r *replay) upTo(ctx context.Context, target uint64) error {
-	for r.sent < target {
-		if r.feed == nil {
-			feed, err := r.hub.log.Feed(ctx, events.FeedOptions{From: r.sent + 1})
-			if err != nil {
-				return err
-			}
-			r.feed = feed
-			if feed.Initial == 0 { // what there was up to target is archived
-				r.sent = target
-				return nil
-			}
-		}
-		rec, err := r.feed.Next(ctx)
+	if r.sent >= target {
+		return nil
+	}
+	feed, err := r.hub.log.Feed(ctx, events.FeedOptions{From: r.sent + 1, Subjects: r.selected.Subjects})
+	if err != nil {
+		return err
+	}
+	defer feed.Stop()
+	// Who missed more sees it sooner in the tables.
+	if feed.Initial > r.hub.maxReplay {
+		return fmt.Errorf("%w: %d events follow it, and %d are caught up with at most", ErrGone, feed.Initial, r.hub.maxReplay)
+	}
+	for left := feed.Initial; left > 0; {
+		rec, err := feed.Next(ctx)
 		if err != nil {
 			return err
 		}
+		if rec.Seq > target {
+			break
+		}
+		left = rec.Pending
 		r.sent = rec.Seq
 		if err := r.one(rec); err != nil {
 			return err
 		}
 	}
+	r.sent = target
 	return nil
 }
 
@@ -184,14 +192,8 @@ func (r *replay) one(rec events.Record) error {
 		return nil
 	}
 	f, err := NewFrame(r.identity, rec, e)
-	if err != nil || !r.wants(f) {
+	if err != nil || !r.selected.Wants(f) {
 		return nil
 	}
 	return r.send(f)
-}
-
-func (r *replay) stop() {
-	if r.feed != nil {
-		r.feed.Stop()
-	}
 }

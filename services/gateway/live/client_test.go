@@ -39,7 +39,7 @@ func TestResumeAfterAPurge(t *testing.T) {
 	identity := caught.Start.Identity
 	for after, want := range map[uint64]string{4: "gone", 5: "[6 7 8 9 10]", 10: "[]"} {
 		got := []uint64{}
-		c, err := h.Resume(t.Context(), Position{identity, after}, all, func(f *Frame) error { got = append(got, f.Seq); return nil })
+		c, err := h.Resume(t.Context(), Position{identity, after}, Selection{Wants: all}, func(f *Frame) error { got = append(got, f.Seq); return nil })
 		if want == "gone" {
 			if !errors.Is(err, ErrGone) {
 				t.Errorf("after %d: %v", after, err)
@@ -87,7 +87,7 @@ func TestResumeAfterAnArchive(t *testing.T) {
 		seq = take(t, caught).Seq
 	}
 	for after, gone := range map[uint64]bool{0: true, 1: true, 2: true, 3: false, 4: false} {
-		c, err := h.Resume(t.Context(), Position{caught.Start.Identity, after}, all, func(*Frame) error { return nil })
+		c, err := h.Resume(t.Context(), Position{caught.Start.Identity, after}, Selection{Wants: all}, func(*Frame) error { return nil })
 		if err == nil {
 			c.Close()
 		}
@@ -116,7 +116,7 @@ func TestResumeAfterTooMuch(t *testing.T) {
 		seq = take(t, caught).Seq
 	}
 	for after, gone := range map[uint64]bool{0: true, 4: true, 5: false, 10: false} {
-		c, err := h.Resume(t.Context(), Position{caught.Start.Identity, after}, all, func(*Frame) error { return nil })
+		c, err := h.Resume(t.Context(), Position{caught.Start.Identity, after}, Selection{Wants: all}, func(*Frame) error { return nil })
 		if err == nil {
 			c.Close()
 		}
@@ -141,7 +141,7 @@ func TestResumeAheadOfTheHub(t *testing.T) {
 	for i := range 5 {
 		put(t, n, i)
 	}
-	c, err := h.Resume(t.Context(), Position{identity, 3}, all, func(f *Frame) error { return fmt.Errorf("sent %d", f.Seq) })
+	c, err := h.Resume(t.Context(), Position{identity, 3}, Selection{Wants: all}, func(f *Frame) error { return fmt.Errorf("sent %d", f.Seq) })
 	fold.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)

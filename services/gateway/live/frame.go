@@ -18,8 +18,7 @@ type Frame struct {
 	About string // ce-subject
 	Audit bool   // for Admins only
 	Bytes []byte // the server-sent event
-	// Bare is the same without what happened: that something did, for who may not
-	// read the rest. nil where Bytes is for everybody who may read the feed.
+	// Bare is the same for who may not read all that the event holds.
 	Bare []byte
 }
 
@@ -40,34 +39,27 @@ func NewFrame(identity string, r events.Record, e events.Event) (*Frame, error) 
 	if strings.ContainsAny(f.Type, "\r\n") {
 		return nil, fmt.Errorf("event %d: %w: a line break in its type", r.Seq, events.ErrMalformed)
 	}
-	data, err := json.Marshal(wire{ID: e.ID, Type: f.Type, Time: e.Time, Subject: f.About, Data: r.Data})
+	short, err := json.Marshal(bare(e.Data))
 	if err != nil {
 		return nil, fmt.Errorf("event %d: %w: %w", r.Seq, events.ErrMalformed, err)
 	}
 	id := Position{Identity: identity, Seq: r.Seq}.String()
-	f.Bytes = sse.Message{ID: id, Event: f.Type, Data: data}.Bytes()
-	if withheld(f.Type) {
-		if data, err = json.Marshal(wire{ID: e.ID, Type: f.Type, Time: e.Time, Subject: f.About, Data: json.RawMessage(`{}`)}); err != nil {
+	for _, v := range []struct {
+		data json.RawMessage
+		to   *[]byte
+	}{{r.Data, &f.Bytes}, {short, &f.Bare}} {
+		data, err := json.Marshal(wire{ID: e.ID, Type: f.Type, Time: e.Time, Subject: f.About, Data: v.data})
+		if err != nil {
 			return nil, fmt.Errorf("event %d: %w: %w", r.Seq, events.ErrMalformed, err)
 		}
-		f.Bare = sse.Message{ID: id, Event: f.Type, Data: data}.Bytes()
+		*v.to = sse.Message{ID: id, Event: f.Type, Data: data}.Bytes()
 	}
 	return f, nil
 }
 
-// withheld are the types of which a screen on a wall gets to know only that there
-// was one: what they hold are the resources that the API refuses it.
-func withheld(ceType string) bool {
-	switch ceType {
-	case events.TypeOutletChanged, events.TypeSettingsChanged, events.TypeLogArchived, events.TypeLogRestored:
-		return true
-	}
-	return false
-}
-
 // For is what a client gets: the whole event, or the bare one.
 func (f *Frame) For(whole bool) []byte {
-	if whole || f.Bare == nil {
+	if whole {
 		return f.Bytes
 	}
 	return f.Bare

@@ -19,8 +19,8 @@ const (
 	// resumes by the id of the last event that it has.
 	queueLength = 256
 	maxReplays  = 32
-	// maxReplay is how many events a client that was away is caught up with: more
-	// than a day of 1,000 outlets.
+	// maxReplay is how many events on its subjects a client that was away is caught
+	// up with: more than a day of 1,000 outlets.
 	maxReplay  = 50_000
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second

@@ -52,7 +52,7 @@ func (l *list) last() (loads int, seq uint64) {
 	return l.loads, l.seqs[len(l.seqs)-1]
 }
 
-func run(t *testing.T, h *Hub) {
+func run(t testing.TB, h *Hub) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
@@ -139,7 +139,7 @@ func TestHubPassesOverPoison(t *testing.T) {
 		t.Errorf("got %d and not %d", f.Seq, seq)
 	}
 	var resumed []uint64
-	r, err := h.Resume(t.Context(), Position{Identity: c.Start.Identity}, all, func(f *Frame) error { resumed = append(resumed, f.Seq); return nil })
+	r, err := h.Resume(t.Context(), Position{Identity: c.Start.Identity}, Selection{Wants: all}, func(f *Frame) error { resumed = append(resumed, f.Seq); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestHubFollowsANewLog(t *testing.T) {
 	if loads, _ := fold.last(); loads < 2 {
 		t.Error("the fold did not begin anew")
 	}
-	if _, err := h.Resume(t.Context(), c.Start, all, func(*Frame) error { return nil }); !errors.Is(err, ErrGone) {
+	if _, err := h.Resume(t.Context(), c.Start, Selection{Wants: all}, func(*Frame) error { return nil }); !errors.Is(err, ErrGone) {
 		t.Errorf("resuming in the old log: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"backupmonitor/events"
 	"backupmonitor/services/gateway/auth"
 	"backupmonitor/services/internal/store"
 )
@@ -40,10 +41,10 @@ const (
 	OpEnable   Op = "enable"
 )
 
-// Command is one thing to do. A password is never in it, only its hash.
+// Command is one thing to do, for the command line. A password is never in it, only
+// its hash.
 type Command struct {
 	Op   Op
-	By   Actor
 	User store.User // of OpAdd whole; else ID, and PasswordHash of OpPassword
 }
 
@@ -60,6 +61,10 @@ type Reply struct {
 func (d *Directory) Do(ctx context.Context, c Command) (Reply, error) {
 	var r Reply
 	var err error
+	by := Actor{ID: events.ActorCommandLine}
+	if (c.Op == OpAdd || c.Op == OpPassword) && !auth.Strong(c.User.PasswordHash) {
+		return r, fmt.Errorf("%w: it has no password that is hashed as ours are", ErrInvalid)
+	}
 	no, yes := false, true
 	switch c.Op {
 	case OpList:
@@ -69,18 +74,15 @@ func (d *Directory) Do(ctx context.Context, c Command) (Reply, error) {
 		}
 		return r, err
 	case OpAdd:
-		r.User, err = c.User, d.Add(ctx, c.By, c.User)
+		r.User, err = c.User, d.Add(ctx, by, c.User)
 	case OpPassword:
-		if !auth.WellFormed(c.User.PasswordHash) {
-			return r, fmt.Errorf("%w: it has no password", ErrInvalid)
-		}
-		r.User, err = d.Change(ctx, c.By, c.User.ID, Change{PasswordHash: &c.User.PasswordHash})
+		r.User, err = d.Change(ctx, by, c.User.ID, Change{PasswordHash: &c.User.PasswordHash})
 	case OpUnlock:
-		r.User, err = d.Change(ctx, c.By, c.User.ID, Change{Unlock: true})
+		r.User, err = d.Change(ctx, by, c.User.ID, Change{Unlock: true})
 	case OpDisable:
-		r.User, err = d.Change(ctx, c.By, c.User.ID, Change{Active: &no})
+		r.User, err = d.Change(ctx, by, c.User.ID, Change{Active: &no})
 	case OpEnable:
-		r.User, err = d.Change(ctx, c.By, c.User.ID, Change{Active: &yes})
+		r.User, err = d.Change(ctx, by, c.User.ID, Change{Active: &yes})
 	default:
 		err = fmt.Errorf("%w: %q is no operation", ErrInvalid, c.Op)
 	}
@@ -94,8 +96,8 @@ func codes() map[string]error {
 }
 
 // Serve answers commands that come over NATS until ctx ends; of several who
-// serve the same users one answers each. Who may connect
-// there may also write the log, so that nobody else is asked who they are.
+// serve the same users one answers each. Whoever may publish there is the command
+// line of this installation; a prober's credential may not.
 func (d *Directory) Serve(ctx context.Context, nc *nats.Conn, logger *slog.Logger) error {
 	waiting := make(chan *nats.Msg, 16)
 	s, err := nc.ChanQueueSubscribe(subject, group, waiting)

@@ -140,8 +140,10 @@ func (e *entering) run(ctx context.Context) error {
 	}
 	// Those that are known may all be of this source, or all of others: what is
 	// begun here may still end for want of room.
-	if err := e.room(ctx, int64(max(0, e.report.Total-known.len()))*leastBytes); err != nil && !e.options.DryRun {
-		return err
+	if !e.options.DryRun && !e.options.RegisteredOnly {
+		if err := e.room(ctx, int64(max(0, e.report.Total-known.len()))*leastBytes); err != nil {
+			return err
+		}
 	}
 	for _, m := range events.Modes() {
 		for _, c := range chunks(days[m]) {

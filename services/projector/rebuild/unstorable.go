@@ -35,16 +35,23 @@ func (u Unstorable) String() string {
 // quarantine. So both sides agree where nothing is amiss, down to the rows that
 // stand instead.
 type leaving struct {
-	reasons map[uint64]string     // by sequence, what the tables' quarantine says
-	left    map[uint64]Unstorable // those of them that are folded
+	aside map[uint64]setAside   // by sequence
+	left  map[uint64]Unstorable // those of them that are folded
+}
+
+// setAside is what tables have of an event that is in their quarantine because
+// they could not hold it.
+type setAside struct {
+	reason string
+	line   string // id of the event whose line of history has that sequence all the same; "" for none
 }
 
 func (l *leaving) project(r events.Record) projector.Projection {
 	p := projector.Project(r)
-	reason, ok := l.reasons[r.Seq]
-	u := Unstorable{Seq: r.Seq, Reason: reason}
+	a, ok := l.aside[r.Seq]
+	u := Unstorable{Seq: r.Seq, Reason: a.reason}
 	switch {
-	case ok && p.Look != nil:
+	case ok && p.Look != nil && p.Look.EventID != a.line:
 		u.Outlet, u.Mode, u.ScanDate = p.Look.Outlet, p.Look.Mode, p.Look.ScanDate
 	case ok && p.Outlet != nil:
 		u.Outlet = p.Outlet.Code
@@ -52,7 +59,7 @@ func (l *leaving) project(r events.Record) projector.Projection {
 		return p
 	}
 	l.left[r.Seq] = u
-	q := projector.SetAside(r, reason)
+	q := projector.SetAside(r, a.reason)
 	return projector.Projection{Quarantined: &q}
 }
 
@@ -65,58 +72,58 @@ func (l *leaving) list() []Unstorable {
 	return list
 }
 
-// unstorable are the reasons of the events that tables have in quarantine because
-// they could not hold them. One that they hold all the same is none of these,
-// whatever the quarantine says.
-func unstorable(ctx context.Context, t store.Tables) (map[uint64]string, error) {
-	reasons := map[uint64]string{}
+// unstorable are the events that tables have in quarantine because they could not
+// hold them. A registration that they hold all the same is none of these.
+func unstorable(ctx context.Context, t store.Tables) (map[uint64]setAside, error) {
+	found := map[uint64]setAside{}
 	walk := &pages[store.Quarantined]{size: pageQuarantined, read: t.QuarantinedAfter, seq: func(q *store.Quarantined) uint64 { return q.Seq }}
 	for q, err := walk.next(ctx); q != nil || err != nil; q, err = walk.next(ctx) {
 		if err != nil {
 			return nil, err
 		}
 		if q.Unstorable() {
-			reasons[q.Seq] = q.Reason
+			found[q.Seq] = setAside{reason: q.Reason}
 		}
 	}
-	if len(reasons) == 0 {
-		return reasons, nil
+	if len(found) == 0 {
+		return found, nil
 	}
 	outlets, err := t.Registrations(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range outlets {
-		delete(reasons, o.Seq)
+		delete(found, o.Seq)
 	}
-	for seq := range reasons {
+	for seq, a := range found {
 		line, err := t.Lines(ctx, seq-1, 1)
 		if err != nil {
 			return nil, err
 		}
 		if len(line) > 0 && line[0].Seq == seq {
-			delete(reasons, seq)
+			a.line = line[0].EventID
+			found[seq] = a
 		}
 	}
-	return reasons, nil
+	return found, nil
 }
 
 // heed has the fold leave what the tables leave by now. What they have taken
 // since, as by Retry, is folded as they did: under its own sequence.
 func (f *folding) heed(ctx context.Context, t store.Tables) error {
-	reasons, err := unstorable(ctx, t)
+	aside, err := unstorable(ctx, t)
 	if err != nil {
 		return err
 	}
 	for _, u := range f.list() {
-		if _, still := reasons[u.Seq]; still {
+		if _, still := aside[u.Seq]; still {
 			continue
 		}
 		if err := f.log.Read(ctx, u.Seq, u.Seq, func(r events.Record) error { return f.take(ctx, r) }); err != nil {
 			return err
 		}
 	}
-	f.reasons = reasons
+	f.aside = aside
 	return nil
 }
 

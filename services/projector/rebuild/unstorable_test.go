@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
@@ -282,4 +284,56 @@ func TestUnreadableThatDoesNotFit(t *testing.T) {
 	if r := agree(t, l, n); r.Unstorable != 1 || r.Unreadable != 0 {
 		t.Fatalf("found %s", text(r))
 	}
+}
+
+// TestAnyUnstorable: whatever events tables do not take, and whatever is damaged
+// beside, one rebuild is enough; and when all is mended and read once more, the
+// tables are those of a database that took everything at once.
+func TestAnyUnstorable(t *testing.T) {
+	t.Parallel()
+	dir, round := t.TempDir(), 0
+	rapid.Check(t, func(rt *rapid.T) {
+		round++
+		l := &memory{}
+		for i := range rapid.IntRange(1, 60).Draw(rt, "events") {
+			switch rapid.IntRange(0, 5).Draw(rt, "kind") {
+			case 0:
+				l.add(t, events.OutletChanged{Code: fmt.Sprint("OUT00", rapid.IntRange(0, 2).Draw(rt, "outlet")), Address: fmt.Sprint("192.0.2.", i), Source: events.SourceUser})
+			case 1:
+				l.poison()
+			default: // some are said again
+				e := look(rapid.IntRange(0, 40).Draw(rt, "look"))
+				e.Outlet = fmt.Sprint("OUT00", rapid.IntRange(0, 2).Draw(rt, "outlet"))
+				l.add(t, e)
+			}
+		}
+		end := uint64(len(l.records))
+		refused := rapid.SliceOfNDistinct(rapid.Uint64Range(1, end), 0, -1, rapid.ID).Draw(rt, "refused")
+		path := filepath.Join(dir, fmt.Sprint(round, ".db"))
+		n := &narrow{open(t, path), func(seq uint64) bool { return slices.Contains(refused, seq) }}
+		aside := projectOrSetAside(t, l, n)
+		if r := agree(t, l, n); r.Unstorable != uint64(len(aside)) {
+			rt.Fatalf("%d are unstorable, want %v: %s", r.Unstorable, aside, text(r))
+		}
+		damage(t, path, rapid.SampledFrom([]string{
+			"SELECT 1", "DELETE FROM D_Drive_Backup_Stat", "UPDATE IB_Storage_Backup_Stat SET Status = 'x'", "DELETE FROM MonitorStat", "DELETE FROM MonitorHistory",
+			"DELETE FROM Outlets", "UPDATE MonitorHistory SET Seq = Seq + 1000", "UPDATE MonitorQuarantine SET Data = NULL", "UPDATE MonitorOutlet SET Seq = Seq + 1000",
+		}).Draw(rt, "damage"))
+		run(t, l, n, false)
+		if r := agree(t, l, n); r.Unstorable != uint64(len(aside)) {
+			rt.Fatalf("%d are unstorable after a rebuild, want %v: %s", r.Unstorable, aside, text(r))
+		}
+		n.refuses = func(uint64) bool { return false }
+		if _, err := rebuild.Retry(t.Context(), n, nil, quiet); err != nil {
+			rt.Fatal(err)
+		}
+		run(t, l, n, false) // an event that was said twice may have gone in as the second
+		whole := open(t, path+".whole")
+		if _, err := rebuild.Replay(t.Context(), l, whole, end, nil, quiet); err != nil {
+			rt.Fatal(err)
+		}
+		if a, b := agree(t, l, n), agree(t, l, whole); text(a) != text(b) {
+			rt.Fatalf("the tables are %s\nand had been %s", text(a), text(b))
+		}
+	})
 }

@@ -28,7 +28,9 @@ const (
 	dbName      = "backup-monitor.db"
 	stagingName = "staging.db"
 	secretNATS  = "nats-password"
-	newPrefix   = ".new-" // before the name of a file that is not whole yet
+	// secretProbers is what probers on machines of their own connect with.
+	secretProbers = "nats-prober-password"
+	newPrefix     = ".new-" // before the name of a file that is not whole yet
 	// SecretJWT is the secret that the gateway's tokens are signed with.
 	SecretJWT = "jwt-secret"
 )

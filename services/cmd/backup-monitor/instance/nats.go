@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -21,6 +23,10 @@ import (
 )
 
 const (
+	tlsTimeout = 5 * time.Second
+	// maxConns keeps clients, most of which are probers elsewhere, from the
+	// descriptors that everybody else needs.
+	maxConns     = 512
 	readyTimeout = 60 * time.Second
 	// storeBytes is JetStream's own bound, which must not be the one that is
 	// reached: the log has its own, and by default it would be three quarters
@@ -39,7 +45,10 @@ type address struct {
 // NATSOptions say how the embedded server runs.
 type NATSOptions struct {
 	Listen string // host:port; empty: loopback, at a free port
-	Log    *slog.Logger
+	// TLS, where it is set, is there for clients that want it: those on other
+	// machines should, those on this one do without.
+	TLS *tls.Config
+	Log *slog.Logger
 }
 
 // NATS is the embedded server.
@@ -53,9 +62,13 @@ type NATS struct {
 // StartNATS runs the server on the directory's log and writes where it is to
 // DATA_DIR/nats.json. It refuses to run without syncing every write.
 func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
-	// Kept, so that the services elsewhere that have it in NATS_URL find the
+	// Kept, so that the services elsewhere that have one in NATS_URL find the
 	// server again after a restart.
 	password, err := d.Secret(secretNATS)
+	if err != nil {
+		return nil, err
+	}
+	probers, err := d.Secret(secretProbers)
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +94,11 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		Port:       port,
 		StoreDir:   d.Log(),
 		SyncAlways: true,
+		TLSConfig:  o.TLS, AllowNonTLS: true, TLSTimeout: tlsTimeout.Seconds(),
+		MaxConn: maxConns,
 		Users: []*server.User{
-			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions()},
+			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects)},
+			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions())},
 			{Username: n.keeper.User, Password: n.keeper.Password},
 		},
 	}, o.Log)
@@ -93,7 +109,8 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		s.Shutdown()
 		return nil, errors.New("the NATS server does not sync every write: acknowledged events could be lost")
 	}
-	n.server, n.auth.URL = s, s.ClientURL()
+	// Who reads it is on this machine, where the certificate has no name.
+	n.server, n.auth.URL = s, strings.Replace(s.ClientURL(), "tls://", "nats://", 1)
 	data, err := json.MarshalIndent(n.auth, "", "  ")
 	if err == nil {
 		err = writeOwnerOnly(n.file, append(data, '\n'))
@@ -123,10 +140,13 @@ func run(o *server.Options, log *slog.Logger) (*server.Server, error) {
 	return s, nil
 }
 
-// permissions are those of the services: nothing that would take from the log.
-func permissions() *server.Permissions {
-	allowed, denied := events.ServicePermissions()
-	return &server.Permissions{Publish: &server.SubjectPermission{Allow: append(allowed, control.AllSubjects), Deny: denied}}
+// permissions hand those of the contract to the server, with more to publish.
+func permissions(p events.Permissions, more ...string) *server.Permissions {
+	of := &server.Permissions{Publish: &server.SubjectPermission{Allow: append(p.Publish, more...), Deny: p.Denied}}
+	if len(p.Subscribe) > 0 {
+		of.Subscribe = &server.SubjectPermission{Allow: p.Subscribe}
+	}
+	return of
 }
 
 func awaitReady(s *server.Server, fatal <-chan string) error {

@@ -2,8 +2,13 @@ package instance_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -67,21 +72,127 @@ func TestServicesTakeNothingFromTheLog(t *testing.T) {
 	}
 	before := states(ctx, t, js)
 	for subject, body := range takings(ctx, t, js) {
-		if err := nc.PublishRequest(subject, nc.NewRespInbox(), body); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case r := <-refusals:
-			if !strings.Contains(strings.ToLower(r), "permissions violation") || !strings.Contains(r, subject) {
-				t.Errorf("%s: %s", subject, r)
-			}
-		case <-time.After(5 * time.Second):
-			t.Errorf("%s was not refused", subject)
-		}
+		refused(t, nc, refusals, subject, body)
 	}
 	if after := states(ctx, t, js); !slices.Equal(before, after) {
 		t.Errorf("before: %s\nafter: %s", before, after)
 	}
+}
+
+func refused(t *testing.T, nc *nats.Conn, refusals <-chan string, subject string, body []byte) {
+	t.Helper()
+	if err := nc.PublishRequest(subject, nc.NewRespInbox(), body); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case r := <-refusals:
+		if !strings.Contains(strings.ToLower(r), "permissions violation") || !strings.Contains(r, subject) {
+			t.Errorf("%s: %s", subject, r)
+		}
+	case <-time.After(5 * time.Second):
+		t.Errorf("%s was not refused", subject)
+	}
+}
+
+// TestProbersOnlyLook: what a prober on a machine of its own knows makes no user,
+// forges no event of the audit trail, asks for no scan and hears nobody else.
+func TestProbersOnlyLook(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	path := t.TempDir()
+	d, n := start(t, path)
+	defer closeDir(t, d)
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	provision(ctx, t, n)
+	password, err := os.ReadFile(filepath.Join(path, "nats-prober-password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusals := make(chan string, 100)
+	nc, err := nats.Connect(n.URL(), append(events.ConnectOptions(events.ServiceProber), nats.UserInfo(events.ServiceProber, string(password)),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refusals <- err.Error() }))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{
+		"ctl.users", "ctl.do.archive", "ev.audit.x", "ev.settings", "ev.outlet.B0001", "ev.scan.requested.x", "ev.scan.completed.x", "ev.history.x",
+		"ev.log.archived", "cmd.probe.B0001", "_INBOX.gateway.x", "$JS.API.CONSUMER.CREATE.EVENTS.own", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.schedulers", "$JS.ACK.EVENTS.schedulers.1.1.1.1.1",
+	} {
+		refused(t, nc, refusals, subject, []byte("{}"))
+	}
+	for subject, body := range takings(ctx, t, js) {
+		refused(t, nc, refusals, subject, body)
+	}
+	for _, subject := range []string{">", "_INBOX.>", "ctl.>", "ev.>"} {
+		if _, err := nc.SubscribeSync(subject); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case r := <-refusals:
+			if !strings.Contains(r, `Subscription to "`+subject+`"`) {
+				t.Errorf("%s: %s", subject, r)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s is heard", subject)
+		}
+	}
+}
+
+// TestEncrypted: clients elsewhere may want TLS, and trust the certificate; those on
+// the machine itself and in the process do without.
+func TestEncrypted(t *testing.T) {
+	t.Parallel()
+	known := httptest.NewTLSServer(nil) // has a certificate for 127.0.0.1
+	defer known.Close()
+	path := t.TempDir()
+	d, err := instance.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeDir(t, d)
+	n, err := d.StartNATS(instance.NATSOptions{Listen: "127.0.0.1:0", TLS: &tls.Config{Certificates: known.TLS.Certificates}, Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	password, err := os.ReadFile(filepath.Join(path, "nats-prober-password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, roots := strings.Replace(n.URL(), "nats://", "tls://", 1), x509.NewCertPool()
+	who := nats.UserInfo(events.ServiceProber, string(password))
+	if _, err := nats.Connect(address, who, nats.Secure(&tls.Config{RootCAs: roots})); err == nil { // it trusts nobody
+		t.Error("whoever answers is believed")
+	}
+	roots.AddCert(known.Certificate())
+	nc, err := nats.Connect(address, who, nats.Secure(&tls.Config{RootCAs: roots}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, err := nc.TLSConnectionState(); err != nil || !state.HandshakeComplete {
+		t.Errorf("%+v, %v", state, err)
+	}
+	nc.Close()
+	local, err := instance.Find(path, "cli")
+	if err != nil {
+		t.Fatal(err)
+	}
+	local.Close()
+	provision(t.Context(), t, n)
 }
 
 // serve does what services do with the log.

@@ -60,7 +60,7 @@ func undelivered(ctx context.Context, log *events.Log, all []Waiting) ([]Waiting
 	}
 	var left []Waiting
 	for _, w := range all {
-		if w.Raw != nil || !delivered[w.Event.ID] {
+		if w.note().Unreadable != nil || !delivered[w.Event.ID] {
 			left = append(left, w)
 		}
 	}

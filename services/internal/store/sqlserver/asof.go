@@ -31,7 +31,7 @@ const (
 		h.TotalBytes, h.ScanID, o.OutletName`
 	sqlThenOutlet = `
 		LEFT JOIN dbo.MonitorOutlet r ON r.OutletKey = h.OutletKey
-		LEFT JOIN dbo.Outlets o ON o.OutletCode = r.OutletCode COLLATE {codes}`
+		LEFT JOIN dbo.Outlets o ON o.OutletCode = {code}`
 	sqlThenOrder = `
 		ORDER BY h.ScanDate DESC, h.OutletKey`
 	sqlThenCounts = `h.ScanDate, COUNT(*), SUM(CASE WHEN UPPER(h.Status) = 'SUCCESSFUL' THEN 1 ELSE 0 END), SUM(CASE WHEN h.Evidence = 0 THEN 1 ELSE 0 END)`
@@ -49,7 +49,7 @@ const (
 // then implements store.Past.
 type then struct {
 	store *Store
-	codes string // the collation of Outlets.OutletCode
+	code  string // r.OutletCode as the key of Outlets
 }
 
 func (s *Store) then(ctx context.Context) (*then, error) {
@@ -57,7 +57,7 @@ func (s *Store) then(ctx context.Context) (*then, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	return &then{store: s, codes: l.collation("dbo.Outlets", "OutletCode")}, nil
+	return &then{store: s, code: l.joined("dbo.Outlets", "OutletCode", "r.OutletCode")}, nil
 }
 
 // dated are the mode and the conditions on the scan date, of a table.
@@ -120,7 +120,7 @@ func (p *then) RowsThen(ctx context.Context, q store.Query) (page []store.Row, e
 	if q.Cause != "" {
 		where = append(where, "h.Cause = @cause")
 	}
-	text, args := thenQuery(q, sqlThenColumns, fill(sqlThenOutlet, "codes", p.codes), whereText(where))
+	text, args := thenQuery(q, sqlThenColumns, fill(sqlThenOutlet, "code", p.code), whereText(where))
 	if q.Cause != "" {
 		args = append(args, sql.Named("cause", string(q.Cause)))
 	}

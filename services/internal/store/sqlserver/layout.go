@@ -117,11 +117,43 @@ func (l *layout) collation(table, name string) string {
 // key is expr, a text of ours, as a key column of a table is compared with it on
 // its index: a VARCHAR would be converted row by row.
 func (l *layout) key(table, name, expr string) string {
-	c := l.columns[strings.ToLower(table+"."+name)]
-	if c.kind != "varchar" && c.kind != "char" {
+	if !l.isVarchar(table, name) {
 		return expr
 	}
-	return fmt.Sprintf("CAST(%s COLLATE %s AS VARCHAR(255))", expr, l.collation(table, name))
+	return l.joined(table, name, expr)
+}
+
+// joined is key for a column of ours, which has a collation of its own.
+func (l *layout) joined(table, name, expr string) string {
+	expr += " COLLATE " + l.collation(table, name)
+	if !l.isVarchar(table, name) {
+		return expr
+	}
+	return "CAST(" + expr + " AS VARCHAR(255))"
+}
+
+// keyType is the type of a column that is to hold a code as a key column of a
+// table has it, and to be compared with that on its index.
+func (l *layout) keyType(table, name string) string {
+	kind := "NVARCHAR(50)"
+	if l.isVarchar(table, name) {
+		kind = "VARCHAR(50)"
+	}
+	return kind + " COLLATE " + l.collation(table, name)
+}
+
+// differ tells whether two texts, each as a key column of a table has it, are
+// spelled in two ways. A VARCHAR would lose what our collation has no place for.
+func (l *layout) differ(table, name, a, b string) string {
+	if l.isVarchar(table, name) {
+		a, b = "CAST("+a+" AS NVARCHAR(255))", "CAST("+b+" AS NVARCHAR(255))"
+	}
+	return fmt.Sprintf("%s COLLATE %s <> %s COLLATE %s", a, exact, b, exact)
+}
+
+func (l *layout) isVarchar(table, name string) bool {
+	kind := l.columns[strings.ToLower(table+"."+name)].kind
+	return kind == "varchar" || kind == "char"
 }
 
 // cut is expr as it fits a text column of a table: one that is narrower than

@@ -78,7 +78,8 @@ func (w writing) staged(ctx context.Context, m events.Mode, rows [][]any, text s
 }
 
 // The texts that fold the looks at one mode, which are in {rows}. {table} is the
-// stat table, {coll} its key's collation; {set}, {names} and {values} are its
+// stat table, {coll} its key's collation and {key} its type; {code} is a code of
+// x as that key; {respelled}, {another} and {misspelled} compare spellings; {set}, {names} and {values} are its
 // columns, and {respell} is sqlRespell or nothing.
 //
 // @best is of each day the best look of the batch, where it beats the row that
@@ -107,7 +108,7 @@ FROM {rows} l`
 	sqlBest = `
 DECLARE @best TABLE (
 	OutletKey NVARCHAR(100) COLLATE {bin} NOT NULL, ScanDate DATE NOT NULL, Seq BIGINT NOT NULL,
-	OutletServer NVARCHAR(50) COLLATE {coll} NOT NULL, Spelled NVARCHAR(50) COLLATE {coll} NULL,
+	OutletServer {key} NOT NULL, Spelled {key} NULL,
 	PRIMARY KEY (OutletKey, ScanDate));
 INSERT INTO @best (OutletKey, ScanDate, Seq, OutletServer, Spelled)
 `
@@ -118,7 +119,7 @@ FROM (
 	FROM {rows} l JOIN dbo.MonitorHistory h ON h.Seq = l.Seq AND h.EventHash = l.EventHash
 ) x
 LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = x.ScanDate AND m.OutletKey = x.OutletKey
-LEFT JOIN {table} s ON s.OutletServer = x.OutletServer COLLATE {coll} AND s.ScanDate = x.ScanDate AND m.OutletKey IS NULL
+LEFT JOIN {table} s ON s.OutletServer = {code} AND s.ScanDate = x.ScanDate AND m.OutletKey IS NULL
 WHERE x.Place = 1 AND (m.Evidence < x.Evidence OR m.Evidence = x.Evidence AND m.Seq < x.Seq
 	OR m.OutletKey IS NULL AND (s.OutletServer IS NULL OR x.Evidence >= 2));
 `
@@ -126,13 +127,13 @@ WHERE x.Place = 1 AND (m.Evidence < x.Evidence OR m.Evidence = x.Evidence AND m.
 IF EXISTS (SELECT 1 FROM @best GROUP BY OutletServer, ScanDate HAVING COUNT(*) > 1)
 	DELETE b FROM @best b WHERE EXISTS (SELECT 1 FROM @best o WHERE o.OutletServer = b.OutletServer AND o.ScanDate = b.ScanDate AND o.Seq > b.Seq);
 
-IF EXISTS (SELECT 1 FROM @best WHERE Spelled COLLATE {bin} <> OutletServer COLLATE {bin})
+IF EXISTS (SELECT 1 FROM @best b WHERE {respelled})
 BEGIN
 	-- A row of the new spelling is from before the log, of the same outlet and day.
 	DELETE s FROM {table} s JOIN @best b ON s.OutletServer = b.OutletServer AND s.ScanDate = b.ScanDate
-	WHERE b.Spelled COLLATE {bin} <> b.OutletServer COLLATE {bin} AND s.OutletServer COLLATE {bin} <> b.Spelled COLLATE {bin};
+	WHERE {respelled} AND {another};
 	UPDATE s SET OutletServer = b.OutletServer FROM {table} s JOIN @best b ON s.OutletServer = b.Spelled AND s.ScanDate = b.ScanDate
-	WHERE b.Spelled COLLATE {bin} <> b.OutletServer COLLATE {bin};
+	WHERE {respelled};
 END;
 {respell}UPDATE s SET {set}
 FROM {table} s JOIN @best b ON s.OutletServer = b.OutletServer AND s.ScanDate = b.ScanDate JOIN {rows} l ON l.Seq = b.Seq;
@@ -183,7 +184,7 @@ IF EXISTS (SELECT 1 FROM @old)
 // sqlRespell gives the row the spelling of its look in a table whose collation
 // takes several for one.
 const sqlRespell = `UPDATE s SET OutletServer = b.OutletServer FROM {table} s JOIN @best b ON s.OutletServer = b.OutletServer AND s.ScanDate = b.ScanDate
-WHERE s.OutletServer COLLATE {bin} <> b.OutletServer COLLATE {bin};
+WHERE {misspelled};
 `
 
 // filled is a text of those above for one stat table.
@@ -206,9 +207,13 @@ func (l *layout) filled(table, text string) string {
 		}
 		set, names, values = set+c.name+" = "+value, names+c.name, values+value
 	}
-	collation, respell := l.collation(table, "OutletServer"), sqlRespell
+	const key = "OutletServer"
+	collation, respell := l.collation(table, key), sqlRespell
 	if strings.HasSuffix(strings.ToLower(collation), "_bin2") {
 		respell = ""
 	}
-	return fill(strings.Replace(text, "{respell}", respell, 1), "table", table, "coll", collation, "set", set, "names", names, "values", values)
+	return fill(strings.Replace(text, "{respell}", respell, 1), "table", table, "coll", collation, "set", set, "names", names, "values", values,
+		"key", l.keyType(table, key), "code", l.joined(table, key, "x.OutletServer"),
+		"respelled", l.differ(table, key, "b.Spelled", "b.OutletServer"), "another", l.differ(table, key, "s.OutletServer", "b.Spelled"),
+		"misspelled", l.differ(table, key, "s.OutletServer", "b.OutletServer"))
 }

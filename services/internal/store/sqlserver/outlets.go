@@ -21,21 +21,21 @@ func outletTable() staging {
 
 // The text that writes registrations, {unless} newer ones are there; see sqlFold.
 const sqlRegister = `DECLARE @best TABLE (
-	OutletKey NVARCHAR(100) COLLATE {bin} NOT NULL PRIMARY KEY, OutletCode NVARCHAR(50) COLLATE {coll} NOT NULL,
-	Spelled NVARCHAR(50) COLLATE {coll} NULL, Seq BIGINT NOT NULL);
+	OutletKey NVARCHAR(100) COLLATE {bin} NOT NULL PRIMARY KEY, OutletCode {key} NOT NULL,
+	Spelled {key} NULL, Seq BIGINT NOT NULL);
 INSERT INTO @best (OutletKey, OutletCode, Spelled, Seq)
 SELECT x.OutletKey, x.OutletCode, COALESCE(m.OutletCode COLLATE {coll}, o.OutletCode), x.Seq FROM {rows} x
 LEFT JOIN dbo.MonitorOutlet m ON m.OutletKey = x.OutletKey
-LEFT JOIN dbo.Outlets o ON o.OutletCode = x.OutletCode COLLATE {coll} AND m.OutletKey IS NULL{unless};
+LEFT JOIN dbo.Outlets o ON o.OutletCode = {code} AND m.OutletKey IS NULL{unless};
 IF EXISTS (SELECT 1 FROM @best GROUP BY OutletCode HAVING COUNT(*) > 1)
 	DELETE b FROM @best b WHERE EXISTS (SELECT 1 FROM @best o WHERE o.OutletCode = b.OutletCode AND o.Seq > b.Seq);
 
-IF EXISTS (SELECT 1 FROM @best WHERE Spelled COLLATE {bin} <> OutletCode COLLATE {bin})
+IF EXISTS (SELECT 1 FROM @best b WHERE {respelled})
 BEGIN
 	DELETE o FROM dbo.Outlets o JOIN @best b ON o.OutletCode = b.OutletCode
-	WHERE b.Spelled COLLATE {bin} <> b.OutletCode COLLATE {bin} AND o.OutletCode COLLATE {bin} <> b.Spelled COLLATE {bin};
+	WHERE {respelled} AND {another};
 	UPDATE o SET OutletCode = b.OutletCode FROM dbo.Outlets o JOIN @best b ON o.OutletCode = b.Spelled
-	WHERE b.Spelled COLLATE {bin} <> b.OutletCode COLLATE {bin};
+	WHERE {respelled};
 END;
 UPDATE o SET IPAddress = {address}, OutletName = {name}, ActiveDepot = x.ActiveDepot
 FROM dbo.Outlets o JOIN @best b ON o.OutletCode = b.OutletCode JOIN {rows} x ON x.OutletKey = b.OutletKey;
@@ -69,10 +69,16 @@ func (w writing) outlets(ctx context.Context, outlets []store.Outlet, unless str
 			o.Source, int64(o.Seq),
 		})
 	}
+	return w.use(ctx, outletTable(), rows, w.layout.register(unless))
+}
+
+// register is sqlRegister for this database.
+func (l *layout) register(unless string) string {
 	const name = "dbo.Outlets"
-	text := fill(sqlRegister, "unless", unless, "coll", w.layout.collation(name, "OutletCode"),
-		"address", w.layout.cut(name, "IPAddress", "x.IPAddress"), "name", w.layout.cut(name, "OutletName", "x.OutletName"))
-	return w.use(ctx, outletTable(), rows, text)
+	return fill(sqlRegister, "unless", unless, "coll", l.collation(name, "OutletCode"), "key", l.keyType(name, "OutletCode"),
+		"code", l.joined(name, "OutletCode", "x.OutletCode"), "respelled", l.differ(name, "OutletCode", "b.Spelled", "b.OutletCode"),
+		"another", l.differ(name, "OutletCode", "o.OutletCode", "b.Spelled"), "address", l.cut(name, "IPAddress", "x.IPAddress"),
+		"name", l.cut(name, "OutletName", "x.OutletName"))
 }
 
 const sqlActive = `SELECT o.OutletCode, o.IPAddress, o.OutletName, o.ActiveDepot, r.OutletGroup, r.PausedUntil, r.MaxAgeSeconds,

@@ -21,7 +21,7 @@ DELETE h FROM dbo.MonitorHistory h JOIN {rows} l ON h.EventHash = l.EventHash;
 FROM {rows} x
 LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = x.ScanDate AND m.OutletKey = x.OutletKey
 	AND UPPER(m.OutletServer) COLLATE {bin} = x.OutletKey
-LEFT JOIN {table} s ON s.OutletServer = x.OutletServer COLLATE {coll} AND s.ScanDate = x.ScanDate AND m.OutletKey IS NULL;
+LEFT JOIN {table} s ON s.OutletServer = {code} AND s.ScanDate = x.ScanDate AND m.OutletKey IS NULL;
 ` + sqlPut + sqlDays
 )
 

@@ -171,7 +171,7 @@ const (
 		FROM {table} s
 		LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = s.ScanDate{days} AND m.OutletServer = s.OutletServer COLLATE {bin}
 		LEFT JOIN dbo.MonitorOutlet r ON r.OutletKey = COALESCE(m.OutletKey, UPPER(s.OutletServer) COLLATE {bin})
-		LEFT JOIN dbo.Outlets o ON o.OutletCode = r.OutletCode COLLATE {codes}{where}
+		LEFT JOIN dbo.Outlets o ON o.OutletCode = {code}{where}
 		ORDER BY s.ScanDate DESC, COALESCE(m.OutletKey, UPPER(s.OutletServer) COLLATE {bin}), s.OutletServer COLLATE {bin}`
 	sqlCount = `SELECT COUNT(*) FROM {table} s
 		LEFT JOIN dbo.MonitorStat m ON m.Mode = @mode AND m.ScanDate = s.ScanDate AND m.OutletServer = s.OutletServer COLLATE {bin}{where}`

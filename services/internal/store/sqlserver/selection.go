@@ -55,7 +55,7 @@ func (x *selection) rows() (string, []any) {
 		days = " AND " + strings.ReplaceAll(strings.Join(on, " AND "), "s.ScanDate", "m.ScanDate")
 	}
 	return fill(sqlRows, "table", x.table, "drive", drive, "taken", x.layout.time(x.table, "s.", "LastBackupTaken"), "days", days,
-		"where", whereText(where), "codes", x.layout.collation("dbo.Outlets", "OutletCode")), args
+		"where", whereText(where), "code", x.layout.joined("dbo.Outlets", "OutletCode", "r.OutletCode")), args
 }
 
 // filters are all conditions.

@@ -1,0 +1,47 @@
+package events
+
+// ServiceProber is the name that a prober connects with.
+const ServiceProber = "prober"
+
+// Permissions are the subjects that a client of NATS may use. Denied wins over
+// Publish; an empty Subscribe is all there are. The requests in them are those of
+// the JetStream API's reference,
+// https://docs.nats.io/reference/reference-protocols/nats_api_reference.
+type Permissions struct {
+	Publish, Denied, Subscribe []string
+}
+
+// ServicePermissions are what a service may do: write events and commands, and ask
+// JetStream what changes nothing. It may make and delete consumers of its own on the
+// log. It may not touch a stream: whoever may change one's limits makes the server
+// forget all that is in it.
+func ServicePermissions() Permissions {
+	schedulers := StreamEvents + "." + ConsumerSchedulers
+	return Permissions{
+		Publish: []string{
+			AllEvents, subjectProbe + "*", subjectInbox + ">", "$JS.ACK.>",
+			"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*",
+			"$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.MSG.NEXT.*.*",
+			"$JS.API.CONSUMER.CREATE." + StreamEvents + ".>", "$JS.API.CONSUMER.DELETE." + StreamEvents + ".*",
+		},
+		Denied: []string{ // they are everybody's
+			"$JS.API.CONSUMER.CREATE." + schedulers, "$JS.API.CONSUMER.CREATE." + schedulers + ".>", "$JS.API.CONSUMER.DELETE." + schedulers,
+		},
+	}
+}
+
+// ProberPermissions are what a prober needs, and no more: it stands nearest to
+// outlets that may be hostile. It takes commands to look, tells what it saw, of
+// itself and of the accounts it signs in with, and reads single events.
+func ProberPermissions() Permissions {
+	probers := StreamProbes + "." + ConsumerProbers
+	return Permissions{
+		Publish: []string{
+			subjectObserved + ">", subjectProber + ">", subjectAccount + ">",
+			"$JS.API.STREAM.INFO." + StreamEvents, "$JS.API.STREAM.MSG.GET." + StreamEvents,
+			"$JS.API.CONSUMER.INFO." + probers, "$JS.API.CONSUMER.MSG.NEXT." + probers,
+			"$JS.ACK." + probers + ".>", "$JS.ACK.*.*." + probers + ".>", // the second with a domain and an account
+		},
+		Subscribe: []string{subjectInbox + Token(ServiceProber) + ".>"},
+	}
+}
