@@ -12,8 +12,9 @@
 //
 // # Who is believed
 //
-// Any outlet can feign a refusal, and call the account locked; none can feign to
-// let it in, for the answer is signed with a key that takes the password. Hence
+// Any outlet can feign a refusal, and call the account locked. None can feign to
+// let it in: that counts once it has signed something, which takes the password.
+// Hence
 //
 //   - One outlet alone trips nothing, whatever it says and how often, as long as
 //     another one let the account in before. That goes for a lock too: to ask
@@ -21,11 +22,13 @@
 //     asked does it trip at once.
 //   - Who is asked is drawn by lot from all that let the account in lately, so
 //     that nobody can put itself in that place. Two that act together, one of
-//     which refuses and the other when it is asked, need that luck.
-//   - What let in outweighs all that refused: these are contradicted. For up to
-//     a week what such an outlet says of the account is its own affair: its looks sign
-//     in, and fail, without anybody else being asked. A week's bad luck with
-//     k outlets that act together is k-1 pauses.
+//     which refuses and the other when it is asked, need that luck: a third
+//     opinion would be one wrong password too many, if it is wrong.
+//   - What let it in outweighs all that refused: these are contradicted. For up
+//     to a week what such an outlet says of the account is its own affair: its
+//     looks sign in, and fail, and nobody else is asked for that. So k outlets
+//     that act together have the luck for k-1 pauses in that time, and one has
+//     none.
 //
 // A contradicted outlet may tell the truth next time. So it is signed in at only
 // where a success of this prober vouches for the account, and for mostAside of
