@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -18,6 +19,11 @@ const (
 	logTimeout = 10 * time.Second
 	// maxNamed is how many outlets an error names.
 	maxNamed = 20
+	// openPerCaller is how many scans and re-syncs of one user's may be open at once,
+	// and of all strangers together: the scheduler works on that many side by side.
+	openPerCaller = 10
+	// openRetry is when to try again where that many are open.
+	openRetry = 10 * time.Second
 	// earliest is the first scan date there can be: what is before it is a
 	// slip of the pen, and its row would stay.
 	earliest events.Date = "2000-01-01"
@@ -33,27 +39,45 @@ type wish struct {
 	outlets []string
 }
 
-// ask requests a scan in the caller's name. Errors: problems; and
-// events.ErrConflict where a wish names the id of another scan.
+// ask requests a scan in the caller's name. Errors: problems, of which one is that
+// the caller has too many scans open; and events.ErrConflict where a wish names the
+// id of another scan.
 func (g *Gateway) ask(w *response, r *request, is wish) (events.ScanRequested, error) {
 	if is.date != "" && is.date < earliest { // dates of this form sort as text
 		return events.ScanRequested{}, badRequest("The scan date %s is before %s, the first that can be.", is.date, earliest)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)
 	defer cancel()
-	now := g.cfg.Now().UTC()
-	if is.date == "" {
-		is.date = events.DateOf(now, g.cfg.Zone)
+	if err := g.caughtUp(ctx); err != nil { // or there is nothing to count
+		return events.ScanRequested{}, err
 	}
-	if is.outlets != nil {
-		var err error
-		if is.outlets, err = g.registered(ctx, is.outlets); err != nil {
-			return events.ScanRequested{}, err
+	now := g.cfg.Now().UTC()
+	req := events.ScanRequested{
+		ScanID: cmp.Or(is.id, scan.NewID(now)), ScanDate: cmp.Or(is.date, events.DateOf(now, g.cfg.Zone)), Modes: is.modes,
+		Trigger: is.trigger, RequestedBy: r.caller.User.ID, RequestedAt: now, Deadline: now.Add(g.cfg.ScanDeadline),
+	}
+	if !g.scans.Admit(req, openPerCaller) {
+		return req, &problem{
+			status: http.StatusTooManyRequests, retryAfter: openRetry,
+			message: fmt.Sprintf("%d scans that you asked for have not ended. Wait until one has, or cancel one.", openPerCaller),
 		}
 	}
-	req := events.ScanRequested{
-		ScanID: cmp.Or(is.id, scan.NewID(now)), ScanDate: is.date, Modes: is.modes, Outlets: is.outlets, Trigger: is.trigger,
-		RequestedBy: r.caller.User.ID, RequestedAt: now, Deadline: now.Add(g.cfg.ScanDeadline),
+	req, err := g.askAdmitted(ctx, w, r, req, is.outlets)
+	if err != nil {
+		g.scans.Withdraw(req.ScanID)
+	}
+	return req, err
+}
+
+// askAdmitted is ask, of the given outlets, for somebody who may.
+func (g *Gateway) askAdmitted(
+	ctx context.Context, w *response, r *request, req events.ScanRequested, outlets []string,
+) (events.ScanRequested, error) {
+	if outlets != nil {
+		var err error
+		if req.Outlets, err = g.registered(ctx, outlets); err != nil {
+			return req, err
+		}
 	}
 	if err := scan.Validate(req, g.cfg.Zone); err != nil {
 		return req, badRequest("The scan cannot be: %s.", reason(err, scan.ErrInvalid))

@@ -3,10 +3,13 @@ package gateway_test
 import (
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/internal/store"
 )
 
 type asked struct {
@@ -151,4 +154,76 @@ func TestScanDatesThatAreTooOld(t *testing.T) {
 	}
 	get[asked](t, e, http.StatusAccepted, call{method: http.MethodPost, path: "/scans", token: e.admin, body: `{"scanDate":"2000-01-01"}`})
 	get[statsJSON](t, e, http.StatusOK, call{path: "/backup-stats?date_from=1999-12-31", token: e.support})
+}
+
+// One caller has ten scans open at most, however they are asked for and over
+// however many connections at once. Others are not counted, nor is what has ended.
+func TestOpenScansOfOneCaller(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.register(t, "S1")
+	const most = 10
+	ways := []call{
+		{method: http.MethodPost, path: "/scans", body: `{"outlets":["S1"],"modes":["d_drive"]}`},
+		{method: http.MethodPost, path: "/scans"},
+	}
+	var accepted atomic.Int32
+	ask := func(c call) int {
+		c.token = e.admin
+		status, _, _ := e.do(t, c)
+		if status == http.StatusAccepted {
+			accepted.Add(1)
+		}
+		return status
+	}
+	var crowd sync.WaitGroup
+	for i := range 4 * most {
+		crowd.Go(func() { ask(ways[i%len(ways)]) })
+	}
+	crowd.Wait()
+	for accepted.Load() <= most && ask(ways[1]) == http.StatusAccepted { // whatever else refuses a crowd
+	}
+	if n := accepted.Load(); n != most {
+		t.Errorf("%d scans were accepted", n)
+	}
+	for _, c := range append(ways,
+		call{method: http.MethodPost, path: "/backup-status/sync", body: `{"outlets":["S1"]}`},
+		call{path: "/ibstorage-status/scan"},
+	) {
+		c.token = e.admin
+		status, header, body := e.do(t, c)
+		if status != http.StatusTooManyRequests || header.Get("Retry-After") != "10" || !strings.Contains(string(body), "have not ended") {
+			t.Errorf("%s: %d, %v, %s", c.path, status, header, body)
+		}
+	}
+	addUser(t, e.store, store.User{ID: "other", Name: "Oda", Type: "A", Active: true})
+	other := e.signIn(t, "other")
+	get[asked](t, e, http.StatusAccepted, call{method: http.MethodPost, path: "/scans", token: other})
+
+	var list scanList
+	eventually(t, "all are listed", func() bool {
+		list = get[scanList](t, e, http.StatusOK, call{path: "/scans?state=running", token: e.admin})
+		return list.Count == most+1
+	})
+	for _, s := range list.Data {
+		if s.RequestedBy == "admin" {
+			get[scanAnswer](t, e, http.StatusOK, call{method: http.MethodDelete, path: "/scans/" + s.ScanID, token: e.admin})
+			break
+		}
+	}
+	again := ways[0]
+	again.token = e.admin
+	get[asked](t, e, http.StatusAccepted, again)
+	get[failure](t, e, http.StatusTooManyRequests, again)
+}
+
+// What cannot be asked for does not count.
+func TestRefusedScansAreNotOpen(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.register(t, "S1")
+	for range 20 {
+		get[failure](t, e, http.StatusBadRequest, call{method: http.MethodPost, path: "/scans", token: e.admin, body: `{"outlets":["none"]}`})
+	}
+	get[asked](t, e, http.StatusAccepted, call{method: http.MethodPost, path: "/scans", token: e.admin})
 }
