@@ -16,6 +16,9 @@ import (
 // paramTicket carries a stream ticket, for clients that can set no header.
 const paramTicket = "ticket"
 
+// noteTimeout bounds noting that an API token was used.
+const noteTimeout = 10 * time.Second
+
 // strangerFor is how long a stranger's stream may last.
 const strangerFor = 24 * time.Hour
 
@@ -37,7 +40,7 @@ func (g *Gateway) admit(ctx context.Context, w *response, r *request, rt route) 
 		return unavailable("The database", err)
 	}
 	w.user, r.caller = caller.Name(), caller
-	g.auth.Used(ctx, caller, w.address)
+	g.noteUse(ctx, caller, w.address)
 	switch {
 	case caller.APIToken != nil && !caller.Scope.May(rt.scope):
 		return &problem{status: http.StatusForbidden, message: "This API token may not do this."}
@@ -47,6 +50,31 @@ func (g *Gateway) admit(ctx context.Context, w *response, r *request, rt route) 
 	return nil
 }
 
+// noteUse notes that an API token is used, behind the answer: who reads does not
+// wait for whoever writes to the database.
+func (g *Gateway) noteUse(ctx context.Context, c auth.Caller, address string) {
+	if !g.auth.UseIsDue(c) {
+		return
+	}
+	id := c.APIToken.ID
+	if _, other := g.noting.LoadOrStore(id, true); other {
+		return
+	}
+	if !g.inFlight.begin() {
+		g.noting.Delete(id)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	ctx, release := g.untilClosing(ctx)
+	go func() {
+		defer g.inFlight.end()
+		defer g.noting.Delete(id)
+		defer cancel()
+		defer release()
+		g.auth.Used(ctx, c, address)
+	}()
+}
+
 func sessionOver(cause error) error {
 	return &problem{status: http.StatusUnauthorized, message: "The session is no longer valid. Sign in again.", cause: cause}
 }
@@ -54,11 +82,11 @@ func sessionOver(cause error) error {
 // still asks once more for whoever was admitted: the body of a request may come
 // long after its head, and the caller be somebody else by then. What changes
 // anything asks a last time as it commits, see store.Note.By.
-func (g *Gateway) still(r *request) error {
+func (g *Gateway) still(ctx context.Context, r *request) error {
 	if r.caller.Name() == "" {
 		return nil
 	}
-	err := g.auth.Still(r.Context(), r.caller)
+	err := g.auth.Still(ctx, r.caller)
 	switch {
 	case errors.Is(err, auth.ErrBadToken):
 		return sessionOver(err)

@@ -79,22 +79,20 @@ func (w *allowed) answer(c auth.Caller) *answer {
 }
 
 // attended has a route answer only for as long as the caller may have its answer.
-func (g *Gateway) attended(handle func(*response, *request) error) func(*response, *request) error {
-	return func(w *response, r *request) error {
-		if r.stranger {
-			return handle(w, r)
-		}
-		ctx, release := g.whileAllowed(r.Context(), w, r.caller)
-		defer release()
-		own := *r
-		own.Request = r.WithContext(ctx)
-		err := handle(w, &own)
-		lost, ok := errors.AsType[*problem](context.Cause(ctx))
-		if ok && (err != nil || w.status == 0) {
-			return lost
-		}
-		return err
+func (g *Gateway) attended(ctx context.Context, w *response, r *request, handle func(*response, *request) error) error {
+	if r.stranger {
+		return handle(w, r)
 	}
+	until, release := g.whileAllowed(ctx, w, r.caller)
+	defer release()
+	own := *r
+	own.Request = r.WithContext(until)
+	err := handle(w, &own)
+	lost, ok := errors.AsType[*problem](context.Cause(until))
+	if ok && (err != nil || w.status == 0) {
+		return lost
+	}
+	return err
 }
 
 // whileAllowed is ctx, which also ends when the caller may no longer do what

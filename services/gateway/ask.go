@@ -19,11 +19,9 @@ const (
 	logTimeout = 10 * time.Second
 	// maxNamed is how many outlets an error names.
 	maxNamed = 20
-	// openPerCaller is how many scans and re-syncs of one user's may be open at once,
-	// and of all strangers together: the scheduler works on that many side by side.
-	openPerCaller = 10
-	// openRetry is when to try again where that many are open.
-	openRetry = 10 * time.Second
+	// maxOpenScans is how many scans and re-syncs of one user's may be under way,
+	// and of all strangers together: the scheduler runs as many side by side.
+	maxOpenScans = 20
 	// earliest is the first scan date there can be: what is before it is a
 	// slip of the pen, and its row would stay.
 	earliest events.Date = "2000-01-01"
@@ -56,10 +54,10 @@ func (g *Gateway) ask(w *response, r *request, is wish) (events.ScanRequested, e
 		ScanID: cmp.Or(is.id, scan.NewID(now)), ScanDate: cmp.Or(is.date, events.DateOf(now, g.cfg.Zone)), Modes: is.modes,
 		Trigger: is.trigger, RequestedBy: r.caller.User.ID, RequestedAt: now, Deadline: now.Add(g.cfg.ScanDeadline),
 	}
-	if !g.scans.Admit(req, openPerCaller) {
+	if !g.scans.Admit(req, maxOpenScans) {
 		return req, &problem{
-			status: http.StatusTooManyRequests, retryAfter: openRetry,
-			message: fmt.Sprintf("%d scans that you asked for have not ended. Wait until one has, or cancel one.", openPerCaller),
+			status: http.StatusTooManyRequests, retryAfter: 10 * time.Second,
+			message: fmt.Sprintf("%d scans of yours are under way. Wait for some to end, or cancel them.", maxOpenScans),
 		}
 	}
 	req, err := g.askAdmitted(ctx, w, r, req, is.outlets)

@@ -125,3 +125,32 @@ func TestABodyThatIsTooLarge(t *testing.T) {
 		}
 	}
 }
+
+// Bodies that name no outlets are small, and of large ones a caller has some read
+// at a time: memory holds them.
+func TestLargeBodiesAreFew(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	long := `{"x":"` + strings.Repeat("x", 5<<10) + `"}`
+	get[failure](t, e, http.StatusRequestEntityTooLarge, call{method: "PUT", path: "/auth/password", token: e.support, body: long})
+	for _, c := range [][2]string{{"POST", "/users"}, {"PUT", "/outlets/S1"}, {"POST", "/policy/preview"}, {"PUT", "/scheduler/config"}} {
+		body := `{"x":"` + strings.Repeat("x", 64<<10) + `"}`
+		get[failure](t, e, http.StatusRequestEntityTooLarge, e.as(c[0], c[1], body))
+	}
+	upload := call{method: "POST", path: "/outlets/import", token: e.admin, body: "OutletCode,IPAddress\nS1,10.0.0.1\n"}
+	var held []held
+	for range 8 {
+		held = append(held, e.hold(t, upload, "text/csv"))
+	}
+	eventually(t, "all are being read", func() bool { return e.gateway.InFlight() == len(held) })
+	for _, c := range []call{e.as("POST", "/scans", `{}`), e.as("POST", "/backup-status/sync", `{"outlets":["S1"]}`)} {
+		if status, h, body := e.do(t, c); status != http.StatusTooManyRequests || h.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", c.path, status, body)
+		}
+	}
+	get[struct{}](t, e, http.StatusOK, e.as("GET", "/users", ""))
+	if status, body := held[0].finish(t); status != http.StatusOK {
+		t.Errorf("%d %s", status, body)
+	}
+	get[struct{}](t, e, http.StatusAccepted, e.as("POST", "/scans", `{}`))
+}

@@ -65,4 +65,20 @@ func (e *env) validate(t testing.TB, r *http.Request, res *http.Response, body [
 	if err != nil {
 		t.Fatalf("%s %s answers %d, not as described: %v\n%s", r.Method, r.URL, res.StatusCode, err, body)
 	}
+	if !implied(rt.Operation, res.StatusCode) && rt.Operation.Responses.Status(res.StatusCode) == nil {
+		t.Errorf("%s %s answers %d, which its description does not name: %s", r.Method, rt.Path, res.StatusCode, body)
+	}
+}
+
+// implied tells the statuses of errors that any operation may have, and those of
+// each that needs a token.
+func implied(op *openapi3.Operation, status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge,
+		http.StatusInternalServerError, http.StatusServiceUnavailable:
+		return true
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return op.Security == nil || len(*op.Security) > 0
+	}
+	return false
 }

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,12 +22,8 @@ import (
 func told() map[string]map[string]string {
 	scan := map[string]string{"scanId": "scanId", "scanDate": "scanDate", "modes": "modes"}
 	with := func(more map[string]string) map[string]string {
-		all := map[string]string{}
-		for _, m := range []map[string]string{scan, more} {
-			for event, list := range m {
-				all[event] = list
-			}
-		}
+		all := maps.Clone(scan)
+		maps.Copy(all, more)
 		return all
 	}
 	same := func(names ...string) map[string]string {

@@ -228,7 +228,7 @@ func (g *Gateway) applyImport(ctx context.Context, w *response, r *request, chan
 	err = g.audit.Around(ctx, r.by(), e, func(error) bool { return false }, func(ctx context.Context) error {
 		for chunk := range slices.Chunk(changes, importChunk) {
 			if len(done) > 0 {
-				if err := g.still(r); err != nil {
+				if err := g.still(ctx, r); err != nil {
 					return err
 				}
 			}
@@ -254,6 +254,11 @@ func (g *Gateway) readOutletsFile(w *response, r *request) ([]registry.OutletRow
 	if err != nil || kind != "text/csv" {
 		return nil, badRequest("The body must be an outlets file, with Content-Type: text/csv.")
 	}
+	back, err := g.uploads.take(r.Context(), r.caller.Name())
+	if err != nil {
+		return nil, err
+	}
+	defer back()
 	if err := w.rc.SetReadDeadline(time.Now().Add(g.cfg.BodyTimeout)); err != nil {
 		return nil, fmt.Errorf("bound reading the body: %w", err)
 	}
@@ -267,7 +272,7 @@ func (g *Gateway) readOutletsFile(w *response, r *request) ([]registry.OutletRow
 	if err := w.rc.SetReadDeadline(time.Time{}); err != nil {
 		return nil, fmt.Errorf("bound reading the body: %w", err)
 	}
-	if err := g.still(r); err != nil {
+	if err := g.still(r.Context(), r); err != nil {
 		return nil, err
 	}
 	rows, err := registry.ParseFile(bytes.NewReader(data))

@@ -28,6 +28,10 @@ const (
 
 // previewPolicy tells what another policy would say of what was seen.
 func (g *Gateway) previewPolicy(w *response, r *request) error {
+	return g.attended(r.Context(), w, r, g.preview)
+}
+
+func (g *Gateway) preview(w *response, r *request) error {
 	var in struct {
 		MaxAgeSeconds *int64      `json:"maxAgeSeconds"`
 		MinSizeBytes  *int64      `json:"minSizeBytes"`
@@ -65,7 +69,7 @@ func (g *Gateway) previewPolicy(w *response, r *request) error {
 	}
 	report, err := g.judgeAgain(r.Context(), o)
 	if err == nil {
-		err = g.still(r) // judging takes its time
+		err = g.still(r.Context(), r) // judging takes its time
 	}
 	if err != nil {
 		return err

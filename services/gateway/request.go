@@ -20,10 +20,12 @@ import (
 )
 
 const (
-	maxBody = 1 << 20
-	// maxOpenBody is how large a body may be of a route that needs no token: memory
-	// holds it, of as many as connect.
-	maxOpenBody = 4 << 10
+	// maxBody is how large a body may be that names outlets, maxAdminBody one of
+	// another route for Admins, and maxOpenBody one of a route for everybody else:
+	// memory holds it, of as many as connect.
+	maxBody      = 1 << 20
+	maxAdminBody = 64 << 10
+	maxOpenBody  = 4 << 10
 )
 
 // request is a request to a route, after it was checked.
@@ -38,9 +40,9 @@ type request struct {
 
 // serve checks what all routes check, and has the route answer.
 func (g *Gateway) serve(ctx context.Context, w *response, r *request, rt route) {
-	r.most = maxBody
-	if rt.role == everybody {
-		r.most = maxOpenBody
+	r.most = maxOpenBody
+	if rt.role == auth.Admin {
+		r.most = maxAdminBody
 	}
 	err := g.admit(ctx, w, r, rt)
 	if err == nil && r.caller.Name() != "" {
@@ -50,7 +52,7 @@ func (g *Gateway) serve(ctx context.Context, w *response, r *request, rt route) 
 		r.params, err = parseQuery(r.URL.RawQuery, rt.takes())
 	}
 	if err == nil && rt.method == http.MethodGet && rt.role != everybody {
-		err = g.attended(rt.handle)(w, r)
+		err = g.attended(ctx, w, r, rt.handle)
 	} else if err == nil {
 		err = rt.handle(w, r)
 	}
@@ -122,6 +124,18 @@ func oneOf[T ~string](r *request, name string, allowed ...T) (T, error) {
 	return "", badRequest("Parameter %q: %q is not one of %s.", name, string(s), strings.Join(names, ", "))
 }
 
+// readOutlets is readJSON for a body that names outlets, of which a caller may have
+// some read at a time.
+func (g *Gateway) readOutlets(w *response, r *request, v any) error {
+	back, err := g.uploads.take(r.Context(), r.caller.Name())
+	if err != nil {
+		return err
+	}
+	defer back()
+	r.most = maxBody
+	return g.readJSON(w, r, v)
+}
+
 // readJSON reads the body into v: one JSON value of known fields, at most
 // r.most bytes, within BodyTimeout, from somebody who may still send it then.
 func (g *Gateway) readJSON(w *response, r *request, v any) error {
@@ -148,7 +162,7 @@ func (g *Gateway) readJSON(w *response, r *request, v any) error {
 	if err := w.rc.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("bound reading the body: %w", err)
 	}
-	return g.still(r)
+	return g.still(r.Context(), r)
 }
 
 // unreadable is the problem of a body that does not come, or that is too

@@ -62,7 +62,7 @@ func (g *Gateway) routes() []route {
 		{http.MethodPut, "/scheduler/config", auth.Admin, usersOnly, byToken, nil, g.putSchedulerConfig},
 		{http.MethodGet, "/scheduler/status", auth.Support, auth.ScopeRead, byToken, nil, g.schedulerStatus},
 
-		{http.MethodPost, "/policy/preview", auth.Admin, usersOnly, byToken, nil, g.attended(g.previewPolicy)},
+		{http.MethodPost, "/policy/preview", auth.Admin, usersOnly, byToken, nil, g.previewPolicy},
 		{http.MethodGet, "/system/state", auth.Support, auth.ScopeDisplay, byToken, nil, g.systemState},
 		{http.MethodGet, "/system/capacity", auth.Support, auth.ScopeRead, byToken, nil, g.capacity},
 		{http.MethodPost, "/system/credentials/retry", auth.Admin, usersOnly, byToken, nil, g.retryCredential},
@@ -95,7 +95,7 @@ func (g *Gateway) modeRoutes() (rs []route) {
 			route{http.MethodGet, "/" + p.name + "-stats", auth.Support, auth.ScopeDisplay, byToken, statsQuery, in(g.stats)},
 			route{http.MethodGet, "/" + p.name + "-stats/daily-summary", auth.Support, auth.ScopeDisplay, byToken, daysQuery, in(g.dailySummary)},
 			route{http.MethodGet, "/" + p.name + "-status/scan", auth.Admin, usersOnly, byAnybody, []string{"scan_date"}, in(g.scanStream)},
-			route{http.MethodPost, "/" + p.name + "-status/sync", auth.Admin, usersOnly, byToken, []string{"scan_date"}, g.attended(in(g.sync))},
+			route{http.MethodPost, "/" + p.name + "-status/sync", auth.Admin, usersOnly, byToken, []string{"scan_date"}, in(g.sync)},
 		)
 	}
 	return rs

@@ -89,7 +89,7 @@ func (g *Gateway) postScan(w *response, r *request) error {
 		Outlets  []string    `json:"outlets"`
 	}
 	if r.ContentLength != 0 {
-		if err := g.readJSON(w, r, &in); err != nil {
+		if err := g.readOutlets(w, r, &in); err != nil {
 			return err
 		}
 	}

@@ -156,13 +156,13 @@ func TestScanDatesThatAreTooOld(t *testing.T) {
 	get[statsJSON](t, e, http.StatusOK, call{path: "/backup-stats?date_from=1999-12-31", token: e.support})
 }
 
-// One caller has ten scans open at most, however they are asked for and over
+// One caller has twenty scans open at most, however they are asked for and over
 // however many connections at once. Others are not counted, nor is what has ended.
 func TestOpenScansOfOneCaller(t *testing.T) {
 	t.Parallel()
 	e := start(t)
 	e.register(t, "S1")
-	const most = 10
+	const most = 20
 	ways := []call{
 		{method: http.MethodPost, path: "/scans", body: `{"outlets":["S1"],"modes":["d_drive"]}`},
 		{method: http.MethodPost, path: "/scans"},
@@ -192,7 +192,7 @@ func TestOpenScansOfOneCaller(t *testing.T) {
 	) {
 		c.token = e.admin
 		status, header, body := e.do(t, c)
-		if status != http.StatusTooManyRequests || header.Get("Retry-After") != "10" || !strings.Contains(string(body), "have not ended") {
+		if status != http.StatusTooManyRequests || header.Get("Retry-After") != "10" || !strings.Contains(string(body), "20 scans of yours are under way") {
 			t.Errorf("%s: %d, %v, %s", c.path, status, header, body)
 		}
 	}

@@ -23,6 +23,10 @@ type syncTail struct {
 // sync has some outlets looked at again, and answers when they were and the
 // tables show it; with 202 and what there is, when that takes too long.
 func (g *Gateway) sync(w *response, r *request, m events.Mode) error {
+	return g.attended(r.Context(), w, r, func(w *response, r *request) error { return g.lookAgain(w, r, m) })
+}
+
+func (g *Gateway) lookAgain(w *response, r *request, m events.Mode) error {
 	began := time.Now()
 	outlets, date, err := g.readSync(w, r)
 	if err != nil {
@@ -36,7 +40,7 @@ func (g *Gateway) sync(w *response, r *request, m events.Mode) error {
 	if err := r.Context().Err(); err != nil {
 		return err
 	}
-	if err := g.still(r); err != nil {
+	if err := g.still(r.Context(), r); err != nil {
 		return err
 	}
 	if state.Phase == scans.Cancelled {
@@ -71,7 +75,7 @@ func (g *Gateway) readSync(w *response, r *request) (outlets []string, date even
 		Outlets  []string `json:"outlets"`
 		ScanDate string   `json:"scan_date"`
 	}
-	if err := g.readJSON(w, r, &in); err != nil {
+	if err := g.readOutlets(w, r, &in); err != nil {
 		return nil, "", err
 	}
 	if len(in.Outlets) == 0 {

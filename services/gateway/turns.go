@@ -13,6 +13,8 @@ const (
 	// replaysPerCaller how many readings of the log for their streams.
 	listsPerCaller   = 2
 	replaysPerCaller = 2
+	// uploadsPerCaller is how many large bodies of a caller's are read at once.
+	uploadsPerCaller = 8
 	// turnWait is how long a caller waits for others of their own requests.
 	turnWait = 3 * time.Second
 
@@ -59,6 +61,12 @@ func ownLists() *turns {
 func ownReplays() *turns {
 	return newTurns(replaysPerCaller, 0, turnWait, problem{
 		status: http.StatusTooManyRequests, message: "Other streams of yours are still catching up. Try again in a moment.",
+	})
+}
+
+func ownUploads() *turns {
+	return newTurns(uploadsPerCaller, 0, turnWait, problem{
+		status: http.StatusTooManyRequests, message: "Other requests of yours are still being read. Try again when they are done.",
 	})
 }
 

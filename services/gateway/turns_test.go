@@ -68,7 +68,7 @@ func TestTurnsAreShared(t *testing.T) {
 		var order []string
 		var done sync.WaitGroup
 		ask := func(callers string) {
-			for _, caller := range strings.Split(callers, "") {
+			for caller := range strings.SplitSeq(callers, "") {
 				done.Go(func() {
 					back := turns.mustTake(t, caller)
 					mu.Lock()

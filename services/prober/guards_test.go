@@ -123,7 +123,9 @@ func TestOffline(t *testing.T) {
 	all := manyOutlets(t, n, 40)
 	var up atomic.Bool
 	cfg := quick()
-	cfg.Concurrency = 16
+	// On a busy machine the first are tried again before ten have failed; all that
+	// time offline would take far more attempts than these.
+	cfg.Concurrency, cfg.Attempts = 16, 50
 	cfg.Reach = func(context.Context, string) bool { return up.Load() }
 	cfg.Look = func(ctx context.Context, target smb.Target, r smb.Request) []smb.Result {
 		if up.Load() {

@@ -172,6 +172,15 @@ export const steps = {
     await accessible(page);
     await adding.getByRole('button', { name: 'Add' }).click();
     await adding.waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Change walker' }).click();
+    const changing = page.getByRole('dialog', { name: 'Change walker' });
+    await changing.getByLabel('Name').fill('Wendy Walker');
+    await changing.getByLabel('Role').selectOption('A');
+    await accessible(page);
+    await changing.getByRole('button', { name: 'Change' }).click();
+    await changing.waitFor({ state: 'hidden' });
+    await page.getByText('Wendy Walker').waitFor();
+    await page.getByText(/^walker · Admin/).waitFor();
     await page.getByRole('button', { name: 'Disable walker' }).click();
     await page.getByRole('button', { name: 'Enable walker' }).waitFor();
 

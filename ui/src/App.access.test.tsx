@@ -134,6 +134,34 @@ test('a user is added, and given another password, with the reason when it is re
   });
 });
 
+test('a user gets another name and role, with the reason when it is refused', async () => {
+  const server = withAccess([wireAccount({ userId: 'a/b' })]);
+  server.on('PUT /users/a%2Fb', () => problem(409, 'This is the last active Admin.'));
+  const user = await openAccess();
+  await user.click(await screen.findByRole('button', { name: 'Change a/b' }));
+  const dialog = within(screen.getByRole('dialog', { name: 'Change a/b' }));
+  expect(dialog.getByLabelText('Designation')).toHaveValue('Night shift');
+  await user.clear(dialog.getByLabelText('Name'));
+  await user.type(dialog.getByLabelText('Name'), 'Samantha Lee');
+  await user.selectOptions(dialog.getByLabelText('Role'), 'A');
+  await user.click(dialog.getByRole('button', { name: 'Change' }));
+  expect(await dialog.findByText('This is the last active Admin.')).toBeVisible();
+
+  server.on('PUT /users/a%2Fb', ({ body }) => {
+    const changed = wireAccount({ userId: 'a/b', ...(body as Record<string, unknown>) });
+    server.on('GET /users', () => json({ data: [changed] }));
+    return json({ status: 'success' });
+  });
+  await user.click(dialog.getByRole('button', { name: 'Change' }));
+  expect(await screen.findByText('Samantha Lee')).toBeVisible();
+  expect(rowOf('Samantha Lee')).toHaveTextContent('a/b · Admin · Night shift');
+  expect(screen.queryByRole('dialog')).toBeNull();
+  expect(server.requests('PUT /users/a%2Fb').at(-1)?.body).toEqual({
+    userName: 'Samantha Lee',
+    userType: 'A',
+  });
+});
+
 test('what the server refuses is said above the list', async () => {
   const server = withAccess([wireAccount({ userType: 'A' })]);
   server.on('PUT /users/2002', () => problem(409, 'This is the last active Admin.'));

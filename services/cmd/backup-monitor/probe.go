@@ -93,7 +93,7 @@ func (a *app) probe(ctx context.Context, r probeRequest) error {
 			_, _ = fmt.Fprintf(a.stdout, "  %9s  %-9s  %s\n", d.Round(10*time.Microsecond), step, plain(detail))
 		}
 	}
-	if _, err := fmt.Fprintf(a.stdout, "%s at %s, for %s\n", plain(command.Outlet), command.Server, date); err != nil {
+	if _, err := fmt.Fprintf(a.stdout, "%s at %s, for %s\n", plain(command.Outlet), plain(command.Server), date); err != nil {
 		return err
 	}
 	return a.explain(prober.LookOnce(ctx, config, command), r.verbose)

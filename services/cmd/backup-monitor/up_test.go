@@ -220,7 +220,7 @@ func TestEveryKindOfOutlet(t *testing.T) {
 	for i, preset := range fleet.Presets() {
 		specs = append(specs, fleet.New(fleet.Plan{Code: fmt.Sprintf("K%02d", i), Preset: preset, Seed: uint64(i), Now: time.Now()}))
 	}
-	outlets, s := startFleet(t, specs, nil)
+	outlets, s := startFleet(t, specs, settings{"PROBE_TIMEOUT": "15s", "DIAL_TIMEOUT": "5s"}) // of those that answer, each does so on a busy machine too
 	in, _ := startUp(t, s)
 	in.follow(in.startScan(map[string]any{}), 0)
 	for mode, path := range map[events.Mode]string{events.DDrive: "backup", events.IBStorage: "ibstorage"} {

@@ -92,21 +92,37 @@ func (t *Trail) Committed() {
 	}
 }
 
-// Stranger notes what changed nothing and anybody can cause, as a refused
-// sign-in. The log forgets nothing, so of those a burst and then one each so
-// often is kept; the rest only stands in the service log, and the next one kept
+// Stranger notes what changed nothing and anybody can cause, as a sign-in that was
+// not even looked at. The log forgets nothing, so of those a burst and then one each
+// so often is kept; the rest only stands in the service log, and the next one kept
 // tells how many.
 func (t *Trail) Stranger(ctx context.Context, e events.Audited) {
+	_, _ = t.keep(ctx, e) // it stands in the service log at least
+}
+
+// Refused notes a sign-in as Stranger does. One that is not kept asks for a
+// transaction all the same: how long that takes, and whether it can be had, must not
+// tell it from a failure that is counted. Errors: the outbox's.
+func (t *Trail) Refused(ctx context.Context, e events.Audited) error {
+	kept, err := t.keep(ctx, e)
+	if !kept {
+		err = t.outbox.DropNotes(ctx, "none has this id")
+	}
+	return err
+}
+
+func (t *Trail) keep(ctx context.Context, e events.Audited) (kept bool, err error) {
 	e, ok := t.ration.take(e)
 	if !ok {
 		t.logger.WarnContext(ctx, "A refused try is not in the audit trail, because there are too many.", attrs(e)...)
-		return
+		return false, nil
 	}
 	if err := t.outbox.PutNote(ctx, t.Note(e)); err != nil {
 		t.logger.ErrorContext(ctx, "A refused try is missing in the audit trail.", append(attrs(e), slog.Any("error", err))...)
-		return
+		return true, err
 	}
 	t.Committed()
+	return true, nil
 }
 
 // Around does something that commits elsewhere, in the log, and has it told of

@@ -296,21 +296,54 @@ func TestReadTheTrail(t *testing.T) {
 	}
 }
 
+type outbox = Outbox
+
+// countedOutbox counts what is written.
+type countedOutbox struct {
+	outbox
+	transactions atomic.Int64
+}
+
+func (o *countedOutbox) PutNote(ctx context.Context, n store.Note) error {
+	o.transactions.Add(1)
+	return o.outbox.PutNote(ctx, n)
+}
+
+func (o *countedOutbox) DropNotes(ctx context.Context, ids ...string) error {
+	o.transactions.Add(1)
+	return o.outbox.DropNotes(ctx, ids...)
+}
+
 // The trail does not fill with what strangers do.
 func TestStrangersAreRationed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	tr := w.trail(w.store)
-	for range 100 {
-		tr.Stranger(t.Context(), events.Audited{Kind: events.SignInFailed})
+	asked := &countedOutbox{outbox: w.store}
+	tr := w.trail(asked)
+	try := func() {
+		t.Helper()
+		if err := tr.Refused(t.Context(), events.Audited{Kind: events.SignInFailed}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 100 {
+		if i < strangersBurst {
+			tr.Stranger(t.Context(), events.Audited{Kind: events.SignInFailed})
+		} else {
+			try()
+		}
+	}
+	tr.Stranger(t.Context(), events.Audited{Kind: events.SignInFailed}) // costs nothing any more
+	if n := asked.transactions.Load(); n != 100 {
+		t.Errorf("%d transactions for 100 tries: those without one take a shorter time", n)
 	}
 	w.clock.Store(int64(strangersEvery))
-	tr.Stranger(t.Context(), events.Audited{Kind: events.SignInFailed})
+	try()
 	if err := tr.Deliver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	all := w.told(t)
-	if len(all) != strangersBurst+1 || all[strangersBurst].Details["notRecordedBefore"] != "70" {
+	if len(all) != strangersBurst+1 || all[strangersBurst].Details["notRecordedBefore"] != "71" {
 		t.Errorf("%d events, the last %+v", len(all), all[len(all)-1])
 	}
 }

@@ -109,15 +109,16 @@ func (a *Auth) callerOf(t store.APIToken, expires time.Time) Caller {
 	return Caller{APIToken: &t, Scope: Scope(t.Scope), Expires: expires.UTC()}
 }
 
-// Used notes that an API token was used; of a user it notes nothing. The
-// table is written once a minute at most, and a failure is only logged: that
-// somebody reads must not hang on it.
+// UseIsDue tells whether it is to be noted that an API token is used: once a
+// minute at most. Of a user it never is.
+func (a *Auth) UseIsDue(c Caller) bool {
+	return c.APIToken != nil && (c.APIToken.LastUsedAt == nil || a.Now().Sub(*c.APIToken.LastUsedAt) >= usedEvery)
+}
+
+// Used notes that an API token was used. A failure is only logged: nobody waits
+// for it.
 func (a *Auth) Used(ctx context.Context, c Caller, address string) {
-	now := a.Now()
-	if c.APIToken == nil || c.APIToken.LastUsedAt != nil && now.Sub(*c.APIToken.LastUsedAt) < usedEvery {
-		return
-	}
-	if err := a.Users.APITokenUsed(ctx, c.APIToken.ID, now.Truncate(usedEvery), address); err != nil && ctx.Err() == nil {
+	if err := a.Users.APITokenUsed(ctx, c.APIToken.ID, a.Now().Truncate(usedEvery), address); err != nil && ctx.Err() == nil {
 		a.Logger.WarnContext(ctx, "The last use of an API token is not noted.", logError(err))
 	}
 }

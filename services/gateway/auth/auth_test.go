@@ -279,13 +279,18 @@ type told struct {
 }
 
 func (t *told) Note(e events.Audited) store.Note {
-	t.Stranger(context.Background(), e)
+	t.keep(e)
 	return store.Note{Audited: e}
 }
 
 func (t *told) Committed() {}
 
-func (t *told) Stranger(_ context.Context, e events.Audited) {
+func (t *told) Refused(_ context.Context, e events.Audited) error {
+	t.keep(e)
+	return nil
+}
+
+func (t *told) keep(e events.Audited) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.events = append(t.events, e)

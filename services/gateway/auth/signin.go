@@ -37,7 +37,7 @@ type Users interface {
 type Trail interface {
 	Note(e events.Audited) store.Note
 	Committed()
-	Stranger(ctx context.Context, e events.Audited)
+	Refused(ctx context.Context, e events.Audited) error
 }
 
 // Auth signs users in and recognises them afterwards.
@@ -164,7 +164,9 @@ func (a *Auth) fail(ctx context.Context, u store.User, try Attempt) (store.User,
 
 // refuse tells of a try that changes nothing.
 func (a *Auth) refuse(ctx context.Context, userID, reason string, try Attempt) (store.User, error) {
-	a.Trail.Stranger(ctx, refusal(userID, reason, try))
+	if err := a.Trail.Refused(ctx, refusal(userID, reason, try)); err != nil { // as where a failure cannot be counted
+		return store.User{}, fmt.Errorf("tell of a refused sign-in: %w", err)
+	}
 	return store.User{}, ErrRefused
 }
 

@@ -84,16 +84,21 @@ func (d *Directory) Add(ctx context.Context, by Actor, u store.User) error {
 // freeID refuses the id of a new user that could not stand in an address as it
 // is, and one that the audit trail has for somebody else.
 func freeID(id string) error {
-	key := events.Key(id)
-	names := func(other string) bool { return key == events.Key(other) }
-	begins := func(prefix string) bool { return strings.HasPrefix(key, events.Key(prefix)) }
 	switch {
 	case strings.ContainsAny(id, `/\`) || id == "." || id == "..":
 		return fmt.Errorf(`%w: a user id has no / and no \, and is not . or ..`, ErrInvalid)
-	case slices.ContainsFunc(events.Actors(), names), slices.ContainsFunc([]string{"token:", "scheduler:", "stranger "}, begins):
+	case Reserved(id):
 		return fmt.Errorf("%w: the audit trail has this name for somebody else", ErrInvalid)
 	}
 	return nil
+}
+
+// Reserved tells whether the audit trail has a name for somebody who is no user.
+func Reserved(id string) bool {
+	key := events.Key(id)
+	names := func(other string) bool { return key == events.Key(other) }
+	begins := func(prefix string) bool { return strings.HasPrefix(key, events.Key(prefix)) }
+	return slices.ContainsFunc(events.Actors(), names) || slices.ContainsFunc([]string{"token:", "scheduler:", "stranger "}, begins)
 }
 
 // printable refuses what would not be safe to show: a line break in a name would

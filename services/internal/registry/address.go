@@ -28,7 +28,7 @@ func CleanAddress(s string) (string, error) {
 	if s == "" {
 		return "", errors.New("the address is empty")
 	}
-	if ip, err := netip.ParseAddr(s); err == nil && !ip.IsUnspecified() {
+	if isIP(s) {
 		return s, nil
 	}
 	host := s
@@ -42,10 +42,19 @@ func CleanAddress(s string) (string, error) {
 		}
 		host = h
 	}
-	if ip, err := netip.ParseAddr(host); err == nil && !ip.IsUnspecified() || isHostName(host) {
+	if isIP(host) || isHostName(host) {
 		return s, nil
 	}
 	return "", fmt.Errorf("%q is not an IP address or host name, with or without :port", s)
+}
+
+// isIP accepts an address that names a host; its zone, if any, is an interface's
+// name or number, and no text that a terminal would obey.
+func isIP(s string) bool {
+	ip, err := netip.ParseAddr(s)
+	return err == nil && !ip.IsUnspecified() && !strings.ContainsFunc(ip.Zone(), func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_.", c)
+	})
 }
 
 // isHostName accepts what DNS and NetBIOS use: labels of letters, digits, '-'

@@ -115,7 +115,7 @@ func (f failing) Read([]byte) (int, error) { return 0, f.error }
 func TestCleanAddress(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"\t10.0.0.1\n": "10.0.0.1", "10.0.0.1:445": "10.0.0.1:445", "fe80::1": "fe80::1", "[2001:db8::1]:445": "[2001:db8::1]:445",
+		"\t10.0.0.1\n": "10.0.0.1", "10.0.0.1:445": "10.0.0.1:445", "fe80::1": "fe80::1", "fe80::1%eth0": "fe80::1%eth0", "[fe80::1%2]:445": "[fe80::1%2]:445", "[2001:db8::1]:445": "[2001:db8::1]:445",
 		"srv": "srv", "SRV_1.shop.example.": "SRV_1.shop.example.", "1srv:65535": "1srv:65535", "7-eleven": "7-eleven",
 	} {
 		if got, err := registry.CleanAddress(in); err != nil || got != want {
@@ -125,6 +125,7 @@ func TestCleanAddress(t *testing.T) {
 	for _, in := range []string{
 		"", "10.0.0", "10.0.0.256", "10.0.0.1:0", "10.0.0.1:65536", "10.0.0.1:", ":445", "[::1]", "0.0.0.0", "::", "a b", "-srv", "srv-",
 		"a..b", "12345", `\\srv`, "srv/d$", "smb://srv", strings.Repeat("a", 64), strings.Repeat("a.", 127) + "b", "süd", "srv:445:1",
+		"fe80::1%\x1b[31m", "fe80::1%a\r\nb", "[fe80::1%a b]:445", "fe80::1%a:b",
 	} {
 		if got, err := registry.CleanAddress(in); err == nil {
 			t.Errorf("%q passed as %q", in, got)

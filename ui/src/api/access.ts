@@ -40,6 +40,18 @@ export async function addAccount(client: Client, account: NewAccount): Promise<v
   await client.json('/users', { method: 'POST', body: account });
 }
 
+/** What an Admin may change of a user besides whether they may sign in. */
+export type AccountChange = Pick<NewAccount, 'userName' | 'designation' | 'userType'>;
+
+/** What is not named stays as it is; another role ends every session of the user. */
+export async function changeAccount(
+  client: Client,
+  id: string,
+  change: Partial<AccountChange>,
+): Promise<void> {
+  await client.json(userPath(id), { method: 'PUT', body: change });
+}
+
 /** Disabling, like a new password, ends every session of the user. */
 export async function setActive(client: Client, id: string, active: boolean): Promise<void> {
   await client.json(userPath(id), { method: 'PUT', body: { active } });

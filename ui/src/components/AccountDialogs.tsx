@@ -1,6 +1,13 @@
 import { useState } from 'react';
 
-import { addAccount, setPassword, type NewAccount } from '../api/access';
+import {
+  addAccount,
+  changeAccount,
+  setPassword,
+  type Account,
+  type AccountChange,
+  type NewAccount,
+} from '../api/access';
 import { useClient } from '../hooks/useClient';
 import { FormDialog } from './FormDialog';
 import { PasswordField } from './PasswordField';
@@ -41,35 +48,7 @@ export function AddAccountDialog({ onDone, onClose }: AccountDialogProps) {
           set({ userId });
         }}
       />
-      <TextField
-        label="Name"
-        maxLength={100}
-        value={account.userName}
-        onChange={(userName) => {
-          set({ userName });
-        }}
-      />
-      <TextField
-        label="Designation"
-        maxLength={100}
-        value={account.designation}
-        onChange={(designation) => {
-          set({ designation });
-        }}
-      />
-      <label className="block font-medium">
-        Role
-        <select
-          className="field mt-1 w-full"
-          value={account.userType}
-          onChange={(event) => {
-            set({ userType: event.target.value === 'A' ? 'A' : 'S' });
-          }}
-        >
-          <option value="S">Support: may look</option>
-          <option value="A">Admin: may do everything</option>
-        </select>
-      </label>
+      <AccountFields account={account} onChange={set} />
       <PasswordField
         label="First password"
         autoComplete="new-password"
@@ -79,6 +58,76 @@ export function AddAccountDialog({ onDone, onClose }: AccountDialogProps) {
         }}
       />
     </FormDialog>
+  );
+}
+
+/** Changes who somebody is, and what they may do. */
+export function ChangeAccountDialog({
+  account: { id, name, designation, admin },
+  onDone,
+  onClose,
+}: AccountDialogProps & { account: Account }) {
+  const client = useClient();
+  const was: AccountChange = { userName: name, designation, userType: admin ? 'A' : 'S' };
+  const [change, setChange] = useState<Partial<AccountChange>>({});
+  return (
+    <FormDialog
+      title={`Change ${id}`}
+      action="Change"
+      failed="The user was not changed"
+      submit={() => changeAccount(client, id, change)}
+      onDone={onDone}
+      onClose={onClose}
+    >
+      <AccountFields
+        account={{ ...was, ...change }}
+        onChange={(fields) => {
+          setChange({ ...change, ...fields });
+        }}
+      />
+      <p className="text-muted">Another role signs the user out everywhere.</p>
+    </FormDialog>
+  );
+}
+
+interface AccountFieldsProps {
+  account: AccountChange;
+  onChange: (fields: Partial<AccountChange>) => void;
+}
+
+function AccountFields({ account, onChange }: AccountFieldsProps) {
+  return (
+    <>
+      <TextField
+        label="Name"
+        maxLength={100}
+        value={account.userName}
+        onChange={(userName) => {
+          onChange({ userName });
+        }}
+      />
+      <TextField
+        label="Designation"
+        maxLength={100}
+        value={account.designation}
+        onChange={(designation) => {
+          onChange({ designation });
+        }}
+      />
+      <label className="block font-medium">
+        Role
+        <select
+          className="field mt-1 w-full"
+          value={account.userType}
+          onChange={(event) => {
+            onChange({ userType: event.target.value === 'A' ? 'A' : 'S' });
+          }}
+        >
+          <option value="S">Support: may look</option>
+          <option value="A">Admin: may do everything</option>
+        </select>
+      </label>
+    </>
   );
 }
 

@@ -4,16 +4,20 @@ import { useState } from 'react';
 import { accountsKey, accountsQuery, setActive, unlock, type Account } from '../api/access';
 import { countOf, formatInstant } from '../backups/format';
 import { useClient } from '../hooks/useClient';
-import { AddAccountDialog, SetPasswordDialog } from './AccountDialogs';
+import { AddAccountDialog, ChangeAccountDialog, SetPasswordDialog } from './AccountDialogs';
 import { Button } from './Button';
 import { Panel, PanelRow } from './Panel';
+
+/** What is open above the list. */
+type Open =
+  { kind: 'add' } | { kind: 'change'; account: Account } | { kind: 'password'; id: string };
 
 /** The users, for an Admin: who may sign in, and as what. */
 export function UsersPanel({ self }: { self: string }) {
   const client = useClient();
   const queries = useQueryClient();
   const { data, error } = useQuery(accountsQuery(client));
-  const [dialog, setDialog] = useState<'add' | { passwordOf: string } | null>(null);
+  const [dialog, setDialog] = useState<Open | null>(null);
   const refresh = () => queries.invalidateQueries({ queryKey: accountsKey });
   const change = useMutation({
     mutationFn: (act: () => Promise<void>) => act(),
@@ -33,7 +37,7 @@ export function UsersPanel({ self }: { self: string }) {
         title="Users"
         add="Add user"
         onAdd={() => {
-          setDialog('add');
+          setDialog({ kind: 'add' });
         }}
         error={change.error ?? error}
       >
@@ -58,9 +62,17 @@ export function UsersPanel({ self }: { self: string }) {
             {account.id !== self && (
               <>
                 <Button
+                  aria-label={`Change ${account.id}`}
+                  onClick={() => {
+                    setDialog({ kind: 'change', account });
+                  }}
+                >
+                  Change
+                </Button>
+                <Button
                   aria-label={`Set password of ${account.id}`}
                   onClick={() => {
-                    setDialog({ passwordOf: account.id });
+                    setDialog({ kind: 'password', id: account.id });
                   }}
                 >
                   Set password
@@ -79,9 +91,12 @@ export function UsersPanel({ self }: { self: string }) {
           </PanelRow>
         ))}
       </Panel>
-      {dialog === 'add' && <AddAccountDialog onDone={done} onClose={close} />}
-      {dialog !== null && dialog !== 'add' && (
-        <SetPasswordDialog id={dialog.passwordOf} onDone={done} onClose={close} />
+      {dialog?.kind === 'add' && <AddAccountDialog onDone={done} onClose={close} />}
+      {dialog?.kind === 'change' && (
+        <ChangeAccountDialog account={dialog.account} onDone={done} onClose={close} />
+      )}
+      {dialog?.kind === 'password' && (
+        <SetPasswordDialog id={dialog.id} onDone={done} onClose={close} />
       )}
     </>
   );

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -81,10 +82,10 @@ func OpenEmpty(path string) (*Dir, error) {
 // directory.
 func restored(name string) bool {
 	switch name {
-	case logName, dbName, dbName + "-wal", dbName + "-shm", dbName + "-journal", SecretJWT, secretNATS, secretProbers:
+	case logName, dbName, dbName + "-wal", dbName + "-shm", dbName + "-journal":
 		return true
 	}
-	return strings.HasPrefix(name, newPrefix)
+	return slices.Contains(SecretNames(), name) || strings.HasPrefix(name, newPrefix)
 }
 
 func (d *Dir) clear() error {
@@ -129,10 +130,13 @@ func removeAllIn(dir string) error {
 	return errors.Join(errs...)
 }
 
+// SecretNames are the names that a data directory keeps secrets under.
+func SecretNames() []string { return []string{SecretJWT, secretNATS, secretProbers} }
+
 // Secrets are the secrets that a data directory keeps, by name.
 func Secrets(path string) (map[string]string, error) {
 	found := map[string]string{}
-	for _, name := range []string{SecretJWT, secretNATS, secretProbers} {
+	for _, name := range SecretNames() {
 		b, err := os.ReadFile(filepath.Join(path, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

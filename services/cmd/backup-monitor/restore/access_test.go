@@ -32,10 +32,11 @@ func TestRowsThatCouldNotBeRestored(t *testing.T) {
 	t.Parallel()
 	want, there := somebody(), somebody()
 	there.Users[0].ID = " jo "
-	there.Users = append(there.Users, store.User{ID: "x", Type: "Z"}, store.User{ID: "JO", Type: "S"}, store.User{ID: "y", Name: "\xff", Type: "S"}, store.User{Type: "S"})
+	there.Users = append(there.Users, store.User{ID: "x", Type: "Z"}, store.User{ID: "JO", Type: "S"}, store.User{ID: "y", Name: "\xff", Type: "S"}, store.User{Type: "S"},
+		store.User{ID: "Command Line", Type: "A"})
 	there.Tokens = append([]store.APIToken{{ID: "z"}}, there.Tokens...)
 	read, err := restore.ReadAccess(t.Context(), rows{there})
-	if err != nil || !reflect.DeepEqual(read.Users, want.Users) || !reflect.DeepEqual(read.Tokens, want.Tokens) || len(read.LeftOut) != 5 {
+	if err != nil || !reflect.DeepEqual(read.Users, want.Users) || !reflect.DeepEqual(read.Tokens, want.Tokens) || len(read.LeftOut) != 6 {
 		t.Fatalf("%+v, %v", read, err)
 	}
 	attach, err := restore.Attachments(read, nil)
@@ -51,12 +52,13 @@ func TestRowsThatCouldNotBeRestored(t *testing.T) {
 		t.Errorf("%+v, %v", left, err)
 	}
 	r, err := restore.Into(t.Context(), o)
-	if err != nil || r.Users != 1 || r.Tokens != 1 || len(r.LeftOut) != 5 {
+	if err != nil || r.Users != 1 || r.Tokens != 1 || len(r.LeftOut) != 6 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	for i, want := range []string{
 		`Not in the backup: user "x" of UserManager: the user type is "Z"`, `user "JO" of UserManager: to this program "jo" is the same user`,
-		`user "y" of UserManager: a text of the user is not valid UTF-8`, `user "" of UserManager: a user needs an id`, `API token "z" of MonitorAPIToken: `,
+		`user "y" of UserManager: a text of the user is not valid UTF-8`, `user "" of UserManager: a user needs an id`,
+		`user "Command Line" of UserManager: the audit trail has this name`, `API token "z" of MonitorAPIToken: `,
 	} {
 		if !strings.Contains(r.LeftOut[i], want) {
 			t.Errorf("%s, want %s", r.LeftOut[i], want)

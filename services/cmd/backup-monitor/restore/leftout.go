@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway/users"
 	"backupmonitor/services/internal/logfile"
 	"backupmonitor/services/internal/store"
 )
@@ -38,10 +39,11 @@ func (a *Access) leave(what, id, table string, why error) {
 	a.LeftOut = append(a.LeftOut, LeftOut{Row: fmt.Sprintf("%s %q of %s", what, id, table), Reason: why.Error()})
 }
 
-// strip takes out what no database can hold: rows that do not fit, and users who
-// differ in nothing but the case of their ids.
+// strip takes out what no database can hold, or may: rows that do not fit, users who
+// differ in nothing but the case of their ids, and those who would pass for somebody
+// else in the audit trail.
 func (a *Access) strip() {
-	var users []store.User
+	var kept []store.User
 	known := map[string]string{} // ids, by what tells them apart
 	for _, u := range a.Users {
 		u.ID = strings.TrimSpace(u.ID) // as every back end stores it
@@ -50,11 +52,13 @@ func (a *Access) strip() {
 		switch err := u.Check(); {
 		case err != nil:
 			a.leave("user", u.ID, "UserManager", err)
+		case users.Reserved(u.ID):
+			a.leave("user", u.ID, "UserManager", errors.New("the audit trail has this name for somebody who is no user, so that the user needs another UserID"))
 		case there:
 			a.leave("user", u.ID, "UserManager", fmt.Errorf("to this program %q is the same user, so one of them must go, or get another UserID", other))
 		default:
 			known[key] = u.ID
-			users = append(users, u)
+			kept = append(kept, u)
 		}
 	}
 	var tokens []store.APIToken
@@ -65,5 +69,5 @@ func (a *Access) strip() {
 			tokens = append(tokens, t)
 		}
 	}
-	a.Users, a.Tokens = users, tokens
+	a.Users, a.Tokens = kept, tokens
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,6 +151,9 @@ func (o Options) prepare(ctx context.Context, dir *instance.Dir, result *Result)
 		name, ok := strings.CutPrefix(a.Name, secretPrefix)
 		if !ok {
 			continue
+		}
+		if !slices.Contains(instance.SecretNames(), name) { // it would be another file of the data directory
+			return fmt.Errorf("%w: it has a secret named %q, as no backup of this program has", logfile.ErrDamaged, name)
 		}
 		b, err := backup.Attachment(a.Name)
 		if err != nil {

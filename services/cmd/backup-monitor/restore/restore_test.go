@@ -158,6 +158,13 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(options(t, backup), logfile.ErrDamaged, "users.json")
+	for _, name := range []string{"", "..", "nats.json", "lock", ".env", "backup-monitor.db", "jwt-secret.old"} {
+		s := natstest.Start(t)
+		if _, _, err := s.Log.Append(t.Context(), delivered()); err != nil {
+			t.Fatal(err)
+		}
+		refused(options(t, copiedWith(t, s, 1, map[string][]byte{"secret-" + name: []byte("x")})), logfile.ErrDamaged, "no backup of this program")
+	}
 }
 
 // TestRehearsal finds a copy that cannot be restored, and leaves nothing.
