@@ -155,6 +155,26 @@ func TestImportOutlets(t *testing.T) {
 	e.audited(t, events.OutletsImported, "admin")
 }
 
+// What no full scan could name is refused as a whole.
+func TestTooManyOutlets(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	var file strings.Builder
+	file.WriteString("OutletCode,IPAddress\n")
+	for i := range 18_000 {
+		fmt.Fprintf(&file, "%s%05d,10.0.0.1\n", strings.Repeat("x", 45), i)
+	}
+	c := e.as("POST", "/outlets/import", file.String())
+	c.header = map[string]string{"Content-Type": "text/csv"}
+	before := e.identity(t).LastSeq
+	if f := get[failure](t, e, http.StatusBadRequest, c); !strings.Contains(f.Message, "too many outlets: the codes of all that are active would take") {
+		t.Error(f.Message)
+	}
+	if last := e.identity(t).LastSeq; last != before {
+		t.Errorf("%d events are written", last-before)
+	}
+}
+
 func TestSchedulerConfig(t *testing.T) {
 	t.Parallel()
 	e := start(t)

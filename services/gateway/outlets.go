@@ -131,6 +131,15 @@ func (g *Gateway) writeOutlet(ctx context.Context, w *response, r *request, stat
 	if err != nil {
 		return badRequest("The outlet cannot be: %s.", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
+	if next.Active && !was.Active {
+		all, err := registry.Load(ctx, g.log, 0)
+		if err != nil {
+			return logProblem(err)
+		}
+		if err := all.Fit(registry.Made(next)); err != nil {
+			return tooManyOutlets(err)
+		}
+	}
 	next.Source, next.Previous = events.SourceUser, was.Seq
 	next.ChangedBy, next.ChangedAt = r.caller.User.ID, g.cfg.Now().UTC()
 	change := map[bool]string{true: "changed", false: "made"}[was.Seq > 0]
@@ -152,6 +161,11 @@ func (g *Gateway) writeOutlet(ctx context.Context, w *response, r *request, stat
 		return logProblem(err)
 	}
 	return answerOutlet(w, status, registry.Entry{OutletChanged: next, Seq: seq})
+}
+
+// tooManyOutlets is the problem of outlets that no full scan could name.
+func tooManyOutlets(err error) error {
+	return badRequest("Nothing was changed, because there would be too many outlets: %s. Retire some, or give them shorter codes.", reason(err, registry.ErrTooMany))
 }
 
 func changedMeanwhile(cause error) error {
@@ -183,6 +197,9 @@ func (g *Gateway) importOutlets(w *response, r *request) error {
 		return logProblem(err)
 	}
 	changes := registry.Diff(current, rows, events.SourceUser)
+	if err := current.Fit(changes...); err != nil {
+		return tooManyOutlets(err)
+	}
 	if dry != "true" {
 		if changes, err = g.applyImport(ctx, w, r, changes); err != nil {
 			return err

@@ -47,7 +47,11 @@ func (s *Scheduler) importFile(ctx context.Context) error {
 		return err
 	}
 	s.warnUnreadable(current)
-	done, err := registry.Apply(ctx, s.log, registry.Diff(current, rows, events.SourceFile), fileActor, s.cfg.Now())
+	changes := registry.Diff(current, rows, events.SourceFile)
+	if err := current.Fit(changes...); err != nil {
+		return fmt.Errorf("%w: %w; retire some, or give them shorter codes", registry.ErrFile, err)
+	}
+	done, err := registry.Apply(ctx, s.log, changes, fileActor, s.cfg.Now())
 	if err != nil {
 		return err
 	}

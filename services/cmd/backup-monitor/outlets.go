@@ -93,6 +93,9 @@ func (a *app) importOutlets(ctx context.Context, log *events.Log, rows []registr
 		return err
 	}
 	changes := registry.Diff(current, rows, events.SourceUser)
+	if err := current.Fit(changes...); err != nil {
+		return fmt.Errorf("nothing was changed: %w; retire some, or give them shorter codes", err)
+	}
 	if !dryRun {
 		if changes, err = registry.Apply(ctx, log, changes, events.ActorCommandLine, time.Now().UTC()); err != nil {
 			return fmt.Errorf("write the outlets: %w (some may be written; importing again is harmless)", err)

@@ -68,7 +68,13 @@ const (
 	// log again: a person's wish to try at once, or another prober's success,
 	// is seen that much later.
 	believe = 5 * time.Second
+	// yieldFor is how long the outlet that refused last lets others go first,
+	// where the account may be tried anew.
+	yieldFor = 2 * time.Second
 )
+
+// errYield says that others should go first.
+var errYield = errors.New("others go first")
 
 // Config is what a breaker needs to know.
 type Config struct {
@@ -116,6 +122,7 @@ func (b *Breaker) asker() asker {
 // Admit implements smb.Breaker.
 func (b *Breaker) Admit(ctx context.Context, c smb.Credential, server string) (func(smb.Outcome), error) {
 	a := b.account(c)
+	yielded := false
 	for {
 		ok, err := a.known(server, b.cfg.Now)
 		if err != nil {
@@ -130,11 +137,14 @@ func (b *Breaker) Admit(ctx context.Context, c smb.Credential, server string) (f
 		if err := enter(ctx, a.turn); err != nil {
 			return nil, err
 		}
-		alone, err := b.findOut(ctx, a, server)
+		alone, err := b.findOut(ctx, a, server, yielded)
 		if alone {
 			return b.tell(ctx, a, server, true, sync.OnceFunc(func() { <-a.turn })), nil
 		}
 		<-a.turn
+		if errors.Is(err, errYield) {
+			yielded, err = true, pause(ctx, yieldFor)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -153,6 +163,15 @@ func (b *Breaker) admitAmong(ctx context.Context, a *account, server string) (fu
 		return nil, err
 	}
 	return b.tell(ctx, a, server, false, leave), nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func enter(ctx context.Context, places chan struct{}) error {
@@ -178,14 +197,15 @@ func (b *Breaker) account(c smb.Credential) *account {
 // findOut has the log say what a look may do, and waits until it does. Where
 // the account is doubtful it asks an outlet that let it in lately. alone says
 // that the look itself is to try the account out; without it and without an
-// error it is known by now.
-func (b *Breaker) findOut(ctx context.Context, a *account, server string) (alone bool, err error) {
+// error it is known by now. Errors: a PausedError; errYield, for a look that has
+// not yielded; ctx's.
+func (b *Breaker) findOut(ctx context.Context, a *account, server string, yielded bool) (alone bool, err error) {
 	var told error
 	for {
 		if ok, err := a.known(server, b.cfg.Now); ok || err != nil {
 			return false, err // another look has found out
 		}
-		alone, settled, err := b.step(ctx, a, server)
+		alone, settled, err := b.step(ctx, a, server, yielded)
 		if settled {
 			return alone, err
 		}
@@ -194,16 +214,14 @@ func (b *Breaker) findOut(ctx context.Context, a *account, server string) (alone
 				slog.String("account", a.credential.String()), slog.Any("error", err))
 			told = err
 		}
-		select {
-		case <-time.After(pollEvery):
-		case <-ctx.Done():
-			return false, ctx.Err()
+		if err := pause(ctx, pollEvery); err != nil {
+			return false, err
 		}
 	}
 }
 
 // step is one try at finding out. Unless it is settled, another may follow.
-func (b *Breaker) step(ctx context.Context, a *account, server string) (alone, settled bool, err error) {
+func (b *Breaker) step(ctx context.Context, a *account, server string, yielded bool) (alone, settled bool, err error) {
 	now := b.cfg.Now()
 	s, err := b.read(ctx, a)
 	if err != nil {
@@ -213,6 +231,9 @@ func (b *Breaker) step(ctx context.Context, a *account, server string) (alone, s
 	case bar:
 		return false, true, a.noteBarred(s, "", now)
 	case barHere:
+		if s.State == events.CredentialTripped && !yielded { // what else looks may try it out
+			return false, true, errYield
+		}
 		return false, true, a.noteBarred(s, server, now)
 	case await:
 		return false, false, nil
