@@ -67,7 +67,7 @@ const (
 	CredentialTrying  CredentialState = "trying"  // one outlet is asked, alone, or is to be asked next; from RetryAt on by anybody
 	CredentialGood    CredentialState = "good"    // an outlet let it in
 	CredentialDoubted CredentialState = "doubted" // one outlet refused it: another is asked next, alone
-	CredentialTripped CredentialState = "tripped" // refused twice or locked out: nobody is asked before RetryAt, but once or twice after a restart
+	CredentialTripped CredentialState = "tripped" // refused twice, or locked out where nobody could be asked: nobody is before RetryAt, but once or twice after a restart
 )
 
 // CredentialChanged is the full state of the breaker of one domain account,
@@ -85,11 +85,19 @@ type CredentialChanged struct {
 	RefusedBy string `json:"refusedBy,omitempty"` // the server
 	NTStatus  string `json:"ntStatus,omitempty"`  // as 0xC000006D; [MS-ERREF] 2.3.1
 	Detail    string `json:"detail,omitempty"`    // a sentence for an operator
+	// Refusers are the servers that refused since the last success, or since a
+	// person asked for a try, the newest first.
+	Refusers []string `json:"refusers,omitempty"`
 	// FailingSince is when the first of these refusals was.
 	FailingSince *time.Time `json:"failingSince,omitempty"`
-	// AcceptedBy are the last servers that let the account in, the newest first.
-	AcceptedBy []string   `json:"acceptedBy,omitempty"`
-	RetryAt    *time.Time `json:"retryAt,omitempty"` // from when on anybody may try
+	// AcceptedBy are servers that let the account in lately, drawn by lot from
+	// among them. (Once the last ones, the newest first.)
+	AcceptedBy []string `json:"acceptedBy,omitempty"`
+	// Contradicted are servers that refused the account while others let it in.
+	// What they say of it is not believed before ContradictedUntil.
+	Contradicted      []string   `json:"contradicted,omitempty"`
+	ContradictedUntil *time.Time `json:"contradictedUntil,omitempty"`
+	RetryAt           *time.Time `json:"retryAt,omitempty"` // from when on anybody may try
 	// RestartTries counts the tries that restarts of probers have added since
 	// the breaker tripped.
 	RestartTries int       `json:"restartTries,omitempty"`

@@ -19,8 +19,8 @@ const (
 	logTimeout = 10 * time.Second
 	// maxNamed is how many outlets an error names.
 	maxNamed = 20
-	// maxOpenScans is how many scans of one user's may be under way: they share the
-	// probers, and wait for one another where they name the same outlets.
+	// maxOpenScans is how many scans and re-syncs of one user's may be under way,
+	// and of all strangers together: the scheduler runs as many side by side.
 	maxOpenScans = 20
 	// earliest is the first scan date there can be: what is before it is a
 	// slip of the pen, and its row would stay.
@@ -37,30 +37,45 @@ type wish struct {
 	outlets []string
 }
 
-// ask requests a scan in the caller's name. Errors: problems; and
-// events.ErrConflict where a wish names the id of another scan.
+// ask requests a scan in the caller's name. Errors: problems, of which one is that
+// the caller has too many scans open; and events.ErrConflict where a wish names the
+// id of another scan.
 func (g *Gateway) ask(w *response, r *request, is wish) (events.ScanRequested, error) {
 	if is.date != "" && is.date < earliest { // dates of this form sort as text
 		return events.ScanRequested{}, badRequest("The scan date %s is before %s, the first that can be.", is.date, earliest)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), logTimeout)
 	defer cancel()
-	if err := g.mayAsk(ctx, r.caller.User.ID); err != nil {
+	if err := g.caughtUp(ctx); err != nil { // or there is nothing to count
 		return events.ScanRequested{}, err
 	}
 	now := g.cfg.Now().UTC()
-	if is.date == "" {
-		is.date = events.DateOf(now, g.cfg.Zone)
+	req := events.ScanRequested{
+		ScanID: cmp.Or(is.id, scan.NewID(now)), ScanDate: cmp.Or(is.date, events.DateOf(now, g.cfg.Zone)), Modes: is.modes,
+		Trigger: is.trigger, RequestedBy: r.caller.User.ID, RequestedAt: now, Deadline: now.Add(g.cfg.ScanDeadline),
 	}
-	if is.outlets != nil {
-		var err error
-		if is.outlets, err = g.registered(ctx, is.outlets); err != nil {
-			return events.ScanRequested{}, err
+	if !g.scans.Admit(req, maxOpenScans) {
+		return req, &problem{
+			status: http.StatusTooManyRequests, retryAfter: 10 * time.Second,
+			message: fmt.Sprintf("%d scans of yours are under way. Wait for some to end, or cancel them.", maxOpenScans),
 		}
 	}
-	req := events.ScanRequested{
-		ScanID: cmp.Or(is.id, scan.NewID(now)), ScanDate: is.date, Modes: is.modes, Outlets: is.outlets, Trigger: is.trigger,
-		RequestedBy: r.caller.User.ID, RequestedAt: now, Deadline: now.Add(g.cfg.ScanDeadline),
+	req, err := g.askAdmitted(ctx, w, r, req, is.outlets)
+	if err != nil {
+		g.scans.Withdraw(req.ScanID)
+	}
+	return req, err
+}
+
+// askAdmitted is ask, of the given outlets, for somebody who may.
+func (g *Gateway) askAdmitted(
+	ctx context.Context, w *response, r *request, req events.ScanRequested, outlets []string,
+) (events.ScanRequested, error) {
+	if outlets != nil {
+		var err error
+		if req.Outlets, err = g.registered(ctx, outlets); err != nil {
+			return req, err
+		}
 	}
 	if err := scan.Validate(req, g.cfg.Zone); err != nil {
 		return req, badRequest("The scan cannot be: %s.", reason(err, scan.ErrInvalid))
@@ -74,30 +89,6 @@ func (g *Gateway) ask(w *response, r *request, is wish) (events.ScanRequested, e
 		return req, err
 	}
 	return req, logProblem(err)
-}
-
-// mayAsk refuses a user whose scans are many already; strangers have bounds of
-// their own. Requests that come at the very same time may pass together.
-func (g *Gateway) mayAsk(ctx context.Context, user string) error {
-	if user == "" {
-		return nil
-	}
-	if err := g.caughtUp(ctx); err != nil {
-		return err
-	}
-	open := 0
-	for _, s := range g.scans.List() {
-		if s.Request.RequestedBy == user && !s.Phase.Ended() {
-			open++
-		}
-	}
-	if open >= maxOpenScans {
-		return &problem{
-			status: http.StatusTooManyRequests, retryAfter: 10 * time.Second,
-			message: fmt.Sprintf("%d scans of yours are under way. Wait for some to end, or cancel them.", open),
-		}
-	}
-	return nil
 }
 
 // scanAsked tells the audit trail of a scan or a re-sync.

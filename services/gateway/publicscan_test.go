@@ -51,7 +51,8 @@ func TestPublicScan(t *testing.T) {
 			t.Errorf("%s", m.data)
 		}
 	}
-	if len(all) < 3 || all[0] != "start" || all[len(all)-1] != "complete" {
+	// Whoever comes when the scan has ended already hears of no progress.
+	if len(all) < 2 || all[0] != "start" || all[len(all)-1] != "complete" {
 		t.Errorf("%v", all)
 	}
 	again := e.listen(t, call{path: "/backup-status/scan", header: map[string]string{"Last-Event-ID": id}})

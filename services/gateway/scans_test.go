@@ -3,6 +3,8 @@ package gateway_test
 import (
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,31 +156,74 @@ func TestScanDatesThatAreTooOld(t *testing.T) {
 	get[statsJSON](t, e, http.StatusOK, call{path: "/backup-stats?date_from=1999-12-31", token: e.support})
 }
 
-// Who has many scans under way has to wait before asking for more; others do not.
-func TestScansOfOneUserAreBounded(t *testing.T) {
+// One caller has twenty scans open at most, however they are asked for and over
+// however many connections at once. Others are not counted, nor is what has ended.
+func TestOpenScansOfOneCaller(t *testing.T) {
 	t.Parallel()
 	e := start(t)
 	e.register(t, "S1")
-	addUser(t, e.store, store.User{ID: "eve", Type: "A", Active: true})
-	eve := e.signIn(t, "eve")
 	const most = 20
-	var last string
-	for range most {
-		last = get[asked](t, e, http.StatusAccepted, call{method: "POST", path: "/scans", token: eve, body: `{"outlets":["S1"]}`}).ScanID
-		eventually(t, "the scan is known", func() bool {
-			status, _, _ := e.do(t, call{path: "/scans/" + last, token: eve, header: map[string]string{"Accept": "application/json"}})
-			return status == http.StatusOK
-		})
+	ways := []call{
+		{method: http.MethodPost, path: "/scans", body: `{"outlets":["S1"],"modes":["d_drive"]}`},
+		{method: http.MethodPost, path: "/scans"},
 	}
-	for _, c := range []call{
-		{method: "POST", path: "/scans", body: `{}`}, {method: "POST", path: "/backup-status/sync", body: `{"outlets":["S1"]}`}, {path: "/ibstorage-status/scan"},
-	} {
-		c.token = eve
-		if status, h, body := e.do(t, c); status != http.StatusTooManyRequests || h.Get("Retry-After") == "" {
-			t.Errorf("%s: %d %s", c.path, status, body)
+	var accepted atomic.Int32
+	ask := func(c call) int {
+		c.token = e.admin
+		status, _, _ := e.do(t, c)
+		if status == http.StatusAccepted {
+			accepted.Add(1)
+		}
+		return status
+	}
+	var crowd sync.WaitGroup
+	for i := range 4 * most {
+		crowd.Go(func() { ask(ways[i%len(ways)]) })
+	}
+	crowd.Wait()
+	for accepted.Load() <= most && ask(ways[1]) == http.StatusAccepted { // whatever else refuses a crowd
+	}
+	if n := accepted.Load(); n != most {
+		t.Errorf("%d scans were accepted", n)
+	}
+	for _, c := range append(ways,
+		call{method: http.MethodPost, path: "/backup-status/sync", body: `{"outlets":["S1"]}`},
+		call{path: "/ibstorage-status/scan"},
+	) {
+		c.token = e.admin
+		status, header, body := e.do(t, c)
+		if status != http.StatusTooManyRequests || header.Get("Retry-After") != "10" || !strings.Contains(string(body), "20 scans of yours are under way") {
+			t.Errorf("%s: %d, %v, %s", c.path, status, header, body)
 		}
 	}
-	get[asked](t, e, http.StatusAccepted, e.as("POST", "/scans", `{}`))
-	get[struct{}](t, e, http.StatusOK, call{method: "DELETE", path: "/scans/" + last, token: eve})
-	get[asked](t, e, http.StatusAccepted, call{method: "POST", path: "/scans", token: eve, body: `{}`})
+	addUser(t, e.store, store.User{ID: "other", Name: "Oda", Type: "A", Active: true})
+	other := e.signIn(t, "other")
+	get[asked](t, e, http.StatusAccepted, call{method: http.MethodPost, path: "/scans", token: other})
+
+	var list scanList
+	eventually(t, "all are listed", func() bool {
+		list = get[scanList](t, e, http.StatusOK, call{path: "/scans?state=running", token: e.admin})
+		return list.Count == most+1
+	})
+	for _, s := range list.Data {
+		if s.RequestedBy == "admin" {
+			get[scanAnswer](t, e, http.StatusOK, call{method: http.MethodDelete, path: "/scans/" + s.ScanID, token: e.admin})
+			break
+		}
+	}
+	again := ways[0]
+	again.token = e.admin
+	get[asked](t, e, http.StatusAccepted, again)
+	get[failure](t, e, http.StatusTooManyRequests, again)
+}
+
+// What cannot be asked for does not count.
+func TestRefusedScansAreNotOpen(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.register(t, "S1")
+	for range 20 {
+		get[failure](t, e, http.StatusBadRequest, call{method: http.MethodPost, path: "/scans", token: e.admin, body: `{"outlets":["none"]}`})
+	}
+	get[asked](t, e, http.StatusAccepted, call{method: http.MethodPost, path: "/scans", token: e.admin})
 }

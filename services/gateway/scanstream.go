@@ -66,9 +66,6 @@ func (g *Gateway) scanStream(w *response, r *request, m events.Mode) error {
 		}
 		return g.followScan(w, r, s, false, m)
 	}
-	if err := g.caughtUp(r.Context()); err != nil {
-		return err
-	}
 	asked, err := g.ask(w, r, wish{trigger: events.TriggerAPI, modes: []events.Mode{m}, date: date})
 	if err != nil {
 		return err

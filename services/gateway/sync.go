@@ -32,9 +32,6 @@ func (g *Gateway) lookAgain(w *response, r *request, m events.Mode) error {
 	if err != nil {
 		return err
 	}
-	if err := g.caughtUp(r.Context()); err != nil {
-		return err
-	}
 	asked, err := g.ask(w, r, wish{trigger: events.TriggerSync, modes: []events.Mode{m}, date: date, outlets: outlets})
 	if err != nil {
 		return err

@@ -2,9 +2,9 @@ package scheduler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -12,6 +12,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/lifeline"
+	"backupmonitor/services/internal/scan"
 )
 
 const (
@@ -21,13 +22,25 @@ const (
 	lastTimeout = time.Second
 	// failedDelay is when a scan whose run has failed is delivered again.
 	failedDelay = 5 * time.Second
+	// fetchMost is how many requests are asked for at once.
+	fetchMost = 16
+	// fetchWait is how long one question for requests waits on the server. A
+	// server that restarts forgets it, and is asked again this much later.
+	fetchWait = 5 * time.Second
+	// putBackLeast is when a request comes again for which there is no place, and
+	// putBackStep by how much more, at random, with each time that it came;
+	// putBackMost is the most of that.
+	putBackLeast = 500 * time.Millisecond
+	putBackStep  = time.Second
+	putBackMost  = 5 * time.Second
 )
 
 // request is a stored ScanRequested.
 type request struct {
 	events.ScanRequested
-	seq    uint64
-	stored time.Time // UTC
+	seq       uint64
+	stored    time.Time // UTC
+	delivered uint64    // how many times, this one included
 }
 
 // takeRequests runs what is requested until ctx ends, and returns when all its
@@ -35,10 +48,9 @@ type request struct {
 func (s *Scheduler) takeRequests(ctx context.Context) {
 	var runs sync.WaitGroup
 	defer runs.Wait()
-	room := make(chan struct{}, maxRunning)
 	never := func(error) bool { return false }
 	_ = s.again(ctx, "take requested scans", never, func() error {
-		err := s.consume(ctx, &runs, room)
+		err := s.consume(ctx, &runs)
 		s.setFault(err)
 		return err
 	})
@@ -48,7 +60,7 @@ func (s *Scheduler) takeRequests(ctx context.Context) {
 // consume takes requests from the consumer that all schedulers share. It
 // returns nil when ctx has ended, and an error when the consumer is of no more
 // use.
-func (s *Scheduler) consume(ctx context.Context, runs *sync.WaitGroup, room chan struct{}) error {
+func (s *Scheduler) consume(ctx context.Context, runs *sync.WaitGroup) error {
 	open, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	c, err := s.log.JetStream().Consumer(open, events.StreamEvents, events.ConsumerSchedulers)
@@ -56,69 +68,75 @@ func (s *Scheduler) consume(ctx context.Context, runs *sync.WaitGroup, room chan
 		return fmt.Errorf("open consumer %s: %w", events.ConsumerSchedulers, err)
 	}
 	ackWait := c.CachedInfo().Config.AckWait
-	it, err := c.Messages(jetstream.PullMaxMessages(1))
-	if err != nil {
-		return fmt.Errorf("take from %s: %w", events.ConsumerSchedulers, err)
-	}
-	defer it.Stop()
-	// Draining hands out what has been delivered already, so that it can be
-	// given back instead of waiting for its acknowledgement to time out. A
-	// server that is gone would be waited for.
-	draining, enough := context.WithCancel(context.WithoutCancel(ctx))
-	defer enough()
-	defer context.AfterFunc(ctx, func() {
-		it.Drain()
-		time.AfterFunc(lastTimeout, enough)
-	})()
 	s.setFault(nil)
 	for {
-		room <- struct{}{}
-		m, err := it.Next(jetstream.NextContext(draining))
-		switch {
-		case err == nil && ctx.Err() == nil:
-			s.take(ctx, m, ackWait, runs, func() { <-room })
-			continue
-		case err == nil:
-			s.giveBack(m)
-		}
-		<-room
-		if errors.Is(err, jetstream.ErrNoHeartbeat) {
-			continue // the client asks again by itself
-		}
-		if err != nil && ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("take from %s: %w", events.ConsumerSchedulers, err)
+		if err := s.fetch(ctx, c, ackWait, runs); err != nil || ctx.Err() != nil {
+			return err
 		}
 	}
 }
 
-// take starts the run of a delivered request, or hands a repeated delivery to
-// the run that there is.
-func (s *Scheduler) take(ctx context.Context, m jetstream.Msg, ackWait time.Duration, runs *sync.WaitGroup, leave func()) {
+// fetch asks once for requests, and takes those that come. What comes when ctx
+// has ended already goes back at once. The client's endless iterator would not do:
+// one that fetches few at a time may forget to ask for the next and wait for half a
+// minute, when a request comes faster than the client notes having asked for it.
+func (s *Scheduler) fetch(ctx context.Context, c jetstream.Consumer, ackWait time.Duration, runs *sync.WaitGroup) error {
+	wait, cancel := context.WithTimeout(ctx, fetchWait)
+	defer cancel()
+	batch, err := c.Fetch(fetchMost, jetstream.FetchContext(wait))
+	if err == nil {
+		for m := range batch.Messages() {
+			if ctx.Err() != nil {
+				s.giveBack(m)
+				continue
+			}
+			s.take(ctx, m, ackWait, runs)
+		}
+		// Where there is no request the server says so, a little before wait ends.
+		err = batch.Error()
+	}
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("take from %s: %w", events.ConsumerSchedulers, err)
+	}
+	return nil
+}
+
+// take starts the run of a delivered request, hands a repeated delivery to the
+// run that there is, or puts the request back where its caller has as many runs
+// as may be.
+func (s *Scheduler) take(ctx context.Context, m jetstream.Msg, ackWait time.Duration, runs *sync.WaitGroup) {
 	req, err := decodeRequest(m)
 	if err != nil {
 		s.logger.Error("a requested scan cannot be read and is dropped", slog.String("subject", m.Subject()), slog.Any("error", err))
 		if err := m.TermWithReason("it cannot be read"); err != nil {
 			s.logger.Warn("dropping a request failed", slog.Any("error", err))
 		}
-		leave()
 		return
 	}
+	caller := scan.Caller(req.ScanRequested)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r, ok := s.running[req.ScanID]; ok {
 		r.message = m
-		leave()
+		return
+	}
+	if !s.places.take(caller) {
+		s.putBack(m, req)
 		return
 	}
 	r := &run{Scheduler: s, req: req, message: m}
 	s.running[req.ScanID] = r
-	runs.Go(func() {
-		defer leave()
-		s.work(ctx, r, ackWait)
-	})
+	runs.Go(func() { s.work(ctx, r, ackWait) })
+}
+
+// putBack has a request delivered again later, to whichever scheduler has a place
+// for it then. Nothing waits behind it. Of many that are put back some come at any
+// time, and each the later the more often it came in vain.
+func (s *Scheduler) putBack(m jetstream.Msg, req request) {
+	delay := putBackLeast + rand.N(min(time.Duration(req.delivered)*putBackStep, putBackMost))
+	if err := m.NakWithDelay(delay); err != nil {
+		s.logger.Warn("putting a request back failed", slog.String("scan", req.ScanID), slog.Any("error", err))
+	}
 }
 
 // work runs a scan while it renews its claim on the request, then acknowledges
@@ -144,6 +162,7 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 	s.mu.Lock()
 	m := r.message
 	delete(s.running, r.req.ScanID)
+	s.places.give(scan.Caller(r.req.ScanRequested))
 	s.mu.Unlock()
 	if ctx.Err() == nil {
 		s.setRunFault(err)
@@ -203,5 +222,5 @@ func decodeRequest(m jetstream.Msg) (request, error) {
 	if !ok || events.RequestedSubject(r.ScanID) != m.Subject() {
 		return request{}, fmt.Errorf("%w: it is not the request of its subject", events.ErrMalformed)
 	}
-	return request{ScanRequested: r, seq: meta.Sequence.Stream, stored: meta.Timestamp.UTC()}, nil
+	return request{ScanRequested: r, seq: meta.Sequence.Stream, stored: meta.Timestamp.UTC(), delivered: meta.NumDelivered}, nil
 }

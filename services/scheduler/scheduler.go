@@ -36,10 +36,6 @@ type Config struct {
 	Now func() time.Time
 }
 
-// maxRunning is how many scans one scheduler runs at once. Each holds a
-// consumer on the server, which allows 1000 on a stream.
-const maxRunning = 200
-
 // Scheduler is the service.
 type Scheduler struct {
 	cfg    Config
@@ -49,6 +45,7 @@ type Scheduler struct {
 	ready    chan struct{} // closed when the log has the outlets file and the settings
 	mu       sync.Mutex
 	running  map[string]*run // by scan id
+	places   places
 	next     time.Time
 	fault    error // of taking requests
 	runFault error // of the last run that ended
@@ -59,7 +56,9 @@ func New(cfg Config, log *events.Log, logger *slog.Logger) *Scheduler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Scheduler{cfg: cfg, log: log, logger: logger, ready: make(chan struct{}), running: map[string]*run{}}
+	return &Scheduler{
+		cfg: cfg, log: log, logger: logger, ready: make(chan struct{}), running: map[string]*run{}, places: newPlaces(),
+	}
 }
 
 // Ready is closed when Run has imported the outlets file and stored the first

@@ -33,7 +33,8 @@ type Tracker struct {
 
 	mu       sync.Mutex
 	scans    map[string]*entry
-	looks    []look // in the order of the log
+	asked    map[string]events.ScanRequested // admitted, and not read from the log yet
+	looks    []look                          // in the order of the log
 	watchers map[string]map[*Watcher]struct{}
 }
 
@@ -56,7 +57,7 @@ type look struct {
 
 // New returns an empty tracker.
 func New(now func() time.Time) *Tracker {
-	return &Tracker{now: now, scans: map[string]*entry{}, watchers: map[string]map[*Watcher]struct{}{}}
+	return &Tracker{now: now, scans: map[string]*entry{}, asked: map[string]events.ScanRequested{}, watchers: map[string]map[*Watcher]struct{}{}}
 }
 
 // Load reads the scans of the last day and gives the sequence from which Apply
@@ -105,6 +106,7 @@ func (t *Tracker) Apply(r events.Record, e events.Event) {
 	defer t.mu.Unlock()
 	switch d := e.Data.(type) {
 	case events.ScanRequested:
+		delete(t.asked, d.ScanID)
 		if _, ok := t.scans[d.ScanID]; !ok {
 			s := &entry{requested: d, requestedSeq: r.Seq}
 			t.scans[d.ScanID] = s
@@ -159,6 +161,11 @@ func (t *Tracker) prune() {
 	for id, s := range t.scans {
 		if s.requested.RequestedAt.Before(oldest) {
 			delete(t.scans, id)
+		}
+	}
+	for id, r := range t.asked { // the log was replaced before it had them
+		if r.RequestedAt.Before(oldest) {
+			delete(t.asked, id)
 		}
 	}
 	floor := t.floor()

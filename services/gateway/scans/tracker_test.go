@@ -271,3 +271,45 @@ func TestFindTellsNothingWithoutAnAnswer(t *testing.T) {
 		}
 	}
 }
+
+// A scan counts for its caller from when it is admitted to its end, once, or to
+// its deadline where nobody ends it.
+func TestAdmit(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	ask := func(id, by, trigger string) events.ScanRequested {
+		return events.ScanRequested{ScanID: id, RequestedBy: by, Trigger: trigger, RequestedAt: s.now, Deadline: s.now.Add(time.Hour)}
+	}
+	admit := func(want bool, r events.ScanRequested) {
+		t.Helper()
+		if got := s.tracker.Admit(r, 2); got != want {
+			t.Errorf("%s of %q is admitted: %t", r.ScanID, r.RequestedBy, got)
+		}
+	}
+	for range 3 {
+		s.tell(ask(fmt.Sprint("cron", s.seq), "", events.TriggerCron))
+		s.tell(ask(fmt.Sprint("cli", s.seq), events.ActorCommandLine, events.TriggerCLI))
+	}
+	a := ask("a", "ada", events.TriggerAPI)
+	admit(true, a)
+	s.tell(a)
+	admit(true, ask("b", "ada", events.TriggerSync))
+	admit(false, ask("c", "ada", events.TriggerAPI))
+	admit(true, ask("c", "bob", events.TriggerAPI))
+	admit(true, ask("p1", "", events.TriggerPublic))
+	admit(true, ask("p2", "", events.TriggerPublic))
+	admit(false, ask("p3", "", events.TriggerPublic))
+	s.tracker.Withdraw("b")
+	admit(true, ask("b2", "ada", events.TriggerAPI))
+	admit(false, ask("d", "ada", events.TriggerAPI))
+	s.end("a")
+	admit(true, ask("d", "ada", events.TriggerAPI))
+	admit(false, ask("e", "ada", events.TriggerAPI))
+	s.now = s.now.Add(time.Hour)
+	admit(true, ask("e", "ada", events.TriggerAPI))
+	s.now = s.now.Add(window + time.Hour)
+	s.request("late")
+	if n := len(s.tracker.asked); n != 0 {
+		t.Errorf("%d scans are on their way to the log for a day", n)
+	}
+}

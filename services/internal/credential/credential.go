@@ -92,7 +92,7 @@ func Retry(ctx context.Context, log *events.Log, account, by string, now time.Ti
 		next, at := s.CredentialChanged, now.UTC()
 		next.State, next.Failures, next.RetryAt = events.CredentialTrying, min(s.Failures, 1), &at
 		next.Server, next.Prober, next.ChangedBy = "", "", by
-		next.RefusedBy = "" // it may be asked again, too
+		next.RefusedBy, next.Refusers = "", nil // they may be asked again, too
 		err = Write(ctx, log, s, next, now)
 		if !errors.Is(err, events.ErrConflict) {
 			return err

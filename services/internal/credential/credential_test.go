@@ -22,7 +22,7 @@ func TestRetry(t *testing.T) {
 		t.Errorf("an account that nobody used: %v", err)
 	}
 	until := time.Now().Add(time.Hour).UTC()
-	first := events.CredentialChanged{Account: account, State: events.CredentialTripped, Failures: 2, RetryAt: &until, RefusedBy: "10.0.0.1"}
+	first := events.CredentialChanged{Account: account, State: events.CredentialTripped, Failures: 2, RetryAt: &until, RefusedBy: "10.0.0.1", Refusers: []string{"10.0.0.1", "10.0.0.2"}}
 	if err := credential.Write(t.Context(), n.Log, credential.Entry{}, first, time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,8 @@ func TestRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := credential.Read(t.Context(), n.Log, account)
-	if err != nil || s.State != events.CredentialTrying || s.Failures != 1 || s.RetryAt.After(time.Now()) || s.ChangedBy != "operator" {
+	if err != nil || s.State != events.CredentialTrying || s.Failures != 1 || s.RetryAt.After(time.Now()) || s.ChangedBy != "operator" ||
+		s.RefusedBy != "" || s.Refusers != nil {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if s.Account != account {

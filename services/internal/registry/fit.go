@@ -20,13 +20,13 @@ var ErrTooMany = errors.New("too many outlets")
 // changes. Errors: ErrTooMany. Changes after which there are no more than before
 // always fit.
 func (o Outlets) Fit(changes ...Change) error {
-	before, after := 0, 0
+	before := 0
 	for _, e := range o.entries {
 		if e.Active {
 			before += codeBytes(e.Code)
 		}
 	}
-	after = before
+	after := before
 	for _, c := range changes {
 		if !c.Writes() {
 			continue

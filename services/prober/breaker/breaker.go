@@ -5,15 +5,40 @@
 //
 // So one look signs in alone, while the others wait, until an outlet has let
 // the account in: in each prober that was just started, and after a pause, as
-// between two scans. A refusal by one outlet may be that outlet's own trouble;
-// then one that has let the account in before is asked. Where that refuses too,
-// or the account is locked, the breaker trips, and the looks end as paused until
-// the next try is due. The state is in the log, where all probers share it.
+// between two scans. After a refusal one outlet that let the account in lately
+// is asked. Where that refuses too the breaker trips, and the looks end as
+// paused until the next try is due. The state is in the log, where all probers
+// share it.
+//
+// # Who is believed
+//
+// Any outlet can feign a refusal, and call the account locked. None can feign to
+// let it in: that counts once it has signed something, which takes the password.
+// Hence
+//
+//   - One outlet alone trips nothing, whatever it says and how often, as long as
+//     another one let the account in before. That goes for a lock too: to ask
+//     once more does not lock a locked account further. Only where nobody can be
+//     asked does it trip at once.
+//   - Who is asked is drawn by lot from all that let the account in lately, so
+//     that nobody can put itself in that place. Two that act together, one of
+//     which refuses and the other when it is asked, need that luck: a third
+//     opinion would be one wrong password too many, if it is wrong.
+//   - What let it in outweighs all that refused: these are contradicted. For up
+//     to a week what such an outlet says of the account is its own affair: its
+//     looks sign in, and fail, and nobody else is asked for that. So k outlets
+//     that act together have the luck for k-1 pauses in that time, and one has
+//     none.
+//
+// A contradicted outlet may tell the truth next time. So it is signed in at only
+// where a success of this prober vouches for the account, and for mostAside of
+// them; otherwise one that let the account in lately is asked first, and counts.
+// Two sign-ins with a wrong password are thus all there are in a pause.
 //
 // A password that is changed while a scan runs is refused as often as sign-ins
-// are under way, at most inFlight times and once more. Domain controllers do
-// not count the last two passwords before the present one (N-2 password
-// history check, Windows Server).
+// are under way, at most inFlight times, at mostAside contradicted outlets, and
+// once more. Domain controllers do not count the last two passwords before the
+// present one (N-2 password history check, Windows Server).
 package breaker
 
 import (
@@ -24,8 +49,6 @@ import (
 	"time"
 
 	"backupmonitor/events"
-	"backupmonitor/services/internal/credential"
-	"backupmonitor/services/internal/lifeline"
 	"backupmonitor/services/prober/smb"
 )
 
@@ -45,11 +68,13 @@ const (
 	// log again: a person's wish to try at once, or another prober's success,
 	// is seen that much later.
 	believe = 5 * time.Second
-	// tellTimeout bounds the storing of an outcome, and lastTimeout what of it
-	// is left when the look has ended.
-	tellTimeout = 10 * time.Second
-	lastTimeout = 750 * time.Millisecond
+	// yieldFor is how long the outlet that refused last lets others go first,
+	// where the account may be tried anew.
+	yieldFor = 2 * time.Second
 )
+
+// errYield says that others should go first.
+var errYield = errors.New("others go first")
 
 // Config is what a breaker needs to know.
 type Config struct {
@@ -97,6 +122,7 @@ func (b *Breaker) asker() asker {
 // Admit implements smb.Breaker.
 func (b *Breaker) Admit(ctx context.Context, c smb.Credential, server string) (func(smb.Outcome), error) {
 	a := b.account(c)
+	yielded := false
 	for {
 		ok, err := a.known(server, b.cfg.Now)
 		if err != nil {
@@ -111,11 +137,14 @@ func (b *Breaker) Admit(ctx context.Context, c smb.Credential, server string) (f
 		if err := enter(ctx, a.turn); err != nil {
 			return nil, err
 		}
-		alone, err := b.findOut(ctx, a, server)
+		alone, err := b.findOut(ctx, a, server, yielded)
 		if alone {
 			return b.tell(ctx, a, server, true, sync.OnceFunc(func() { <-a.turn })), nil
 		}
 		<-a.turn
+		if errors.Is(err, errYield) {
+			yielded, err = true, pause(ctx, yieldFor)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -129,11 +158,20 @@ func (b *Breaker) admitAmong(ctx context.Context, a *account, server string) (fu
 		return nil, err
 	}
 	leave := sync.OnceFunc(func() { <-a.places })
-	if ok, err := a.known(server, b.cfg.Now); !ok || err != nil {
+	if ok, err := a.admit(server, b.cfg.Now); !ok || err != nil {
 		leave()
 		return nil, err
 	}
 	return b.tell(ctx, a, server, false, leave), nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func enter(ctx context.Context, places chan struct{}) error {
@@ -150,23 +188,24 @@ func (b *Breaker) account(c smb.Credential) *account {
 	defer b.mu.Unlock()
 	a, ok := b.accounts[c]
 	if !ok {
-		a = &account{credential: c, turn: make(chan struct{}, 1), places: make(chan struct{}, inFlight)}
+		a = newAccount(c)
 		b.accounts[c] = a
 	}
 	return a
 }
 
 // findOut has the log say what a look may do, and waits until it does. Where
-// the account is doubtful it asks an outlet that let it in before. alone says
+// the account is doubtful it asks an outlet that let it in lately. alone says
 // that the look itself is to try the account out; without it and without an
-// error it is known by now.
-func (b *Breaker) findOut(ctx context.Context, a *account, server string) (alone bool, err error) {
+// error it is known by now. Errors: a PausedError; errYield, for a look that has
+// not yielded; ctx's.
+func (b *Breaker) findOut(ctx context.Context, a *account, server string, yielded bool) (alone bool, err error) {
 	var told error
 	for {
 		if ok, err := a.known(server, b.cfg.Now); ok || err != nil {
 			return false, err // another look has found out
 		}
-		alone, settled, err := b.step(ctx, a, server)
+		alone, settled, err := b.step(ctx, a, server, yielded)
 		if settled {
 			return alone, err
 		}
@@ -175,16 +214,14 @@ func (b *Breaker) findOut(ctx context.Context, a *account, server string) (alone
 				slog.String("account", a.credential.String()), slog.Any("error", err))
 			told = err
 		}
-		select {
-		case <-time.After(pollEvery):
-		case <-ctx.Done():
-			return false, ctx.Err()
+		if err := pause(ctx, pollEvery); err != nil {
+			return false, err
 		}
 	}
 }
 
 // step is one try at finding out. Unless it is settled, another may follow.
-func (b *Breaker) step(ctx context.Context, a *account, server string) (alone, settled bool, err error) {
+func (b *Breaker) step(ctx context.Context, a *account, server string, yielded bool) (alone, settled bool, err error) {
 	now := b.cfg.Now()
 	s, err := b.read(ctx, a)
 	if err != nil {
@@ -194,6 +231,9 @@ func (b *Breaker) step(ctx context.Context, a *account, server string) (alone, s
 	case bar:
 		return false, true, a.noteBarred(s, "", now)
 	case barHere:
+		if s.State == events.CredentialTripped && !yielded { // what else looks may try it out
+			return false, true, errYield
+		}
 		return false, true, a.noteBarred(s, server, now)
 	case await:
 		return false, false, nil
@@ -206,19 +246,20 @@ func (b *Breaker) step(ctx context.Context, a *account, server string) (alone, s
 	if err != nil {
 		return false, false, err
 	}
-	if s.Failures == 0 {
-		return true, true, nil
-	}
-	if b.ask(ctx, a, s.AcceptedBy) {
+	ask, self := s.plan(server, now)
+	if b.ask(ctx, a, ask) {
 		return false, true, nil
 	}
-	if s.mayAsk(server, now) {
+	if self {
 		return true, true, nil
 	}
-	return false, false, b.store(ctx, a, smb.Outcome{}, server, true)
+	if err := b.store(ctx, a, smb.Outcome{}, server, true); err != nil {
+		return false, false, err
+	}
+	return false, true, a.noteBarred(s, server, now)
 }
 
-// ask signs in at outlets that let the account in before, until one of them
+// ask signs in at outlets that let the account in lately, until one of them
 // says something. It tells whether one did.
 func (b *Breaker) ask(ctx context.Context, a *account, servers []string) bool {
 	for _, server := range servers {
@@ -229,7 +270,7 @@ func (b *Breaker) ask(ctx context.Context, a *account, servers []string) bool {
 		if o.Answer == smb.AnswerNone || o.Answer == smb.AnswerUnclear {
 			continue
 		}
-		a.note(o, began, b.cfg.Now())
+		a.note(o, server, true, began, b.cfg.Now())
 		if err := b.keep(ctx, a, o, server, true); err != nil {
 			b.logger.Error("what came of a sign-in could not be stored", slog.String("account", a.credential.String()), slog.Any("error", err))
 		}
@@ -244,62 +285,11 @@ func (b *Breaker) tell(ctx context.Context, a *account, server string, alone boo
 	admitted := b.cfg.Now()
 	return func(o smb.Outcome) {
 		defer release()
-		if news := a.note(o, admitted, b.cfg.Now()); !news && !alone {
+		if news := a.note(o, server, alone, admitted, b.cfg.Now()); !news && !alone {
 			return
 		}
 		if err := b.keep(ctx, a, o, server, alone); err != nil {
 			b.logger.Error("what came of a sign-in could not be stored", slog.String("account", a.credential.String()), slog.Any("error", err))
 		}
 	}
-}
-
-// keep stores an outcome, also when the look is over.
-func (b *Breaker) keep(ctx context.Context, a *account, o smb.Outcome, server string, alone bool) error {
-	ctx, cancel := lifeline.Outlive(ctx, tellTimeout, lastTimeout)
-	defer cancel()
-	return b.store(ctx, a, o, server, alone)
-}
-
-// store writes the state that an outcome leads to, whatever others wrote
-// meanwhile.
-func (b *Breaker) store(ctx context.Context, a *account, o smb.Outcome, server string, alone bool) error {
-	for {
-		s, err := b.read(ctx, a)
-		if err != nil {
-			return err
-		}
-		next := s.after(o, server, b.cfg.Now(), alone)
-		err = b.write(ctx, s, next)
-		if err == nil {
-			b.say(next)
-		}
-		if !errors.Is(err, events.ErrConflict) {
-			return err
-		}
-	}
-}
-
-func (b *Breaker) say(next events.CredentialChanged) {
-	attrs := []any{
-		slog.String("account", next.Account), slog.String("state", string(next.State)), slog.String("server", next.Server),
-		slog.Int("failures", next.Failures), slog.String("detail", next.Detail),
-	}
-	switch next.State {
-	case events.CredentialTripped:
-		b.logger.Error("an account is not used any more until its next try", attrs...)
-	case events.CredentialDoubted:
-		b.logger.Warn("an account was refused: another outlet is asked", attrs...)
-	default:
-		b.logger.Debug("an account was tried", attrs...)
-	}
-}
-
-func (b *Breaker) read(ctx context.Context, a *account) (state, error) {
-	s, err := credential.Read(ctx, b.log, a.credential.String())
-	return state{s}, err
-}
-
-func (b *Breaker) write(ctx context.Context, old state, next events.CredentialChanged) error {
-	next.Prober = b.cfg.Prober
-	return credential.Write(ctx, b.log, old.Entry, next, b.cfg.Now())
 }

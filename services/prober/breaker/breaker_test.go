@@ -215,6 +215,28 @@ func TestRestartWithAWrongPassword(t *testing.T) {
 	}
 }
 
+// TestLastToRefuseComesLast: after a restart the outlet that refused last lets the
+// others find out first, and is signed in at like them.
+func TestLastToRefuseComesLast(t *testing.T) {
+	t.Parallel()
+	n, c := natstest.Start(t), &clock{}
+	f := &fleet{answer: func(string) smb.Outcome { return wrong }}
+	f.all(t, 20, open(t, n, "one", c))
+	last := stateOf(t, n)
+	if last.State != events.CredentialTripped || f.signIns.Load() != 2 {
+		t.Fatalf("%d sign-ins, %+v", f.signIns.Load(), last)
+	}
+	again := &fleet{answer: func(string) smb.Outcome { return right }}
+	b := open(t, n, "one", c)
+	var looks sync.WaitGroup
+	looks.Go(func() { again.signIn(t.Context(), t, b, last.RefusedBy) })
+	looks.Go(func() { again.all(t, 20, b) })
+	looks.Wait()
+	if again.paused.Load() != 0 || again.signIns.Load() != 21 {
+		t.Errorf("%d sign-ins, %d paused", again.signIns.Load(), again.paused.Load())
+	}
+}
+
 // TestRestartsAreBounded: a prober that is restarted over and over with a wrong
 // password does not lock the account.
 func TestRestartsAreBounded(t *testing.T) {

@@ -25,8 +25,17 @@ const (
 	// when a try has ended without an answer: the domain may have counted it.
 	unclearFor = 10 * time.Second
 	unsureFor  = time.Minute
-	// mostAccepted is how many servers are remembered that let an account in.
-	mostAccepted = 8
+	// contradictedFor is how long the first outlet that others contradict is not
+	// believed, and those that follow it at most.
+	contradictedFor = 7 * 24 * time.Hour
+	// mostAsked is how many outlets are asked at most until one says something:
+	// all together within claimFor.
+	mostAsked = 8
+	// mostAccepted, mostRefusers and mostContradicted are how many servers the
+	// state names.
+	mostAccepted     = 16
+	mostRefusers     = 16
+	mostContradicted = 1000
 )
 
 // state is the shared state of one account, and the rules of the breaker.
@@ -62,7 +71,7 @@ func (s state) decide(server string, now time.Time, by asker) decision {
 		}
 	case events.CredentialGood, events.CredentialDoubted:
 	}
-	if !s.mayAsk(server, now) && len(s.AcceptedBy) == 0 {
+	if ask, self := s.plan(server, now); len(ask) == 0 && !self {
 		return barHere
 	}
 	return tryOut
@@ -70,9 +79,54 @@ func (s state) decide(server string, now time.Time, by asker) decision {
 
 func (s state) due(now time.Time) bool { return s.RetryAt == nil || !now.Before(*s.RetryAt) }
 
-// mayAsk tells whether a try at that server would say anything new.
-func (s state) mayAsk(server string, now time.Time) bool {
-	return s.Failures == 0 || server != s.RefusedBy || s.State == events.CredentialDoubted && s.due(now)
+// plan is how to find out about the account for a look at server: these outlets
+// are signed in at, one after the other until one says something; where none
+// does, the look's own is, alone.
+func (s state) plan(server string, now time.Time) (ask []string, self bool) {
+	if s.Failures == 0 && !s.contradicted(server, now) {
+		return nil, true
+	}
+	ask = s.askable(now)
+	if s.State == events.CredentialTripped { // who refused is right, or has mended its ways
+		for _, r := range slices.Backward(s.Refusers) {
+			if slices.Contains(s.AcceptedBy, r) {
+				ask = append(ask, r)
+			}
+		}
+	}
+	return ask[:min(len(ask), mostAsked)], s.maySelf(server, now)
+}
+
+// askable are the outlets that let the account in lately, and that nothing
+// speaks against.
+func (s state) askable(now time.Time) []string {
+	return slices.DeleteFunc(slices.Clone(s.AcceptedBy), func(a string) bool {
+		return slices.Contains(s.Refusers, a) || s.contradicted(a, now)
+	})
+}
+
+// maySelf tells whether a sign-in at that server would say anything new. Who
+// refused last, or is contradicted, has said what it says, and comes after all
+// others: where these have had the time of a pause for it.
+func (s state) maySelf(server string, now time.Time) bool {
+	switch {
+	case s.Failures == 0, server != s.RefusedBy && !s.contradicted(server, now):
+		return true
+	case s.State == events.CredentialDoubted: // since a pause ago
+		return s.due(now)
+	}
+	return s.due(now.Add(-pauseFor))
+}
+
+func (s state) contradicted(server string, now time.Time) bool {
+	return s.ContradictedUntil != nil && now.Before(*s.ContradictedUntil) && slices.Contains(s.Contradicted, server)
+}
+
+// aside tells that an outcome says nothing of the account: a contradicted
+// outlet's refusal, where it was not what the account was tried out with.
+func (s state) aside(o smb.Outcome, server string, now time.Time, alone bool) bool {
+	refusal := o.Answer == smb.AnswerRefused || o.Answer == smb.AnswerLockedOut
+	return refusal && !alone && s.contradicted(server, now)
 }
 
 // claim is the state in which the account is tried out.
@@ -101,13 +155,12 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 		at := now.Add(d).UTC()
 		next.RetryAt = &at
 	}
-	others := slices.DeleteFunc(slices.Clone(s.AcceptedBy), func(a string) bool { return a == server })
 	switch o.Answer {
 	case smb.AnswerAccepted:
 		next.State, next.Failures, next.RestartTries, next.FailingSince = events.CredentialGood, 0, 0, nil
 		next.RefusedBy, next.NTStatus, next.Detail = "", "", ""
-		next.AcceptedBy = slices.Insert(others, 0, server)
-		next.AcceptedBy = next.AcceptedBy[:min(len(next.AcceptedBy), mostAccepted)]
+		s.contradict(&next, server, now)
+		next.AcceptedBy = slices.Insert(without(s.AcceptedBy, server), 0, server)
 	case smb.AnswerNone, smb.AnswerUnclear:
 		switch next.Failures {
 		case 0:
@@ -124,27 +177,50 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 			retry(unsureFor)
 		}
 	default:
-		if len(others) < len(s.AcceptedBy) {
-			next.AcceptedBy = slices.Concat(others, []string{server}) // asked last from now on
-		}
 		refused(&next, s, o, server, now, alone)
 	}
 	return next
 }
 
-// refused counts a refusal.
+// contradict has those not believed any more who refused the account that a
+// server has let in, all but itself. After a week they all are again.
+func (s state) contradict(next *events.CredentialChanged, server string, now time.Time) {
+	if s.ContradictedUntil != nil && !now.Before(*s.ContradictedUntil) {
+		next.Contradicted, next.ContradictedUntil = nil, nil
+	}
+	all := slices.Clone(next.Contradicted)
+	for _, r := range without(s.Refusers, server) {
+		if !slices.Contains(all, r) && len(all) < mostContradicted {
+			all = append(all, r)
+		}
+	}
+	if len(all) > 0 && next.ContradictedUntil == nil {
+		until := now.Add(contradictedFor).UTC()
+		next.ContradictedUntil = &until
+	}
+	next.Contradicted, next.Refusers = all, nil
+}
+
+func without(servers []string, server string) []string {
+	return slices.DeleteFunc(slices.Clone(servers), func(s string) bool { return s == server })
+}
+
+// refused counts a refusal. One by the same outlet is no second opinion.
 func refused(next *events.CredentialChanged, s state, o smb.Outcome, server string, now time.Time, alone bool) {
 	if next.Failures == 0 {
 		since := now.UTC()
 		next.FailingSince = &since
 	}
-	if alone || next.Failures == 0 {
+	if next.Failures == 0 || alone && !slices.Contains(s.Refusers, server) {
 		next.Failures++
 	}
 	next.RefusedBy, next.NTStatus, next.Detail = server, o.NTStatus, o.Detail
+	next.Refusers = slices.Insert(without(s.Refusers, server), 0, server)
+	next.Refusers = next.Refusers[:min(len(next.Refusers), mostRefusers)]
+	final := o.Answer == smb.AnswerLockedOut && len(without(s.askable(now), server)) == 0
 	until := now.Add(pauseFor).UTC()
 	switch {
-	case o.Answer == smb.AnswerLockedOut, s.State == events.CredentialTripped, alone && next.Failures > 1:
+	case final, s.State == events.CredentialTripped, alone && next.Failures > 1:
 		next.State, next.RetryAt = events.CredentialTripped, &until
 	case !alone && s.State == events.CredentialTrying:
 		next.Server, next.RetryAt = s.Server, s.RetryAt // whoever tries it out goes on
@@ -160,7 +236,7 @@ func (s state) why() string {
 		retry = "; the next try is due at " + s.RetryAt.UTC().Format("15:04 UTC")
 	}
 	if s.State != events.CredentialTripped {
-		return fmt.Sprintf("%s refused the account %s (%s), and it is not asked again before another outlet has let it in%s",
+		return fmt.Sprintf("%s refused the account %s (%s); this outlet is not asked before another one has let it in%s",
 			s.RefusedBy, s.Account, s.Detail, retry)
 	}
 	return fmt.Sprintf("the account %s is paused, because %s said: %s. Further tries might lock it%s",

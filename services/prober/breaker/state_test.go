@@ -36,6 +36,11 @@ func TestOutcomesLeadTo(t *testing.T) {
 	untried := untriedState()
 	once := stored(untried.after(wrong, "a", zero, true), zero)
 	twice := stored(once.after(wrong, "b", zero, true), zero)
+	good := stored(untried.after(right, "a", zero, true), zero)
+	lone := stored(untried.after(right, "c", zero, true), zero)
+	denied := stored(good.after(locked, "b", zero, false), zero)
+	lied := stored(denied.after(right, "a", zero, true), zero)
+	same := stored(untried.after(wrong, "c", zero, true), zero)
 	for _, c := range []struct {
 		name    string
 		from    state
@@ -47,7 +52,14 @@ func TestOutcomesLeadTo(t *testing.T) {
 		{"a first success", untried, right, events.CredentialGood, 0, -1},
 		{"one refusal is a doubt", untried, wrong, events.CredentialDoubted, 1, pauseFor},
 		{"a second one trips", once, wrong, events.CredentialTripped, 2, pauseFor},
-		{"a lock trips at once", untried, locked, events.CredentialTripped, 1, pauseFor},
+		{"a lock trips at once where nobody can be asked", untried, locked, events.CredentialTripped, 1, pauseFor},
+		{"also where the same one let it in, and nobody else", lone, locked, events.CredentialTripped, 1, pauseFor},
+		{"or all who did are contradicted", stored(lied.after(wrong, "a", zero, true), zero), locked, events.CredentialTripped, 2, pauseFor},
+		{"it is a doubt where another one let it in", good, locked, events.CredentialDoubted, 1, pauseFor},
+		{"which that one ends", denied, locked, events.CredentialTripped, 2, pauseFor},
+		{"whatever it says", denied, wrong, events.CredentialTripped, 2, pauseFor},
+		{"or clears up", denied, right, events.CredentialGood, 0, -1},
+		{"the same outlet again is no second opinion", same, wrong, events.CredentialDoubted, 1, pauseFor},
 		{"a success clears a doubt up", once, right, events.CredentialGood, 0, -1},
 		{"and a trip", twice, right, events.CredentialGood, 0, -1},
 		{"no answer says nothing", untried, nothing, events.CredentialTrying, 0, 0},
@@ -84,6 +96,9 @@ func TestDecisions(t *testing.T) {
 	claimed.Prober = "other"
 	own := claimed
 	own.Prober = "me"
+	lied := stored(known.after(right, "a", zero, true), zero) // b did
+	denied := stored(lied.after(wrong, "a", zero, false), zero)
+	gone := stored(doubted.claim("a", zero), zero)
 	soon, later := zero.Add(time.Second), zero.Add(pauseFor)
 	here, before := asker{prober: "me"}, asker{prober: "me", since: 1} // started before, and after, the state was written
 	for _, c := range []struct {
@@ -102,6 +117,14 @@ func TestDecisions(t *testing.T) {
 		{"refused by this one, long ago", doubted, "a", later, here, tryOut},
 		{"tripped", tripped, "c", soon, here, bar},
 		{"tripped, and the pause is over", tripped, "c", later, here, tryOut},
+		{"tripped by this one, and the pause is over", tripped, "b", later, here, barHere},
+		{"and nobody was there for as long again", tripped, "b", later.Add(pauseFor), here, tryOut},
+		{"whoever asked this one again is gone", gone, "a", later, here, barHere},
+		{"for long", gone, "a", later.Add(pauseFor), here, tryOut},
+		{"contradicted, while the account is good", lied, "b", soon, here, tryOut},
+		{"contradicted, and nobody is left to be asked", denied, "b", soon, here, barHere},
+		{"which keeps nobody else out", denied, "c", soon, here, tryOut},
+		{"contradicted long ago", denied, "b", zero.Add(contradictedFor), here, tryOut},
 		{"tripped, then restarted", tripped, "c", soon, before, tryOut},
 		{"tripped by this one, then restarted", tripped, "b", soon, before, barHere},
 		{"restarted in vain", restarted, "d", soon, before, tryOut},
@@ -131,6 +154,8 @@ type outlets struct {
 	password bool
 	silent   bool // now and then there is no answer
 	broken   int
+	hostile  int // the first few answer what they like
+	refusal  smb.Outcome
 	refusals []time.Time
 }
 
@@ -140,47 +165,66 @@ func (o *outlets) answer(t *rapid.T, server string, now time.Time) smb.Outcome {
 		t.Fatal(err)
 	}
 	switch {
+	case n < o.hostile:
+		return rapid.SampledFrom([]smb.Outcome{right, right, wrong, locked, nothing}).Draw(t, "whim")
 	case o.silent && rapid.IntRange(0, 9).Draw(t, "luck") == 0:
 		return nothing
 	case o.password && n >= o.broken:
 		return right
 	}
 	o.refusals = append(o.refusals, now)
-	return wrong
+	if o.refusal.Answer == smb.AnswerNone {
+		return wrong
+	}
+	return o.refusal
 }
 
-// look is one look's way through the rules, as findOut goes it. It tells
-// whether the look may sign in.
+// look is one look's way through the rules, as findOut goes it, and the sign-in
+// beside others that may follow. It tells whether the look may sign in.
 func (o *outlets) look(t *rapid.T, s state, server string, now time.Time) (state, bool) {
+	if len(s.AcceptedBy) > 1 { // learn draws lots
+		s.AcceptedBy = rapid.Permutation(s.AcceptedBy).Draw(t, "lots")
+	}
 	if s.decide(server, now, asker{prober: "me"}) != tryOut {
 		return s, false
 	}
-	from := s
+	ask, self := s.plan(server, now)
 	s = stored(s.claim(server, now), now)
-	if from.Failures > 0 {
-		for _, known := range from.AcceptedBy {
-			if a := o.answer(t, known, now); a.Answer != smb.AnswerNone {
-				s = stored(s.after(a, known, now, true), now)
-				return s, a.Answer == smb.AnswerAccepted
-			}
+	for _, known := range ask {
+		a := o.answer(t, known, now)
+		if a.Answer == smb.AnswerNone {
+			continue
 		}
-		if !from.mayAsk(server, now) {
-			return stored(s.after(nothing, server, now, true), now), false
+		s = stored(s.after(a, known, now, true), now)
+		if a.Answer != smb.AnswerAccepted {
+			return s, false
 		}
+		if a := o.answer(t, server, now); a.Answer != smb.AnswerAccepted && !s.aside(a, server, now, false) {
+			s = stored(s.after(a, server, now, false), now)
+		}
+		return s, true
+	}
+	if !self {
+		return stored(s.after(nothing, server, now, true), now), false
 	}
 	a := o.answer(t, server, now)
 	return stored(s.after(a, server, now, true), now), a.Answer == smb.AnswerAccepted
 }
 
-// TestNeverLocks: whatever happens, a wrong password is tried at most twice in
-// each pause.
+// TestNeverLocks: whatever happens, and whoever is not believed any more, a
+// wrong password is tried at most twice in each pause, and so is a locked
+// account.
 func TestNeverLocks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		o := &outlets{silent: true}
+		o := &outlets{silent: true, refusal: rapid.SampledFrom([]smb.Outcome{wrong, locked}).Draw(t, "refusal")}
 		s, now := untriedState(), zero
 		if rapid.Bool().Draw(t, "it was right once") {
 			s = stored(s.after(right, "s7", now, true), now)
+		}
+		for i := range rapid.IntRange(0, 5).Draw(t, "contradicted outlets") {
+			s = stored(s.after(wrong, fmt.Sprint("s", i), now, false), now)
+			s = stored(s.after(right, fmt.Sprint("s", 7+i%3), now, true), now)
 		}
 		for range rapid.IntRange(1, 200).Draw(t, "looks") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
@@ -188,8 +232,42 @@ func TestNeverLocks(t *testing.T) {
 		}
 		for i := 2; i < len(o.refusals); i++ {
 			if gap := o.refusals[i].Sub(o.refusals[i-2]); gap < pauseFor {
-				t.Fatalf("three wrong passwords in %v", gap)
+				t.Fatalf("three refusals in %v", gap)
 			}
+		}
+	})
+}
+
+// TestLiars: outlets that act together and answer what they like, when looked
+// at and when asked, pause the account of all others once less in a week than
+// they are; so one of them never does. Between two pauses everybody else gets
+// in.
+func TestLiars(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		const all = 11
+		o := &outlets{password: true, hostile: rapid.IntRange(1, 5).Draw(t, "hostile outlets")}
+		now := zero
+		s := untriedState()
+		for i := range all {
+			s = stored(s.after(right, fmt.Sprint("s", i), now, true), now)
+		}
+		pauses := 0
+		for range rapid.IntRange(1, 200).Draw(t, "looks") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 45).Draw(t, "minutes")) * time.Minute)
+			paused := s.State == events.CredentialTripped && !s.due(now)
+			server := rapid.IntRange(0, all-1).Draw(t, "server")
+			next, in := o.look(t, s, fmt.Sprint("s", server), now)
+			if next.State == events.CredentialTripped && !paused {
+				pauses++
+			}
+			if server >= o.hostile && !in && !paused && next.State != events.CredentialTripped {
+				t.Fatalf("an honest outlet is not looked at: %+v", next)
+			}
+			s = next
+		}
+		if pauses >= o.hostile { // all in less than a week
+			t.Fatalf("%d pauses by %d hostile outlets", pauses, o.hostile)
 		}
 	})
 }

@@ -93,11 +93,12 @@ func (t *turn) end(o Outcome) error {
 	return err
 }
 
-// outcomeOf is what the answer to a sign-in says about the account.
-func outcomeOf(seen sighting, err error) Outcome {
+// outcomeOf is what the answer to a sign-in says about the account. proven is
+// that who let it in is no stranger who lets everybody in.
+func outcomeOf(seen sighting, err error, proven bool) Outcome {
 	s := ntStatus(seen.signIn)
 	switch {
-	case err == nil && seen.signedIn && !seen.unverified:
+	case proven && seen.signedIn && !seen.unverified:
 		return Outcome{Answer: AnswerAccepted}
 	case err == nil || !s.ofAccount():
 		// The password is in the second message; a guest was let in whatever it was.

@@ -51,7 +51,8 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 // Before it there is none; the answers to NEGOTIATE and to the first message
 // of the sign-in go into the signing key of 3.1.1, and a change of them makes
 // every later signature wrong. The answer that ends the sign-in could be
-// changed, and says nothing but what [TestForgedGuest] is about.
+// changed, and says nothing but what [TestForgedGuest] and [TestFeignedSignIn]
+// are about.
 func TestSignatures(t *testing.T) {
 	t.Parallel()
 	for _, act := range []fault.Act{fault.Missign(), fault.Unsign()} {

@@ -106,6 +106,19 @@ func TestSambaRefuses(t *testing.T) {
 }
 
 // TestSambaGuest: a server that takes every account for a guest's.
+// TestSambaVouches: what a real server answers about an account of a domain is
+// signed, and counts.
+func TestSambaVouches(t *testing.T) {
+	t.Parallel()
+	samba := sambatest.Start(t, sambatest.Config{})
+	for password, want := range map[string]smb.Answer{samba.Password: smb.AnswerAccepted, "wrong": smb.AnswerRefused} {
+		o := smb.SignIn(t.Context(), smb.Options{}, smb.NewCredential(samba.User, password, "SHOPS"), samba.Addr(0))
+		if o.Answer != want {
+			t.Errorf("answer %d, want %d: %+v", o.Answer, want, o)
+		}
+	}
+}
+
 func TestSambaGuest(t *testing.T) {
 	t.Parallel()
 	samba := sambatest.Start(t, sambatest.Config{Options: []string{"map to guest = Bad User", "server signing = auto", "guest account = nobody"}})

@@ -119,9 +119,19 @@ func (v *visit) attempt(ctx context.Context, w *wire) attempt {
 		return err
 	})
 	a.ended, a.seen = v.options.Now(), w.look()
-	a.outcome = outcomeOf(a.seen, a.err)
+	a.outcome = outcomeOf(a.seen, a.err, a.err == nil && cred.Domain != "" && proven(ctx, a.session))
 	a.barred = t.end(a.outcome)
 	return a
+}
+
+// proven tells whether the server knows the account's password, or somebody who
+// does vouches for it. That it let us in says nothing: the library takes the
+// answer that ends a sign-in without a signature. Every later one has it, a
+// refusal too. Accounts of the outlet itself save themselves the question.
+func proven(ctx context.Context, s *smb2.Session) bool {
+	err := guard(s.WithContext(ctx).Echo)
+	_, refused := errors.AsType[*smb2.ResponseError](err)
+	return err == nil || refused
 }
 
 // signIn opens a session.

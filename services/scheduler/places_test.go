@@ -1,0 +1,91 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"testing"
+
+	"backupmonitor/events"
+)
+
+// crowd is how many scans one caller asks for: more than any scheduler runs.
+const crowd = 250
+
+// flood asks for a crowd's scans of one outlet in somebody's name.
+func (f *fixture) flood(by string) (ids []string) {
+	f.t.Helper()
+	for i := range crowd {
+		r := request(fmt.Sprintf("%s-%d", by, i), events.DDrive)
+		r.Outlets, r.RequestedBy = []string{"R0001"}, by
+		f.request(r)
+		ids = append(ids, r.ScanID)
+	}
+	return ids
+}
+
+// TestOneCallersScansHoldUpNobody: while nobody looks, so that no scan ends, the
+// scans of others and of the schedule start behind hundreds of one caller's.
+func TestOneCallersScansHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.register(2)
+	ids := f.flood("ada")
+	s := f.schedule()
+	s.detail("20 scans running")
+	cron, other, cli, public := request("cron", events.Modes()...), request("other", events.DDrive),
+		request("cli", events.DDrive), request("public", events.DDrive)
+	cron.Trigger = events.TriggerCron
+	other.RequestedBy, other.Outlets = "bob", []string{"R0001"}
+	cli.Trigger, cli.RequestedBy = events.TriggerCLI, events.ActorCommandLine
+	public.Trigger = events.TriggerPublic
+	for _, r := range []events.ScanRequested{cron, other, cli, public} {
+		f.request(r)
+		f.started(r.ScanID)
+	}
+	s.detail("24 scans running")
+	// Every one of the crowd has its turn.
+	f.probe(2)
+	for _, id := range append(ids, "cron", "other", "cli", "public") {
+		if c := f.completed(id); c.Cancelled || c.Unobserved != 0 {
+			t.Fatalf("%s completed as %+v", id, c)
+		}
+	}
+	f.queueEmpties()
+	f.nothingUnacknowledged()
+}
+
+// TestManyCallersLeaveRoomForTheSchedule: the requests of many who each ask for
+// little, as somebody writes them who may write to the log.
+func TestManyCallersLeaveRoomForTheSchedule(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.register(1)
+	for i := range 200 {
+		r := request(fmt.Sprint("r", i), events.DDrive)
+		r.Outlets, r.RequestedBy = []string{"R0001"}, fmt.Sprint("somebody", i)
+		f.request(r)
+	}
+	s := f.schedule()
+	s.detail("180 scans running")
+	cron := request("cron", events.Modes()...)
+	cron.Trigger = events.TriggerCron
+	f.request(cron)
+	f.started("cron")
+}
+
+// TestRequestsAreTakenWithoutPauses: requests that come faster than a scheduler
+// can take them are all taken at once.
+func TestRequestsAreTakenWithoutPauses(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.schedule() // of no outlets at all, so that each scan ends at once
+	last := ""
+	for i := range 800 {
+		r := request(fmt.Sprint("r", i), events.DDrive)
+		r.RequestedBy = fmt.Sprint("somebody", i)
+		r.Outlets = []string{"R0001"}
+		f.request(r)
+		last = r.ScanID
+	}
+	f.completed(last)
+	f.nothingUnacknowledged()
+}
