@@ -68,7 +68,7 @@ func TestKilled(t *testing.T) {
 
 func killLog(t testing.TB) *memory {
 	l := &memory{}
-	l.add(t, story(130)...)
+	l.add(t, story(60)...)
 	l.poison()
 	return l
 }

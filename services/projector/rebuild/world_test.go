@@ -30,14 +30,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fewer lets TestEverythingAgrees run with fewer histories than rapid would,
-// unless the command line says how many: each has a log and databases on disk.
+// fewer lets the properties run with fewer histories than rapid would, unless the
+// command line says how many: each has a log and databases on disk.
 func fewer() {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
 	if !given {
-		if err := flag.Set("rapid.checks", "25"); err != nil {
+		if err := flag.Set("rapid.checks", "15"); err != nil {
 			panic(err)
 		}
 	}
