@@ -2,7 +2,6 @@ package scheduler_test
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -36,25 +35,21 @@ func (f *fixture) probe(n int, set ...func(*prober)) *prober {
 	ctx, cancel := context.WithCancel(f.ctx)
 	c := f.commandsOf()
 	var workers sync.WaitGroup
-	it, err := c.Messages(jetstream.PullMaxMessages(n))
-	if err != nil {
-		f.t.Fatal(err)
-	}
 	for range n {
 		workers.Go(func() {
-			for {
-				m, err := it.Next(jetstream.NextContext(ctx))
-				if errors.Is(err, jetstream.ErrNoHeartbeat) {
-					continue
+			for ctx.Err() == nil {
+				wait, enough := context.WithTimeout(ctx, 5*time.Second)
+				batch, err := c.Fetch(1, jetstream.FetchContext(wait))
+				if err == nil {
+					for m := range batch.Messages() {
+						p.work(ctx, m)
+					}
 				}
-				if err != nil {
-					return
-				}
-				p.work(ctx, m)
+				enough()
 			}
 		})
 	}
-	f.t.Cleanup(func() { cancel(); it.Stop(); workers.Wait() })
+	f.t.Cleanup(func() { cancel(); workers.Wait() })
 	return p
 }
 
