@@ -150,7 +150,7 @@ func TestAttachedEndsWithItsHost(t *testing.T) {
 	f.schedule()
 	f.request(request("guest", events.DDrive))
 	f.started("guest")
-	p, release := f.probeHolding(1, func(c events.ProbeCommand) bool { return c.Outlet != "R0001" })
+	p, release := f.probeHolding(3, func(c events.ProbeCommand) bool { return c.Outlet != "R0001" })
 	f.until("one look is there", func() bool { return p.done() == 1 })
 	cancelled := events.ScanCompleted{ScanID: "host", ScanDate: host.ScanDate, Modes: host.Modes, Cancelled: true, CancelledBy: "admin"}
 	if _, err := f.Log.Write(f.ctx, cancelled, 0); err != nil {
