@@ -7,6 +7,12 @@ const ServiceProber = "prober"
 // Publish; an empty Subscribe is all there are. The requests in them are those of
 // the JetStream API's reference,
 // https://docs.nats.io/reference/reference-protocols/nats_api_reference.
+//
+// They bound what is asked for, and not where the answer goes: NATS publishes it at
+// whatever reply subject a request names, with its own right. So whoever has any of
+// these may still have the server empty the log, with the subject of a purge as the
+// reply to a pull. Only an account of their own, into which just these requests are
+// imported, would keep that out.
 type Permissions struct {
 	Publish, Denied, Subscribe []string
 }
@@ -30,7 +36,7 @@ func ServicePermissions() Permissions {
 	}
 }
 
-// ProberPermissions are what a prober needs, and no more: it stands nearest to
+// ProberPermissions are what a prober needs: it stands nearest to
 // outlets that may be hostile. It takes commands to look, tells what it saw, of
 // itself and of the accounts it signs in with, and reads single events.
 func ProberPermissions() Permissions {

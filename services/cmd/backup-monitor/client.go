@@ -106,8 +106,8 @@ It needs NATS_URL. Any number may run, on any number of machines.`
 			Short: "Run one prober against NATS_URL",
 			Long: `Looks at outlets, one after another with each of its PROBE_CONCURRENCY workers.
 To join an "up" on another machine, which listens on NATS_LISTEN, set
-NATS_URL=nats://prober:PASSWORD@HOST:PORT, with the password in its
-DATA_DIR/nats-prober-password. It lets a prober look, and nothing else.` + long,
+NATS_URL=tls://prober:PASSWORD@HOST:PORT (nats:// where it has no TLS_CERT), with
+the password in its DATA_DIR/nats-prober-password. Guard it: see README.` + long,
 			Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return a.runService(cmd.Context(), events.ServiceProber, func(ctx context.Context, log *events.Log, logger *slog.Logger) error {
