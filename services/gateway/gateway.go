@@ -30,6 +30,7 @@ import (
 	"backupmonitor/services/gateway/throttle"
 	"backupmonitor/services/gateway/users"
 	"backupmonitor/services/internal/capacity"
+	"backupmonitor/services/internal/recent"
 	"backupmonitor/services/internal/store"
 )
 
@@ -88,7 +89,7 @@ type Gateway struct {
 	kept      *answers.Cache[store.Query, encodedStats]
 	codes     *answers.Cache[struct{}, []string] // of the active outlets
 	checks    []*question
-	ready     readiness
+	ready     *recent.Value[[]checkBody]
 	noting    sync.Map // ids of the API tokens whose use is being noted
 
 	judging  chan struct{} // held by the one preview that is being made
@@ -138,12 +139,12 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 		uploads:   ownUploads(),
 		kept:      answers.New[store.Query, encodedStats](keptMost, time.Now),
 		codes:     answers.New[struct{}, []string](1, time.Now),
-		ready:     readiness{turn: make(chan struct{}, 1)},
 		judging:   make(chan struct{}, 1),
 		closing:   make(chan struct{}),
 	}
 	g.allowed = newAllowed(g.auth.Still)
 	g.checks = g.questions()
+	g.ready = recent.New(readyFor, g.checkAll)
 	return g, nil
 }
 

@@ -47,7 +47,7 @@ func (g *Gateway) livez(w *response, r *http.Request) {
 }
 
 func (g *Gateway) readyz(w *response, r *http.Request) {
-	results, err := g.readiness(r.Context())
+	results, err := g.ready.Get(r.Context())
 	if err != nil {
 		g.fail(w, r, err)
 		return
@@ -68,36 +68,15 @@ func (g *Gateway) readyz(w *response, r *http.Request) {
 	}{word, results})
 }
 
-// readiness is what the checks say, or said a moment ago. Errors: ctx's.
-func (g *Gateway) readiness(ctx context.Context) ([]checkBody, error) {
-	select {
-	case g.ready.turn <- struct{}{}:
-		defer func() { <-g.ready.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if g.ready.results == nil || time.Since(g.ready.at) >= readyFor {
-		g.ready.results = g.checkAll(ctx)
-		g.ready.at = time.Now()
-	}
-	return g.ready.results, nil
-}
-
-// readiness is the answer to who asks whether the gateway is ready.
-type readiness struct {
-	turn    chan struct{} // taken while it is asked for
-	results []checkBody   // nil before the first answer
-	at      time.Time     // of the results
-}
-
-func (g *Gateway) checkAll(ctx context.Context) []checkBody {
+// checkAll asks all checks; what is wrong is in their answers.
+func (g *Gateway) checkAll(ctx context.Context) ([]checkBody, error) {
 	results := make([]checkBody, len(g.checks))
 	var wg sync.WaitGroup
 	for i, q := range g.checks {
 		wg.Go(func() { results[i] = g.check(ctx, q) })
 	}
 	wg.Wait()
-	return results
+	return results, nil
 }
 
 // check logs when a check begins to fail and when it has ended, not what every

@@ -9,11 +9,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
 	"backupmonitor/events"
 	"backupmonitor/services/gateway"
 	"backupmonitor/services/gateway/system"
 	"backupmonitor/services/internal/capacity"
+	"backupmonitor/services/internal/recent"
 	"backupmonitor/services/internal/scan"
 	"backupmonitor/services/internal/store"
 )
@@ -46,29 +48,18 @@ func newExporter(log *events.Log, tables tables, meter *capacity.Meter, logger *
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), e.refused,
 		&figures{log: log, store: tables, meter: meter, logger: logger},
 	)
-	e.Handler = promhttp.HandlerFor(prometheus.GathererFunc(kept(figuresFor, registry.Gather)), promhttp.HandlerOpts{})
+	e.Handler = shared(registry)
 	return e
 }
 
-// kept has many who ask at once cost as much as one: what was made serves all who
-// ask within a time.
-func kept[T any](within time.Duration, produce func() (T, error)) func() (T, error) {
-	turn := make(chan struct{}, 1) // taken while it is made
-	var last T
-	var made time.Time
-	return func() (T, error) {
-		turn <- struct{}{}
-		defer func() { <-turn }()
-		if !made.IsZero() && time.Since(made) < within {
-			return last, nil
-		}
-		v, err := produce()
-		if err != nil {
-			return v, err
-		}
-		last, made = v, time.Now()
-		return last, nil
-	}
+// shared has all who scrape within figuresFor get what was gathered once. Gathering
+// knows no context; each has its scrapeTimeout.
+func shared(from prometheus.Gatherer) http.Handler {
+	gathered := recent.New(figuresFor, func(context.Context) ([]*dto.MetricFamily, error) { return from.Gather() })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		get := func() ([]*dto.MetricFamily, error) { return gathered.Get(r.Context()) } //nolint:contextcheck // a Gatherer is given none
+		promhttp.HandlerFor(prometheus.GathererFunc(get), promhttp.HandlerOpts{}).ServeHTTP(w, r)
+	})
 }
 
 // tables is what the figures need of a store.

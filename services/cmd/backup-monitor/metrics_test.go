@@ -1,15 +1,12 @@
 package main
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"backupmonitor/events"
@@ -79,46 +76,4 @@ func TestMetricsOfWhatConcernsMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	figures("outletbackup_probers_offline 1", "outletbackup_credentials_paused 1", "outletbackup_credentials_refused 1", "outletbackup_audit_parked_events 1")
-}
-
-// TestScrapesShareTheirFigures: anybody may scrape, as often as they like, and has
-// log and tables asked no more often for that.
-func TestScrapesShareTheirFigures(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var made int
-		var failing bool
-		gather := kept(figuresFor, func() (int, error) {
-			if failing {
-				return 0, errors.New("nothing comes")
-			}
-			made++
-			<-time.After(figuresFor / 2) // who asks meanwhile waits for it
-			return made, nil
-		})
-		ask := func(want int) {
-			t.Helper()
-			var crowd sync.WaitGroup
-			for range 100 {
-				crowd.Go(func() {
-					if n, err := gather(); n != want || err != nil {
-						t.Errorf("the figures are those of scrape %d and not %d, %v", n, want, err)
-					}
-				})
-			}
-			crowd.Wait()
-		}
-		ask(1)
-		<-time.After(figuresFor - 1)
-		ask(1)
-		<-time.After(1)
-		ask(2)
-		<-time.After(figuresFor)
-		failing = true
-		if _, err := gather(); err == nil {
-			t.Error("an error is kept from who asks")
-		}
-		failing = false
-		ask(3)
-	})
 }

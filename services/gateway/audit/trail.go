@@ -106,10 +106,13 @@ func (t *Trail) Stranger(ctx context.Context, e events.Audited) {
 func (t *Trail) Refused(ctx context.Context, e events.Audited) error {
 	kept, err := t.keep(ctx, e)
 	if !kept {
-		err = t.outbox.DropNotes(ctx, "none has this id")
+		err = t.outbox.DropNotes(ctx, noNote)
 	}
 	return err
 }
+
+// noNote is the id of no note: to drop it is a transaction that changes nothing.
+const noNote = "none has this id"
 
 func (t *Trail) keep(ctx context.Context, e events.Audited) (kept bool, err error) {
 	e, ok := t.ration.take(e)
