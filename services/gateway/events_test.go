@@ -111,6 +111,7 @@ func TestLiveFeedBeginsNow(t *testing.T) {
 	e.append(t, observed(1))
 	eventually(t, "the sign-ins are audited", func() bool { return e.identity(t).LastSeq == 3 })
 	id := e.identity(t)
+	get[scanList](t, e, http.StatusOK, call{path: "/scans", token: e.support}) // waits until the hub has all of that
 	s := e.listen(t, call{path: "/events", token: e.support})
 	defer s.close()
 	ready := s.next()
