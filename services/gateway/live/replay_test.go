@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"backupmonitor/events"
@@ -63,7 +62,7 @@ func record(seq uint64) events.Record {
 	if err != nil {
 		panic(err)
 	}
-	return events.Record{Seq: seq, Stored: time.Now(), Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}
+	return events.Record{Seq: seq, Stored: time.Now(), Subject: m.Subject, Header: m.Header, Data: m.Data}
 }
 
 func replayOf(t *testing.T, s *behind, target uint64) (sent []uint64, err error) {
