@@ -8,26 +8,30 @@ const ServiceProber = "prober"
 // the JetStream API's reference,
 // https://docs.nats.io/reference/reference-protocols/nats_api_reference.
 //
-// They bound what is asked for, and not where the answer goes: NATS publishes it at
-// whatever reply subject a request names, with its own right. So whoever has any of
-// these may still have the server empty the log, with the subject of a purge as the
-// reply to a pull. Only an account of their own, into which just these requests are
-// imported, would keep that out.
+// By themselves they bound what is asked for, and not where the answer goes: NATS
+// publishes it at whatever subject a request names, with its own right, be it that of
+// a purge of the log. So who is not to be trusted with the log needs a NATS account of
+// its own besides, that imports just these requests from the log's.
 type Permissions struct {
 	Publish, Denied, Subscribe []string
 }
 
+// RequestNext, followed by a stream and a consumer, is the one request that has many
+// answers.
+const RequestNext = "$JS.API.CONSUMER.MSG.NEXT."
+
 // ServicePermissions are what a service may do: write events and commands, and ask
 // JetStream what changes nothing. It may make and delete consumers of its own on the
-// log. It may not touch a stream: whoever may change one's limits makes the server
-// forget all that is in it.
+// log. It may not ask for a change of a stream: whoever may change one's limits makes
+// the server forget all that is in it. That keeps out mistakes, and not malice: a
+// consumer of one's own delivers to any subject, a purge's too.
 func ServicePermissions() Permissions {
 	schedulers := StreamEvents + "." + ConsumerSchedulers
 	return Permissions{
 		Publish: []string{
 			AllEvents, subjectProbe + "*", subjectInbox + ">", "$JS.ACK.>",
 			"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*",
-			"$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.MSG.NEXT.*.*",
+			"$JS.API.CONSUMER.INFO.*.*", RequestNext + "*.*",
 			"$JS.API.CONSUMER.CREATE." + StreamEvents + ".>", "$JS.API.CONSUMER.DELETE." + StreamEvents + ".*",
 		},
 		Denied: []string{ // they are everybody's
@@ -38,14 +42,15 @@ func ServicePermissions() Permissions {
 
 // ProberPermissions are what a prober needs: it stands nearest to
 // outlets that may be hostile. It takes commands to look, tells what it saw, of
-// itself and of the accounts it signs in with, and reads single events.
+// itself and of the accounts it signs in with, and reads single events. In an account
+// of its own that is all it can do.
 func ProberPermissions() Permissions {
 	probers := StreamProbes + "." + ConsumerProbers
 	return Permissions{
 		Publish: []string{
 			subjectObserved + ">", subjectProber + ">", subjectAccount + ">",
 			"$JS.API.STREAM.INFO." + StreamEvents, "$JS.API.STREAM.MSG.GET." + StreamEvents,
-			"$JS.API.CONSUMER.INFO." + probers, "$JS.API.CONSUMER.MSG.NEXT." + probers,
+			"$JS.API.CONSUMER.INFO." + probers, RequestNext + probers,
 			"$JS.ACK." + probers + ".>", "$JS.ACK.*.*." + probers + ".>", // the second with a domain and an account
 		},
 		Subscribe: []string{subjectInbox + Token(ServiceProber) + ".>"},

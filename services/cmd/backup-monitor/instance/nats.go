@@ -26,12 +26,7 @@ const (
 	tlsTimeout = 5 * time.Second
 	// maxConns keeps clients, most of which are probers elsewhere, from the
 	// descriptors that everybody else needs.
-	maxConns     = 512
-	readyTimeout = 60 * time.Second
-	// storeBytes is JetStream's own bound, which must not be the one that is
-	// reached: the log has its own, and by default it would be three quarters
-	// of what was free on the disk at the start.
-	storeBytes = 1 << 50
+	maxConns = 512
 )
 
 // address is what stands in nats.json.
@@ -89,25 +84,31 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		}
 	}
 	n.keeper = address{User: "keeper", Password: randomHex(32)}
+	outside, said := server.NewAccount(accountProbers), newServerLog(o.Log)
 	s, err := run(&server.Options{
 		Host:       host,
 		Port:       port,
 		StoreDir:   d.Log(),
 		SyncAlways: true,
 		TLSConfig:  o.TLS, AllowNonTLS: true, TLSTimeout: tlsTimeout.Seconds(),
-		MaxConn: maxConns,
+		MaxConn:  maxConns,
+		Accounts: []*server.Account{outside},
 		Users: []*server.User{
 			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects)},
-			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions())},
+			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions()), Account: outside},
 			{Username: n.keeper.User, Password: n.keeper.Password},
 		},
-	}, o.Log)
+	}, said)
 	if err != nil {
 		return nil, err
 	}
 	if c := s.JetStreamConfig(); c == nil || !c.SyncAlways {
 		s.Shutdown()
 		return nil, errors.New("the NATS server does not sync every write: acknowledged events could be lost")
+	}
+	if err := listen(s, said); err != nil {
+		s.Shutdown()
+		return nil, err
 	}
 	// Who reads it is on this machine, where the certificate has no name.
 	n.server, n.auth.URL = s, strings.Replace(s.ClientURL(), "tls://", "nats://", 1)
@@ -120,47 +121,6 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		return nil, fmt.Errorf("write %s: %w", addressName, err)
 	}
 	return n, nil
-}
-
-// run starts a server with JetStream.
-func run(o *server.Options, log *slog.Logger) (*server.Server, error) {
-	o.ServerName, o.NoSigs = "backup-monitor", true
-	o.JetStream, o.JetStreamMaxStore = true, storeBytes
-	s, err := server.NewServer(o)
-	if err != nil {
-		return nil, fmt.Errorf("make the NATS server: %w", err)
-	}
-	fatal := make(chan string, 1)
-	s.SetLoggerV2(&serverLog{log: log, fatal: fatal}, false, false, false)
-	go s.Start()
-	if err := awaitReady(s, fatal); err != nil {
-		s.Shutdown()
-		return nil, err
-	}
-	return s, nil
-}
-
-// permissions hand those of the contract to the server, with more to publish.
-func permissions(p events.Permissions, more ...string) *server.Permissions {
-	of := &server.Permissions{Publish: &server.SubjectPermission{Allow: append(p.Publish, more...), Deny: p.Denied}}
-	if len(p.Subscribe) > 0 {
-		of.Subscribe = &server.SubjectPermission{Allow: p.Subscribe}
-	}
-	return of
-}
-
-func awaitReady(s *server.Server, fatal <-chan string) error {
-	for deadline := time.Now().Add(readyTimeout); !s.ReadyForConnections(100 * time.Millisecond); {
-		select {
-		case why := <-fatal:
-			return fmt.Errorf("start the NATS server: %s", why)
-		default:
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the NATS server did not become ready in %s", readyTimeout)
-		}
-	}
-	return nil
 }
 
 // Connect returns a client of the embedded server that needs no network.

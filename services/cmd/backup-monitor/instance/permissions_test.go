@@ -118,49 +118,6 @@ func refused(t *testing.T, nc *nats.Conn, refusals <-chan string, subject string
 	}
 }
 
-// TestProbersOnlyLook: what a prober on a machine of its own asks for by name makes no
-// user, forges no event of the audit trail, requests no scan and hears no other service.
-// Where NATS sends its answers is not bounded; see events.Permissions.
-func TestProbersOnlyLook(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	path, n := running(ctx, t, instance.NATSOptions{})
-	refusals := make(chan string, 100)
-	nc, err := nats.Connect(n.URL(), append(events.ConnectOptions(events.ServiceProber), proberPassword(t, path),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refusals <- err.Error() }))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, subject := range []string{
-		"ctl.users", "ctl.do.archive", "ev.audit.x", "ev.settings", "ev.outlet.B0001", "ev.scan.requested.x", "ev.scan.completed.x", "ev.history.x",
-		"ev.log.archived", "cmd.probe.B0001", "_INBOX.gateway.x", "$JS.API.CONSUMER.CREATE.EVENTS.own", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.schedulers", "$JS.ACK.EVENTS.schedulers.1.1.1.1.1",
-	} {
-		refused(t, nc, refusals, subject, []byte("{}"))
-	}
-	for subject, body := range takings(ctx, t, js) {
-		refused(t, nc, refusals, subject, body)
-	}
-	for _, subject := range []string{">", "_INBOX.>", "ctl.>", "ev.>"} {
-		if _, err := nc.SubscribeSync(subject); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case r := <-refusals:
-			if !strings.Contains(r, `Subscription to "`+subject+`"`) {
-				t.Errorf("%s: %s", subject, r)
-			}
-		case <-time.After(5 * time.Second):
-			t.Errorf("%s is heard", subject)
-		}
-	}
-}
-
 // TestEncrypted: clients elsewhere may want TLS, and trust the certificate; those on
 // the machine itself and in the process do without.
 func TestEncrypted(t *testing.T) {

@@ -183,10 +183,9 @@ func (d *Dir) Discard() error { return os.RemoveAll(d.restoring()) }
 func Scratch(dir string, log *slog.Logger) (*NATS, error) {
 	keeper := address{User: "keeper", Password: randomHex(32)}
 	s, err := run(&server.Options{
-		DontListen: true,
-		StoreDir:   filepath.Join(dir, logName),
-		Users:      []*server.User{{Username: keeper.User, Password: keeper.Password}},
-	}, log)
+		StoreDir: filepath.Join(dir, logName),
+		Users:    []*server.User{{Username: keeper.User, Password: keeper.Password}},
+	}, newServerLog(log))
 	if err != nil {
 		return nil, err
 	}
