@@ -135,7 +135,6 @@ func TestProbersOnlyLook(t *testing.T) {
 	}
 }
 
-
 // TestAnswersStayWithProbers: wherever a prober has NATS answer or trace a request, it
 // is stored nowhere, heard by nobody else, and is no request of the log's keeper.
 func TestAnswersStayWithProbers(t *testing.T) {
