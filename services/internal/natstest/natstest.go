@@ -52,7 +52,7 @@ func StartAt(t testing.TB, dir string) *Server {
 		NoLog:             true,
 		// A prober may do in tests what it may do on a machine of its own.
 		Users: []*server.User{{Username: anybody}, {Username: events.ServiceProber, Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Allow: may.Publish}, Subscribe: &server.SubjectPermission{Allow: may.Subscribe},
+			Publish: &server.SubjectPermission{Allow: may.Ask}, Subscribe: &server.SubjectPermission{Allow: may.Subscribe},
 		}}},
 	})
 	if err != nil {

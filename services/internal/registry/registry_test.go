@@ -177,11 +177,11 @@ func TestSample(t *testing.T) {
 	}
 	draw(100)
 	all := map[string]bool{}
-	for range 100 {
-		maps.Copy(all, draw(5)) // one is left out a hundred times in 10^15
-	}
-	if len(all) != 17 {
-		t.Errorf("%d of 17 are ever drawn", len(all))
+	for rounds := 0; len(all) < 17; rounds++ {
+		if rounds == 100 { // by lot once in 10^26
+			t.Fatalf("%d of 17 are ever drawn", len(all))
+		}
+		maps.Copy(all, draw(8))
 	}
 }
 

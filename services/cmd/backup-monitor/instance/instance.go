@@ -143,7 +143,7 @@ var ErrNotRunning = errors.New("no backup-monitor is running on this data direct
 
 // Find connects to the process that runs on a data directory. Errors:
 // ErrNotRunning, or the network's.
-func Find(path, name string) (*nats.Conn, error) {
+func Find(path, name string, more ...nats.Option) (*nats.Conn, error) {
 	b, err := os.ReadFile(filepath.Join(path, addressName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotRunning
@@ -162,7 +162,7 @@ func Find(path, name string) (*nats.Conn, error) {
 	if err := json.Unmarshal(b, &a); err != nil {
 		return nil, fmt.Errorf("a backup-monitor is running, but %s is damaged; restart it: %w", filepath.Join(path, addressName), err)
 	}
-	return connect(a.URL, name, a)
+	return connect(a.URL, name, a, more...)
 }
 
 func connect(url, name string, a address, more ...nats.Option) (*nats.Conn, error) {

@@ -49,9 +49,11 @@ type NATSOptions struct {
 // NATS is the embedded server.
 type NATS struct {
 	server *server.Server
-	auth   address
-	keeper address // who may change streams and take from the log; known to this process alone
+	auth   address // of commands, and of services elsewhere
 	file   string  // nats.json; empty: it is found by nobody
+	// Known to this process alone: its services, and who may change streams and take
+	// from the log. They are where the log is, without the detour of the others.
+	own, keeper address
 }
 
 // StartNATS runs the server on the directory's log and writes where it is to
@@ -83,8 +85,8 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 			port = server.RANDOM_PORT
 		}
 	}
-	n.keeper = address{User: "keeper", Password: randomHex(32)}
-	outside, said := server.NewAccount(accountProbers), newServerLog(o.Log)
+	n.own, n.keeper = address{User: "own", Password: randomHex(32)}, address{User: "keeper", Password: randomHex(32)}
+	services, probing, said := server.NewAccount(accountServices), server.NewAccount(accountProbers), newServerLog(o.Log)
 	s, err := run(&server.Options{
 		Host:       host,
 		Port:       port,
@@ -92,10 +94,11 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		SyncAlways: true,
 		TLSConfig:  o.TLS, AllowNonTLS: true, TLSTimeout: tlsTimeout.Seconds(),
 		MaxConn:  maxConns,
-		Accounts: []*server.Account{outside},
+		Accounts: []*server.Account{services, probing},
 		Users: []*server.User{
-			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects)},
-			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions()), Account: outside},
+			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects), Account: services},
+			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions()), Account: probing},
+			{Username: n.own.User, Password: n.own.Password, Permissions: permissions(events.ServicePermissions())},
 			{Username: n.keeper.User, Password: n.keeper.Password},
 		},
 	}, said)
@@ -123,8 +126,15 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 	return n, nil
 }
 
-// Connect returns a client of the embedded server that needs no network.
+// Connect returns a client of the embedded server, for a service of this process. It
+// needs no network.
 func (n *NATS) Connect(name string, more ...nats.Option) (*nats.Conn, error) {
+	return connect("", name, n.own, append(more, nats.InProcessServer(n.server))...)
+}
+
+// ConnectControl returns a client that commands reach, and services elsewhere, and that
+// is otherwise as theirs.
+func (n *NATS) ConnectControl(name string, more ...nats.Option) (*nats.Conn, error) {
 	return connect("", name, n.auth, append(more, nats.InProcessServer(n.server))...)
 }
 

@@ -76,30 +76,36 @@ func TestServicesTakeNothingFromTheLog(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_, n := running(ctx, t, instance.NATSOptions{})
-	refusals := make(chan string, 100)
-	nc, err := n.Connect("prober", nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refusals <- err.Error() }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := events.NewLog(js, "prober")
-	serve(ctx, t, log)
-	select {
-	case r := <-refusals:
-		t.Fatalf("of what a service needs was refused: %s", r)
-	default:
-	}
-	before := states(ctx, t, js)
-	for subject, body := range takings(ctx, t, js) {
-		refused(t, nc, refusals, subject, body)
-	}
-	if after := states(ctx, t, js); !slices.Equal(before, after) {
-		t.Errorf("before: %s\nafter: %s", before, after)
+	path, n := running(ctx, t, instance.NATSOptions{})
+	for name, connect := range map[string]func(...nats.Option) (*nats.Conn, error){
+		"of this process": func(o ...nats.Option) (*nats.Conn, error) { return n.Connect("gateway", o...) },
+		"elsewhere":       func(o ...nats.Option) (*nats.Conn, error) { return instance.Find(path, "gateway", o...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			refusals := make(chan string, 100)
+			nc, err := connect(nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refusals <- err.Error() }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			js, err := jetstream.New(nc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			serve(ctx, t, events.NewLog(js, "gateway"))
+			select {
+			case r := <-refusals:
+				t.Fatalf("of what a service needs was refused: %s", r)
+			default:
+			}
+			before := states(ctx, t, js)
+			for subject, body := range takings(ctx, t, js) {
+				refused(t, nc, refusals, subject, body)
+			}
+			if after := states(ctx, t, js); !slices.Equal(before, after) {
+				t.Errorf("before: %s\nafter: %s", before, after)
+			}
+		})
 	}
 }
 

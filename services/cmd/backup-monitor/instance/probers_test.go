@@ -135,10 +135,36 @@ func TestProbersOnlyLook(t *testing.T) {
 	}
 }
 
-// TestAnswersStayWithProbers: wherever a prober has NATS answer or trace a request, it
-// is stored nowhere, heard by nobody else, and is no request of the log's keeper.
-func TestAnswersStayWithProbers(t *testing.T) {
+// TestAnswersStayOutside: wherever somebody outside the process has NATS answer or trace
+// a request, it is stored nowhere, heard by nobody else, and asks nothing of the log's
+// keeper.
+func TestAnswersStayOutside(t *testing.T) {
 	t.Parallel()
+	// Nobody may have a purge published; a service may write events and commands.
+	taking := []string{"$JS.API.STREAM.PURGE.EVENTS", "$JS.API.STREAM.DELETE.EVENTS", "$JS.API.STREAM.PURGE.PROBES", "$JS.API.CONSUMER.DELETE.EVENTS.schedulers", "_INBOX.own.x"}
+	writing := []string{events.SubjectSettings, events.SubjectArchived, "ev.outlet.B0001", "ev.audit.x", "ev.scan.requested.x", "cmd.probe.B0002", "ctl.users", "ctl.do.archive"}
+	t.Run("prober", func(t *testing.T) {
+		t.Parallel()
+		answersStay(t, events.ProberPermissions().Ask, append(taking, writing...), func(path string, n *instance.NATS, ignored nats.Option) *nats.Conn {
+			nc, _ := outside(t, path, n, ignored)
+			return nc
+		})
+	})
+	t.Run("service", func(t *testing.T) {
+		t.Parallel()
+		answersStay(t, events.ServicePermissions().Ask, taking, func(path string, _ *instance.NATS, ignored nats.Option) *nats.Conn {
+			nc, err := instance.Find(path, "service", ignored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(nc.Close)
+			return nc
+		})
+	})
+}
+
+func answersStay(t *testing.T, requests, targets []string, connect func(path string, n *instance.NATS, ignored nats.Option) *nats.Conn) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	path, n := running(ctx, t, instance.NATSOptions{})
@@ -149,14 +175,9 @@ func TestAnswersStayWithProbers(t *testing.T) {
 		}
 	}
 	heard := listen(t, conn)
-	nc, _ := outside(t, path, n, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // some are refused at once
-	targets := []string{
-		"$JS.API.STREAM.PURGE.EVENTS", "$JS.API.STREAM.DELETE.EVENTS", "$JS.API.STREAM.PURGE.PROBES", "$JS.API.CONSUMER.DELETE.EVENTS.schedulers",
-		events.SubjectSettings, events.SubjectArchived, "ev.outlet.B0001", "ev.audit.x", "ev.scan.requested.x", "cmd.probe.B0002", "ctl.users", "ctl.do.archive", "_INBOX.gateway.x",
-	}
-	requests := events.ProberPermissions().Publish
+	nc := connect(path, n, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // some are refused at once
 	for _, subject := range requests {
-		subject = strings.ReplaceAll(strings.ReplaceAll(subject, "*", "1"), ">", "D.1.1.1.1.1")
+		subject = strings.NewReplacer("*.*.", "", "*.*", "PROBES.probers", "*", "EVENTS", ">", "D.1.1.1.1.1").Replace(subject)
 		for _, target := range targets {
 			for _, body := range []string{"", "{}", "{bad", `{"no_wait":true}`, `{"last_by_subj":"ev.settings"}`} {
 				if err := nc.PublishRequest(subject, target, []byte(body)); err != nil {

@@ -189,5 +189,5 @@ func Scratch(dir string, log *slog.Logger) (*NATS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &NATS{server: s, auth: keeper, keeper: keeper}, nil
+	return &NATS{server: s, own: keeper, keeper: keeper}, nil
 }

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,19 @@ const (
 	// of what was free on the disk at the start.
 	storeBytes = 1 << 50
 
-	// accountProbers is the NATS account of probers on other machines. The log, its
-	// keeper and all other services are in the server's own.
-	accountProbers = "probers"
+	// The log and its keeper are in the server's own account; everybody else is in
+	// one of these, and reaches it through what the account imports.
+	accountServices = "services"
+	accountProbers  = "probers"
 )
 
+// imports are what each account may ask of the log.
+func imports() map[string]events.Permissions {
+	return map[string]events.Permissions{accountServices: events.ServicePermissions(), accountProbers: events.ProberPermissions()}
+}
+
 // run starts a server with its log, which no client reaches yet but through the
-// process itself. Of the accounts in the options there may be that of probers.
+// process itself.
 func run(o *server.Options, log *serverLog) (*server.Server, error) {
 	o.ServerName, o.NoSigs, o.DontListen = "backup-monitor", true, true
 	o.JetStream, o.JetStreamMaxStore = true, storeBytes
@@ -32,17 +39,17 @@ func run(o *server.Options, log *serverLog) (*server.Server, error) {
 		return nil, fmt.Errorf("make the NATS server: %w", err)
 	}
 	s.SetLoggerV2(log, false, false, false)
-	if err := open(s, len(o.Accounts) > 0, log); err != nil {
+	if err := open(s, o.Accounts, log); err != nil {
 		s.Shutdown()
 		return nil, err
 	}
 	return s, nil
 }
 
-func open(s *server.Server, probers bool, log *serverLog) error {
-	if probers {
-		if err := admitProbers(s); err != nil {
-			return fmt.Errorf("bound what probers may do: %w", err)
+func open(s *server.Server, accounts []*server.Account, log *serverLog) error {
+	for _, a := range accounts {
+		if err := admit(s, a.Name, imports()[a.Name]); err != nil {
+			return fmt.Errorf("bound what %s may do: %w", a.Name, err)
 		}
 	}
 	go s.Start()
@@ -61,28 +68,30 @@ func open(s *server.Server, probers bool, log *serverLog) error {
 	return nil
 }
 
-// admitProbers lets the account of probers ask of the log what a prober needs.
+// admit lets an account ask of the log what its members may.
 //
 // Permissions alone would not do: the server publishes an answer at whatever subject
-// the request names, with its own right. In an account of their own that subject is
-// the account's, whatever its name, and never one of the log's.
-func admitProbers(s *server.Server) error {
+// the request names, with its own right, be it that of a purge. In an account of their
+// own that subject is the account's, whatever its name, and never one of the log's.
+func admit(s *server.Server, name string, may events.Permissions) error {
 	log := s.GlobalAccount()
-	probers, err := s.LookupAccount(accountProbers)
+	account, err := s.LookupAccount(name)
 	if err != nil {
 		return err
 	}
+	subjects := append(may.Ask, server.JSApiAccountInfo)
+	slices.Sort(subjects)
 	// Where JSApiAccountInfo is imported the server leaves the account without a
 	// JetStream API of its own, which would answer besides.
-	for _, subject := range append(events.ProberPermissions().Publish, server.JSApiAccountInfo) {
+	for _, subject := range slices.Compact(subjects) {
 		answers := server.Singleton
 		if strings.HasPrefix(subject, events.RequestNext) {
 			answers = server.Streamed
 		}
-		if err := log.AddServiceExportWithResponse(subject, answers, []*server.Account{probers}); err != nil {
+		if err := log.AddServiceExportWithResponse(subject, answers, []*server.Account{account}); err != nil {
 			return fmt.Errorf("export %s: %w", subject, err)
 		}
-		if err := probers.AddServiceImport(log, subject, subject); err != nil {
+		if err := account.AddServiceImport(log, subject, subject); err != nil {
 			return fmt.Errorf("import %s: %w", subject, err)
 		}
 	}
@@ -97,7 +106,7 @@ func listen(s *server.Server, log *serverLog) error {
 
 // permissions hand those of the contract to the server, with more to publish.
 func permissions(p events.Permissions, more ...string) *server.Permissions {
-	of := &server.Permissions{Publish: &server.SubjectPermission{Allow: append(p.Publish, more...), Deny: p.Denied}}
+	of := &server.Permissions{Publish: &server.SubjectPermission{Allow: slices.Concat(p.Ask, p.Publish, more), Deny: p.Denied}}
 	if len(p.Subscribe) > 0 {
 		of.Subscribe = &server.SubjectPermission{Allow: p.Subscribe}
 	}
