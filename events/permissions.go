@@ -18,8 +18,7 @@ type Permissions struct {
 	Subscribe []string // empty: everything
 }
 
-// RequestNext, followed by a stream and a consumer, is the one request that has many
-// answers.
+// RequestNext begins the one request that has many answers; stream and consumer follow.
 const RequestNext = "$JS.API.CONSUMER.MSG.NEXT."
 
 // ServicePermissions are what a service may do: write events and commands, and ask

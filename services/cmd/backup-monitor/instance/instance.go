@@ -103,7 +103,7 @@ func (d *Dir) Secret(name string) (string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
-	secret := randomHex(32)
+	secret := newSecret()
 	return secret, d.Keep(name, secret)
 }
 
@@ -132,8 +132,8 @@ func writeOwnerOnly(path string, data []byte) error {
 	return nil
 }
 
-func randomHex(n int) string {
-	b := make([]byte, n)
+func newSecret() string {
+	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails; see crypto/rand
 	return fmt.Sprintf("%x", b)
 }

@@ -85,7 +85,7 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 			port = server.RANDOM_PORT
 		}
 	}
-	n.own, n.keeper = address{User: "own", Password: randomHex(32)}, address{User: "keeper", Password: randomHex(32)}
+	n.own, n.keeper = address{User: "own", Password: newSecret()}, address{User: "keeper", Password: newSecret()}
 	services, probing, said := server.NewAccount(accountServices), server.NewAccount(accountProbers), newServerLog(o.Log)
 	s, err := run(&server.Options{
 		Host:       host,

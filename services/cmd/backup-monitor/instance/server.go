@@ -79,7 +79,7 @@ func admit(s *server.Server, name string, may events.Permissions) error {
 	if err != nil {
 		return err
 	}
-	subjects := append(may.Ask, server.JSApiAccountInfo)
+	subjects := slices.Concat(may.Ask, []string{server.JSApiAccountInfo})
 	slices.Sort(subjects)
 	// Where JSApiAccountInfo is imported the server leaves the account without a
 	// JetStream API of its own, which would answer besides.
