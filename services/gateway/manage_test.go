@@ -155,6 +155,36 @@ func TestImportOutlets(t *testing.T) {
 	e.audited(t, events.OutletsImported, "admin")
 }
 
+// An import that breaks off tells how many outlets are written, wherever it does.
+func TestAnImportIntoALogThatGetsFull(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	var file strings.Builder
+	file.WriteString("OutletCode,IPAddress\n")
+	for i := range 1000 {
+		fmt.Fprintf(&file, "S%04d,10.0.0.1\n", i)
+	}
+	c := e.as("POST", "/outlets/import", file.String())
+	c.header = map[string]string{"Content-Type": "text/csv"}
+	for _, room := range []int{40_000, 0} {
+		e.nats.Bound(t, room)
+		before := e.identity(t).LastSeq
+		f := get[failure](t, e, http.StatusInsufficientStorage, c)
+		stored, err := registry.Load(t.Context(), e.nats.Log, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := e.identity(t).LastSeq - before
+		if (written > 0) != (room > 0) {
+			t.Errorf("%d outlets are written with room for %d bytes", written, room)
+		}
+		left := 1000 - stored.Len() + int(written)
+		if !strings.Contains(f.Message, fmt.Sprintf("Surely written: %d of the %d outlets", written, left)) {
+			t.Errorf("%d of %d outlets are written: %s", written, left, f.Message)
+		}
+	}
+}
+
 // What no full scan could name is refused as a whole.
 func TestTooManyOutlets(t *testing.T) {
 	t.Parallel()
