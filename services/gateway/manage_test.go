@@ -205,6 +205,36 @@ func TestTooManyOutlets(t *testing.T) {
 	}
 }
 
+// Outlets become active one by one up to as many as a full scan can name, and no
+// further; where one is retired another may.
+func TestOutletsUpToTheBound(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	code := func(i int) string { return strings.Repeat("<", 46) + fmt.Sprintf("%04d", i) } // long ones as JSON
+	most := (registry.Outlets{}).Room() / registry.CodeBytes(code(0))
+	const left = 3
+	var rows []registry.OutletRow
+	for i := range most - left {
+		rows = append(rows, registry.OutletRow{Code: code(i), Address: "10.0.0.1"})
+	}
+	if _, err := registry.Apply(t.Context(), e.nats.Log, registry.Diff(registry.Outlets{}, rows, events.SourceUser), "test", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	put := func(i int) call { return e.as("PUT", "/outlets/"+url.PathEscape(code(i)), `{"ipAddress":"10.0.0.1"}`) }
+	for i := range left {
+		get[outletAnswer](t, e, http.StatusCreated, put(most-left+i))
+	}
+	for range 2 {
+		if f := get[failure](t, e, http.StatusBadRequest, put(most)); !strings.Contains(f.Message, "too many outlets") {
+			t.Error(f.Message)
+		}
+	}
+	get[outletAnswer](t, e, http.StatusOK, put(most-1)) // active already
+	get[outletAnswer](t, e, http.StatusOK, e.as("DELETE", "/outlets/"+url.PathEscape(code(0)), ""))
+	get[outletAnswer](t, e, http.StatusCreated, put(most))
+	get[failure](t, e, http.StatusBadRequest, put(0))
+}
+
 func TestSchedulerConfig(t *testing.T) {
 	t.Parallel()
 	e := start(t)
