@@ -121,20 +121,20 @@ func (g *Gateway) whileAllowed(ctx context.Context, w *response, c auth.Caller) 
 			err := g.allowed.still(asking, c)
 			end()
 			var lost error
-			var why string
+			var because string
 			switch {
 			case err == nil:
 				confirmed = asked
 				continue
 			case errors.Is(err, auth.ErrBadToken):
-				lost, why = sessionOver(err), "its caller may no longer have the answer"
+				lost, because = sessionOver(err), "its caller may no longer have the answer"
 			case time.Since(confirmed) >= unconfirmed-checkEvery:
-				lost, why = unavailable("The database", err), "the database does not say whether its caller may still have the answer"
+				lost, because = unavailable("The database", err), "the database does not say whether its caller may still have the answer"
 			default:
 				continue
 			}
-			g.logger.InfoContext(ctx, "A request ends, because "+why+".", slog.String("requestId", w.id),
-				slog.String("user", c.Name()), slog.Any("error", err))
+			g.logger.InfoContext(ctx, "A request is cut off.", slog.String("because", because),
+				slog.String("requestId", w.id), slog.String("user", c.Name()), slog.Any("error", err))
 			cancel(lost)
 			w.cut()
 			return
