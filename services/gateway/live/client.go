@@ -14,8 +14,9 @@ var ErrGone = errors.New("the position is not in the log")
 
 // Selection is what a client gets.
 type Selection struct {
-	// Subjects are those of the log on which all of it is; none: it may be on any.
-	// They spare a resumption the reading of the rest, and do not overlap.
+	// Subjects are those of the log on which all of it is; nil: it may be on any;
+	// empty: nothing is selected. They spare a resumption the reading of the rest,
+	// and do not overlap.
 	Subjects []string
 	Wants    func(*Frame) bool
 }
@@ -155,6 +156,10 @@ type replay struct {
 // upTo sends what is selected up to a sequence that the log has.
 func (r *replay) upTo(ctx context.Context, target uint64) error {
 	if r.sent >= target {
+		return nil
+	}
+	if s := r.selected.Subjects; s != nil && len(s) == 0 {
+		r.sent = target
 		return nil
 	}
 	feed, err := r.hub.log.Feed(ctx, events.FeedOptions{From: r.sent + 1, Subjects: r.selected.Subjects})

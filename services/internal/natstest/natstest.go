@@ -103,3 +103,17 @@ func (n *Server) Stop() {
 	n.NATS.Shutdown()
 	n.NATS.WaitForShutdown()
 }
+
+// Bound has the log take no more than so many bytes beyond what it holds.
+func (n *Server) Bound(t testing.TB, more int) {
+	t.Helper()
+	s, err := n.JS.Stream(t.Context(), events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.CachedInfo().Config
+	c.MaxBytes = int64(s.CachedInfo().State.Bytes) + int64(more)
+	if _, err := n.JS.UpdateStream(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}
