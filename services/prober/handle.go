@@ -92,7 +92,7 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 		p.holds.add(c)
 		p.logger.Info("a look that says nothing of its outlet: the command goes back",
 			slog.String("outlet", c.Outlet), slog.String("scan", c.ScanID))
-		return p.cfg.RetryDelay, nil
+		retry = p.cfg.RetryDelay
 	}
 	next := p.cfg.Now().Add(p.cfg.RetryDelay)
 	for _, l := range looks {
