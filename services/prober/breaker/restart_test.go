@@ -51,7 +51,7 @@ func TestRestartsThatMeetSilence(t *testing.T) {
 	refused := &fleet{answer: func(string) smb.Outcome { return wrong }}
 	silent := &fleet{answer: func(string) smb.Outcome { return silence }}
 	refused.all(t, 20, open(t, n, "first", c))
-	for i := range 10 { // in 40 minutes
+	for i := range 5 { // in 20 minutes
 		b := open(t, n, fmt.Sprint("start", i), c)
 		silent.signIn(t.Context(), t, b, fmt.Sprint("10.1.0.", i))
 		c.advance(2 * time.Minute)

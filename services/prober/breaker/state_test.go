@@ -156,7 +156,8 @@ func TestDecisions(t *testing.T) {
 	if tripped.FailingSince == nil || !tripped.FailingSince.Equal(zero) || good.FailingSince != nil {
 		t.Errorf("failing since %v, good since %v", tripped.FailingSince, good.FailingSince)
 	}
-	if again.RestartTries != 2 || stored(again.claim("d", later), later).RestartTries != 0 {
+	if again.RestartTries != 2 || stored(again.claim("d", later), later).RestartTries != 0 ||
+		often.RestartTries != 2 || often.claim("d", again2.Add(pauseFor)).RestartTries != 0 {
 		t.Errorf("%d tries after restarts", again.RestartTries)
 	}
 }
