@@ -73,10 +73,11 @@ func (a *app) onLog(
 
 // connect reaches the log from outside. Errors: instance.ErrNotRunning.
 func (a *app) connect(name string, logger *slog.Logger) (*nats.Conn, error) {
+	trouble := nats.ErrorHandler(natsErrors(logger))
 	if a.config.NATSURL == "" {
-		return instance.Find(a.config.DataDir, name)
+		return instance.Find(a.config.DataDir, name, trouble)
 	}
-	nc, err := nats.Connect(a.config.NATSURL, append(events.ConnectOptions(name), nats.ErrorHandler(natsErrors(logger)))...)
+	nc, err := nats.Connect(a.config.NATSURL, append(events.ConnectOptions(name), trouble)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS_URL: %w", err)
 	}

@@ -12,7 +12,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,8 +44,8 @@ const (
 // Config is what a line needs. All fields are set.
 type Config struct {
 	Prober string // our name
-	// Addresses lists where all outlets are that scans look at.
-	Addresses func(ctx context.Context) ([]string, error)
+	// Sample draws by lot up to n of the addresses of all outlets that scans look at.
+	Sample func(ctx context.Context, n int) ([]string, error)
 	// Dial tells whether anything answers at an address. It has a deadline of
 	// its own.
 	Dial func(ctx context.Context, address string) bool
@@ -222,12 +221,10 @@ func (l *Line) pause(ctx context.Context) bool {
 
 // ask dials some outlets at once. It ends early with the first answer.
 func (l *Line) ask(ctx context.Context, most int) (answered bool, tried int, err error) {
-	addresses, err := l.cfg.Addresses(ctx)
+	addresses, err := l.cfg.Sample(ctx, most)
 	if err != nil {
 		return false, 0, err
 	}
-	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
-	addresses = addresses[:min(len(addresses), most)]
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var found atomic.Bool
