@@ -259,9 +259,16 @@ func TestNoList(t *testing.T) {
 		}
 		broken(errors.New("the log is away"))
 		fail(l, 50)
-		pass(20 * time.Second)
+		pass(6 * time.Second)
+		if err := l.Unsure(); err != nil {
+			t.Errorf("the log may come back soon: %v", err)
+		}
+		pass(15 * time.Second)
 		if _, offline := l.Offline(); offline {
 			t.Error("offline, by a guess")
+		}
+		if l.Unsure() == nil {
+			t.Error("nobody is told that it is not known")
 		}
 		if held := fail(l, 50); held != 50 {
 			t.Errorf("%d of 50 failures held back while nothing is known", held)
@@ -270,6 +277,9 @@ func TestNoList(t *testing.T) {
 		pass(12 * time.Second)
 		if _, offline := l.Offline(); !offline {
 			t.Error("not offline when it can be told")
+		}
+		if err := l.Unsure(); err != nil {
+			t.Error(err)
 		}
 	})
 }
