@@ -115,7 +115,7 @@ func TestAnImportWhoseSenderIsNoAdminAnyMore(t *testing.T) {
 	c.header = map[string]string{"Content-Type": "text/csv"}
 	f := get[failure](t, e, http.StatusUnauthorized, c)
 	written := e.identity(t).LastSeq - before
-	if written == 0 || written > all/2 || !strings.Contains(f.Message, fmt.Sprintf("The first %d of the file's %d outlets are done", written, all)) {
+	if written == 0 || written > all/2 || !strings.Contains(f.Message, fmt.Sprintf("Surely written: %d of the %d outlets", written, all)) {
 		t.Errorf("%d outlets are written: %s", written, f.Message)
 	}
 }

@@ -90,6 +90,7 @@ type Gateway struct {
 	codes     *answers.Cache[struct{}, []string] // of the active outlets
 	checks    []*question
 	ready     *recent.Value[[]checkBody]
+	room      *recent.Value[*room]
 	noting    sync.Map // ids of the API tokens whose use is being noted
 
 	judging  chan struct{} // held by the one preview that is being made
@@ -146,6 +147,7 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 	g.allowed = newAllowed(g.auth.Still)
 	g.checks = g.questions()
 	g.ready = recent.New(readyFor, g.checkAll)
+	g.room = recent.New(roomFor, g.readRoom)
 	return g, nil
 }
 

@@ -12,8 +12,9 @@ var ErrGone = errors.New("the position is not in the log")
 
 // Selection is what a client gets.
 type Selection struct {
-	// Subjects are those of the log on which all of it is; none: it may be on any.
-	// They spare a resumption the reading of the rest, and do not overlap.
+	// Subjects are those of the log on which all of it is; nil: it may be on any;
+	// empty: nothing is selected. They spare a resumption the reading of the rest,
+	// and do not overlap.
 	Subjects []string
 	Wants    func(*Frame) bool
 }

@@ -49,6 +49,10 @@ func (r *replay) upTo(ctx context.Context, target uint64) error {
 	if r.sent >= target {
 		return nil
 	}
+	if s := r.selected.Subjects; s != nil && len(s) == 0 {
+		r.sent = target
+		return nil
+	}
 	feed, left, err := r.log.open(ctx, r.sent+1, r.selected.Subjects)
 	if err != nil {
 		return err
