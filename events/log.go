@@ -1,14 +1,13 @@
 package events
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -24,17 +23,9 @@ var (
 	ErrOutstanding = errors.New("the outlet has an outstanding command")
 )
 
-const (
-	// publishTimeout bounds one try; what becomes of a try without answer is
-	// unknown until the next.
-	publishTimeout = 5 * time.Second
-	retryFirst     = 50 * time.Millisecond
-	retryMost      = 2 * time.Second
-
-	// codeStoreFailed is the server's answer for every limit that refuses a
-	// message: JSStreamStoreFailedF in nats-server's errors.json.
-	codeStoreFailed jetstream.ErrorCode = 10077
-)
+// publishTimeout bounds one try; what becomes of a try without answer is unknown
+// until the next.
+const publishTimeout = 5 * time.Second
 
 // Log writes to and reads from the streams on behalf of one service. It is
 // safe for concurrent use.
@@ -53,66 +44,6 @@ func NewLog(js jetstream.JetStream, service string) *Log {
 // JetStream is the context that the log was made with.
 func (l *Log) JetStream() jetstream.JetStream { return l.js }
 
-// Append stores p and returns its sequence. A try whose answer is lost is
-// repeated, until ctx ends, under the same id: stored twice is stored once.
-// duplicate tells that an event of this id was stored before. Errors: ErrFull,
-// or ctx's.
-func (l *Log) Append(ctx context.Context, p Payload) (seq uint64, duplicate bool, err error) {
-	ack, err := l.publish(ctx, p)
-	if err != nil {
-		return 0, false, err
-	}
-	return ack.Sequence, ack.Duplicate, nil
-}
-
-// Write stores p if the last event of its subject has sequence previous, 0 for
-// none, and returns the new sequence. That the very same event is there
-// already is success: a lost answer looks like that. Errors: ErrConflict,
-// ErrFull, or ctx's.
-func (l *Log) Write(ctx context.Context, p Payload, previous uint64) (uint64, error) {
-	ack, err := l.publish(ctx, p, jetstream.WithExpectLastSequencePerSubject(previous))
-	switch {
-	case err == nil && !ack.Duplicate:
-		return ack.Sequence, nil
-	case err != nil && !isWrongSequence(err):
-		return 0, err
-	}
-	// An event of this id is there already (a replicated stream says so before
-	// it looks at sequences), or the subject has moved on.
-	last, lerr := l.Last(ctx, p.Subject())
-	if lerr != nil {
-		return 0, fmt.Errorf("after a conflict: %w", lerr)
-	}
-	mine, merr := Encode(l.source, l.now(), p)
-	if merr != nil {
-		return 0, merr
-	}
-	if ID(last.Header) == ID(mine.Header) && bytes.Equal(last.Data, mine.Data) {
-		return last.Seq, nil
-	}
-	return 0, fmt.Errorf("write %s: %w", p.Subject(), ErrConflict)
-}
-
-// Command offers a command to the probers. ErrOutstanding: the outlet has one
-// already. Any other error leaves unknown whether it was accepted; offering it
-// again is harmless.
-func (l *Log) Command(ctx context.Context, c ProbeCommand) error {
-	m, err := Encode(l.source, l.now(), c)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	_, err = l.js.PublishMsg(ctx, m, jetstream.WithExpectStream(StreamProbes))
-	if err != nil && apiCode(err) == codeStoreFailed {
-		return fmt.Errorf("offer %s: %w", m.Subject, ErrOutstanding)
-	}
-	if err != nil {
-		return fmt.Errorf("offer %s: %w", m.Subject, err)
-	}
-	return nil
-}
-
 // Last is the last record of a subject, read from the leader. Errors:
 // ErrNotFound, or the network's.
 func (l *Log) Last(ctx context.Context, subject string) (Record, error) {
@@ -130,6 +61,21 @@ func (l *Log) Last(ctx context.Context, subject string) (Record, error) {
 		return Record{}, fmt.Errorf("last event of %s: %w", subject, err)
 	}
 	return Record{Seq: m.Sequence, Stored: m.Time.UTC(), Subject: m.Subject, Header: m.Header, Data: m.Data}, nil
+}
+
+// Subjects are those of the log that a filter matches, in no order.
+func (l *Log) Subjects(ctx context.Context, filter string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	s, err := l.js.Stream(ctx, StreamEvents)
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return nil, fmt.Errorf("list the subjects %s: %w", filter, err)
+	}
+	return slices.Collect(maps.Keys(info.State.Subjects)), nil
 }
 
 // Identity tells one incarnation of the log from another and how far it
@@ -194,24 +140,44 @@ func (l *Log) Restored(ctx context.Context) (LogRestored, uint64, error) {
 	return lastState[LogRestored](ctx, l, SubjectRestored)
 }
 
-// lastState is the last event of a subject, or the zero value.
+// lastState is the last readable event of a subject, or the zero value: one that
+// cannot be read, which a newer version may have written, takes nothing away.
 func lastState[T Payload](ctx context.Context, l *Log, subject string) (state T, seq uint64, err error) {
-	r, err := l.Last(ctx, subject)
+	last, err := l.Last(ctx, subject)
 	if errors.Is(err, ErrNotFound) {
 		return state, 0, nil
 	}
 	if err != nil {
 		return state, 0, err
 	}
-	e, err := r.Decode()
+	if state, ok := stateOf[T](last); ok {
+		return state, last.Seq, nil
+	}
+	feed, err := l.Feed(ctx, FeedOptions{Subjects: []string{subject}})
 	if err != nil {
 		return state, 0, err
 	}
-	state, ok := e.Data.(T)
-	if !ok {
-		return state, 0, fmt.Errorf("%w: a %s on %s", ErrMalformed, e.Data.Type(), subject)
+	defer feed.Stop()
+	for more := feed.Initial > 0; more; {
+		r, err := feed.Next(ctx)
+		if err != nil {
+			return state, 0, err
+		}
+		if s, ok := stateOf[T](r); ok {
+			state, seq = s, r.Seq
+		}
+		more = r.Pending > 0
 	}
-	return state, r.Seq, nil
+	return state, seq, nil
+}
+
+func stateOf[T Payload](r Record) (state T, ok bool) {
+	e, err := r.Decode()
+	if err != nil {
+		return state, false
+	}
+	state, ok = e.Data.(T)
+	return state, ok
 }
 
 // SequenceAt is the last sequence that the log had stored by t, 0 without one. Of
@@ -232,62 +198,4 @@ func (l *Log) SequenceAt(ctx context.Context, t time.Time) (uint64, error) {
 	}
 	id, err := l.Identity(ctx)
 	return id.LastSeq, err
-}
-
-// publish tries until there is an answer.
-func (l *Log) publish(ctx context.Context, p Payload, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
-	m, err := Encode(l.source, l.now(), p)
-	if err != nil {
-		return nil, err
-	}
-	opts = append(opts, jetstream.WithExpectStream(StreamEvents))
-	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
-		ack, err := l.publishOnce(ctx, m, opts)
-		switch {
-		case err == nil:
-			return ack, nil
-		case apiCode(err) == codeStoreFailed:
-			return nil, fmt.Errorf("publish %s: %w", m.Subject, ErrFull)
-		case ctx.Err() != nil:
-			return nil, fmt.Errorf("publish %s: %w", m.Subject, ctx.Err())
-		case !isPassing(err):
-			return nil, fmt.Errorf("publish %s: %w", m.Subject, err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("publish %s: %w", m.Subject, errors.Join(ctx.Err(), err))
-		case <-time.After(wait):
-		}
-	}
-}
-
-// publishOnce sends a copy, because the client adds its expectations to the
-// headers of what it is given.
-func (l *Log) publishOnce(ctx context.Context, m *nats.Msg, opts []jetstream.PublishOpt) (*jetstream.PubAck, error) {
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	c := &nats.Msg{Subject: m.Subject, Data: m.Data, Header: nats.Header{}}
-	maps.Copy(c.Header, m.Header)
-	return l.js.PublishMsg(ctx, c, opts...)
-}
-
-func isWrongSequence(err error) bool {
-	code := apiCode(err)
-	return code == jetstream.JSErrCodeStreamWrongLastSequence || code == jetstream.JSErrCodeStreamWrongLastSequenceConstant
-}
-
-// isPassing tells errors after which a try is repeated: no answer, or an
-// answer that speaks of the server's state (5xx) and not of the message.
-func isPassing(err error) bool {
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		return api.Code >= 500
-	}
-	return !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrMaxPayload)
-}
-
-func apiCode(err error) jetstream.ErrorCode {
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		return api.ErrorCode
-	}
-	return 0
 }

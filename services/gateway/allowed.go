@@ -79,20 +79,24 @@ func (w *allowed) answer(c auth.Caller) *answer {
 }
 
 // attended has a route answer only for as long as the caller may have its answer.
-func (g *Gateway) attended(ctx context.Context, w *response, r *request, handle func(*response, *request) error) error {
-	if r.stranger {
-		return handle(w, r)
+func (g *Gateway) attended(handle func(*response, *request) error) func(*response, *request) error {
+	return func(w *response, r *request) error {
+		if r.stranger {
+			return handle(w, r)
+		}
+		until, release := g.whileAllowed(r.Context(), w, r.caller)
+		settle := func() { release(); w.reopen() }
+		defer settle() // of a handler that panics
+		own := *r
+		own.Request = r.WithContext(until)
+		err := handle(w, &own)
+		settle()
+		lost, ok := errors.AsType[*problem](context.Cause(until))
+		if ok && (err != nil || w.status == 0) {
+			return lost
+		}
+		return err
 	}
-	until, release := g.whileAllowed(ctx, w, r.caller)
-	defer release()
-	own := *r
-	own.Request = r.WithContext(until)
-	err := handle(w, &own)
-	lost, ok := errors.AsType[*problem](context.Cause(until))
-	if ok && (err != nil || w.status == 0) {
-		return lost
-	}
-	return err
 }
 
 // whileAllowed is ctx, which also ends when the caller may no longer do what
@@ -117,23 +121,22 @@ func (g *Gateway) whileAllowed(ctx context.Context, w *response, c auth.Caller) 
 			err := g.allowed.still(asking, c)
 			end()
 			var lost error
+			var because string
 			switch {
 			case err == nil:
 				confirmed = asked
 				continue
 			case errors.Is(err, auth.ErrBadToken):
-				lost = sessionOver(err)
+				lost, because = sessionOver(err), "its caller may no longer have the answer"
 			case time.Since(confirmed) >= unconfirmed-checkEvery:
-				lost = unavailable("The database", err)
+				lost, because = unavailable("The database", err), "the database does not say whether its caller may still have the answer"
 			default:
 				continue
 			}
-			g.logger.InfoContext(ctx, "A request ends, because its caller may no longer have the answer.", slog.String("requestId", w.id),
-				slog.String("user", c.Name()), slog.Any("error", err))
-			cancel(lost) // first, so that no other write begins
-			if w.begun.Load() {
-				_ = w.rc.SetWriteDeadline(time.Now()) // fails only where the connection is gone
-			}
+			g.logger.InfoContext(ctx, "A request is cut off.", slog.String("because", because),
+				slog.String("requestId", w.id), slog.String("user", c.Name()), slog.Any("error", err))
+			cancel(lost)
+			w.cut()
 			return
 		}
 	})

@@ -45,7 +45,8 @@ func connectionLimit(descriptors uint64) int {
 // half of that, but for the proxies that speak for many. What is closed is first
 // of all a connection on which nobody has shown who they are: the one that is so
 // for longest, of the client that has most of all. Whoever opens many takes the
-// room from themselves.
+// room from themselves. Those of the proxies are closed last, and only for another of
+// theirs: who comes by a proxy is the proxy's to bound.
 type limitedListener struct {
 	net.Listener
 	most    int
@@ -65,7 +66,7 @@ type limitedListener struct {
 type limitedConn struct {
 	net.Conn
 	listener *limitedListener
-	group    string // "": its client is not counted
+	group    string // "": it is a proxy's
 	known    int    // requests under way of somebody who is known
 	waits    uint64 // since which turn there is none
 }
@@ -96,7 +97,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// group is "" for who is not counted.
+// group is "" for a proxy, which is not counted as one client.
 func (l *limitedListener) group(c net.Conn) string {
 	from, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil || l.proxies.Trusts(from.Addr()) {
@@ -131,13 +132,19 @@ func (l *limitedListener) take(c *limitedConn) (instead *limitedConn, over Bound
 
 // waiting is the connection to close for one of a group, nil for none.
 func (l *limitedListener) waiting(over Bound, group string) (found *limitedConn) {
+	has := func(group string) int {
+		if group == "" {
+			return 0
+		}
+		return l.peers[group]
+	}
 	for c := range l.conns {
-		if c.known > 0 || over == BoundAddress && c.group != group {
+		if c.known > 0 || over == BoundAddress && c.group != group || c.group == "" && group != "" {
 			continue
 		}
 		more := 0
 		if found != nil {
-			more = l.peers[c.group] - l.peers[found.group]
+			more = has(c.group) - has(found.group)
 		}
 		if found == nil || more > 0 || more == 0 && c.waits < found.waits {
 			found = c

@@ -186,6 +186,44 @@ func TestWhoWaitsMakesRoom(t *testing.T) {
 	}
 }
 
+// Who connects directly never takes the room of a proxy, which speaks for many, and
+// gives way to it; of a proxy that opens too many its own give way.
+func TestAProxyKeepsItsRoom(t *testing.T) {
+	t.Parallel()
+	const most, proxy = 8, ""
+	l := newLimitedListener(nil, most, peer.Trust{}, func(Bound) {}, slog.New(slog.DiscardHandler))
+	connect := func(group string) (c, instead *limitedConn) {
+		c = &limitedConn{listener: l, group: group}
+		instead, _ = l.take(c)
+		return c, instead
+	}
+	var proxies []*limitedConn
+	for range most - 2 {
+		c, _ := connect(proxy)
+		proxies = append(proxies, c)
+	}
+	for _, group := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"} {
+		connect(group)
+	}
+	if n := l.peers[proxy]; n != len(proxies) {
+		t.Errorf("of a proxy's %d connections a flood has closed %d", len(proxies), len(proxies)-n)
+	}
+	if n := l.peers["192.0.2.2"]; n != 1 {
+		t.Error("who has fewer makes room for who has more")
+	}
+	for range 2 {
+		if _, instead := connect(proxy); instead == nil || instead.group == proxy {
+			t.Error("those who connect directly do not give way to a proxy")
+		}
+	}
+	if c, instead := connect("192.0.2.3"); instead != c {
+		t.Error("a proxy gives way to who connects directly")
+	}
+	if _, instead := connect(proxy); instead != proxies[0] {
+		t.Error("a proxy that has every connection does not give way to itself")
+	}
+}
+
 func TestHalfOfTheDescriptors(t *testing.T) {
 	t.Parallel()
 	for descriptors, want := range map[uint64]int{10: 32, 256: 128, 1024: 512, 1 << 63: 8000} {

@@ -142,21 +142,19 @@ func selection(r *request) (live.Selection, error) {
 }
 
 // selectedSubjects are those on which events of the types, and about the outlet,
-// are; types nil: of all.
-func selectedSubjects(types []string, outlet string) (subjects []string) {
+// are, as live.Selection has them; types nil: of all.
+func selectedSubjects(types []string, outlet string) []string {
 	if types == nil && outlet == "" {
 		return nil
 	}
 	if types == nil {
 		types = aboutOutlets()
 	}
+	subjects := []string{}
 	for _, t := range types {
 		if outlet == "" || slices.Contains(aboutOutlets(), t) {
 			subjects = append(subjects, events.SubjectsOf(t, outlet)...)
 		}
-	}
-	if len(subjects) == 0 { // no event is selected, and no subject would be every one
-		subjects = []string{events.SubjectSettings}
 	}
 	slices.Sort(subjects)
 	return slices.Compact(subjects)

@@ -90,11 +90,13 @@ type Gateway struct {
 	codes     *answers.Cache[struct{}, []string] // of the active outlets
 	checks    []*question
 	ready     *recent.Value[[]checkBody]
+	room      *recent.Value[*room]
 	noting    sync.Map // ids of the API tokens whose use is being noted
 
 	judging  chan struct{} // held by the one preview that is being made
 	listener net.Listener
 	inFlight inFlight
+	began    time.Time
 	closing  chan struct{} // closed when streams must end
 }
 
@@ -124,7 +126,7 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 	trail := audit.New(log, st, cfg.Now, logger)
 	tracker, watch := scans.New(cfg.Now), system.New(cfg.Now)
 	g := &Gateway{
-		cfg: cfg, log: log, store: st, logger: logger, app: app, audit: trail, scans: tracker, system: watch, proxies: proxies,
+		cfg: cfg, log: log, store: st, logger: logger, app: app, audit: trail, scans: tracker, system: watch, proxies: proxies, began: cfg.Now(),
 		auth: &auth.Auth{
 			Users: st, Tokens: tokens, Passwords: passwords, Trail: trail, Step: cfg.RefusalStep, Now: cfg.Now, Logger: logger,
 		},
@@ -145,6 +147,7 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 	g.allowed = newAllowed(g.auth.Still)
 	g.checks = g.questions()
 	g.ready = recent.New(readyFor, g.checkAll)
+	g.room = recent.New(roomFor, g.readRoom)
 	return g, nil
 }
 

@@ -75,41 +75,46 @@ func (g *Gateway) importOutlets(w *response, r *request) error {
 const importChunk = 256
 
 func (g *Gateway) applyImport(ctx context.Context, w *response, r *request, changes []registry.Change) (done []registry.Change, err error) {
-	writes := 0
-	for _, c := range changes {
-		if c.Writes() {
-			writes++
-		}
-	}
-	if writes == 0 {
+	all := registry.Writing(changes)
+	if all == 0 {
 		return changes, nil
 	}
 	e := events.Audited{
-		Kind: events.OutletsImported, Actor: r.caller.User.ID, Address: w.address,
-		Details: map[string]string{"outlets": fmt.Sprint(writes)},
+		Kind: events.OutletsImported, Actor: r.caller.User.ID, Address: w.address, Details: map[string]string{"outlets": fmt.Sprint(all)},
 	}
-	// Of an import that failed some outlets may be written.
-	err = g.audit.Around(ctx, r.by(), e, func(error) bool { return false }, func(ctx context.Context) error {
+	undone := func(err error) bool { return unwritten(err) && registry.Writing(done) == 0 }
+	err = g.audit.Around(ctx, r.by(), e, undone, func(ctx context.Context) error {
 		for chunk := range slices.Chunk(changes, importChunk) {
+			var err error
 			if len(done) > 0 {
-				if err := g.still(ctx, r); err != nil {
-					return err
-				}
+				err = g.still(ctx, r)
 			}
-			made, err := registry.Apply(ctx, g.log, chunk, r.caller.User.ID, g.cfg.Now().UTC())
+			if err == nil {
+				var made []registry.Change
+				made, err = registry.Apply(ctx, g.log, chunk, r.caller.User.ID, g.cfg.Now().UTC())
+				done = append(done, made...)
+			}
 			if err != nil {
-				return logProblem(err)
+				return brokenOff(err, registry.Writing(done), all)
 			}
-			done = append(done, made...)
 		}
 		return nil
 	})
-	if p, ok := errors.AsType[*problem](err); ok && len(done) > 0 {
-		own := *p
-		own.message += fmt.Sprintf(" The first %d of the file's %d outlets are done: send it again for the rest.", len(done), len(changes))
-		return done, &own
-	}
 	return done, logProblem(err)
+}
+
+// brokenOff is the problem of an import of which only a part is surely written.
+func brokenOff(err error, written, all int) error {
+	if errors.Is(err, events.ErrConflict) {
+		err = changedMeanwhile(err)
+	}
+	p, ok := errors.AsType[*problem](logProblem(err))
+	if !ok {
+		return err
+	}
+	own := *p
+	own.message += fmt.Sprintf(" Surely written: %d of the %d outlets that the file changes. Send it again for the rest.", written, all)
+	return &own
 }
 
 // readOutletsFile reads the body as an outlets file and names its first faults.

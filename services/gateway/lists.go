@@ -40,7 +40,9 @@ func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
 		return err
 	}
 	at.then(&q)
-	g.inParts(&q, r)
+	if at != nil { // of now the counts are kept, and wait for nobody's long list
+		g.inParts(&q, r)
+	}
 	days, err := g.store.Summary(r.Context(), q)
 	if err != nil {
 		return listProblem(err)

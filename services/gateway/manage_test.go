@@ -155,6 +155,36 @@ func TestImportOutlets(t *testing.T) {
 	e.audited(t, events.OutletsImported, "admin")
 }
 
+// An import that breaks off tells how many outlets are written, wherever it does.
+func TestAnImportIntoALogThatGetsFull(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	var file strings.Builder
+	file.WriteString("OutletCode,IPAddress\n")
+	for i := range 1000 {
+		fmt.Fprintf(&file, "S%04d,10.0.0.1\n", i)
+	}
+	c := e.as("POST", "/outlets/import", file.String())
+	c.header = map[string]string{"Content-Type": "text/csv"}
+	for _, room := range []int{40_000, 0} {
+		e.nats.Bound(t, room)
+		before := e.identity(t).LastSeq
+		f := get[failure](t, e, http.StatusInsufficientStorage, c)
+		stored, err := registry.Load(t.Context(), e.nats.Log, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := e.identity(t).LastSeq - before
+		if (written > 0) != (room > 0) {
+			t.Errorf("%d outlets are written with room for %d bytes", written, room)
+		}
+		left := 1000 - stored.Len() + int(written)
+		if !strings.Contains(f.Message, fmt.Sprintf("Surely written: %d of the %d outlets", written, left)) {
+			t.Errorf("%d of %d outlets are written: %s", written, left, f.Message)
+		}
+	}
+}
+
 // What no full scan could name is refused as a whole.
 func TestTooManyOutlets(t *testing.T) {
 	t.Parallel()
@@ -173,6 +203,36 @@ func TestTooManyOutlets(t *testing.T) {
 	if last := e.identity(t).LastSeq; last != before {
 		t.Errorf("%d events are written", last-before)
 	}
+}
+
+// Outlets become active one by one up to as many as a full scan can name, and no
+// further; where one is retired another may.
+func TestOutletsUpToTheBound(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	code := func(i int) string { return strings.Repeat("<", 46) + fmt.Sprintf("%04d", i) } // long ones as JSON
+	most := (registry.Outlets{}).Room() / registry.CodeBytes(code(0))
+	const left = 3
+	var rows []registry.OutletRow
+	for i := range most - left {
+		rows = append(rows, registry.OutletRow{Code: code(i), Address: "10.0.0.1"})
+	}
+	if _, err := registry.Apply(t.Context(), e.nats.Log, registry.Diff(registry.Outlets{}, rows, events.SourceUser), "test", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	put := func(i int) call { return e.as("PUT", "/outlets/"+url.PathEscape(code(i)), `{"ipAddress":"10.0.0.1"}`) }
+	for i := range left {
+		get[outletAnswer](t, e, http.StatusCreated, put(most-left+i))
+	}
+	for range 2 {
+		if f := get[failure](t, e, http.StatusBadRequest, put(most)); !strings.Contains(f.Message, "too many outlets") {
+			t.Error(f.Message)
+		}
+	}
+	get[outletAnswer](t, e, http.StatusOK, put(most-1)) // active already
+	get[outletAnswer](t, e, http.StatusOK, e.as("DELETE", "/outlets/"+url.PathEscape(code(0)), ""))
+	get[outletAnswer](t, e, http.StatusCreated, put(most))
+	get[failure](t, e, http.StatusBadRequest, put(0))
 }
 
 func TestSchedulerConfig(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -34,30 +34,74 @@ type response struct {
 	user    string // who asks, once known
 	address string // of the client
 	status  int
-	begun   atomic.Bool // that there is a status, for others than the handler
 	bytes   int64
 	gone    bool // the client left before there was an answer
+
+	mu    sync.Mutex
+	begun bool // that there is a status, for others than the handler
+	shut  bool // nothing more is sent
 }
 
+var errShut = errors.New("the answer was cut off")
+
+// begin sets the status, and is false where no answer may begin.
+func (w *response) begin(status int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.shut {
+		return false
+	}
+	w.status, w.begun = status, true
+	return true
+}
+
+// WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 && status >= http.StatusOK {
-		w.status = status
-		w.begun.Store(true)
+	if w.status == 0 && status >= http.StatusOK && !w.begin(status) {
+		return
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write implements http.ResponseWriter.
 func (w *response) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-		w.begun.Store(true)
+	if w.status == 0 && !w.begin(http.StatusOK) {
+		return 0, errShut
 	}
-	if err := w.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := w.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// SetWriteDeadline is what http.ResponseController finds.
+func (w *response) SetWriteDeadline(t time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.shut {
+		return errShut
+	}
+	return w.rc.SetWriteDeadline(t)
+}
+
+// cut ends every write, the one under way and whatever the handler begins later.
+func (w *response) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.shut = true
+	if w.begun {
+		_ = w.rc.SetWriteDeadline(time.Now()) // fails only where the connection is gone
+	}
+}
+
+// reopen lets an answer begin after all: that of why the other was cut off before
+// it had begun.
+func (w *response) reopen() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.shut = w.shut && w.begun
 }
 
 // Unwrap lets http.ResponseController reach the connection.

@@ -124,12 +124,8 @@ func (g *Gateway) writeOutlet(ctx context.Context, w *response, r *request, stat
 		return badRequest("The outlet cannot be: %s.", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	if next.Active && !was.Active {
-		all, err := registry.Load(ctx, g.log, 0)
-		if err != nil {
-			return logProblem(err)
-		}
-		if err := all.Fit(registry.Made(next)); err != nil {
-			return tooManyOutlets(err)
+		if err := g.fits(ctx, next); err != nil {
+			return err
 		}
 	}
 	next.Source, next.Previous = events.SourceUser, was.Seq

@@ -28,10 +28,6 @@ const (
 
 // previewPolicy tells what another policy would say of what was seen.
 func (g *Gateway) previewPolicy(w *response, r *request) error {
-	return g.attended(r.Context(), w, r, g.preview)
-}
-
-func (g *Gateway) preview(w *response, r *request) error {
 	var in struct {
 		MaxAgeSeconds *int64      `json:"maxAgeSeconds"`
 		MinSizeBytes  *int64      `json:"minSizeBytes"`

@@ -51,9 +51,7 @@ func (g *Gateway) serve(ctx context.Context, w *response, r *request, rt route) 
 	if err == nil {
 		r.params, err = parseQuery(r.URL.RawQuery, rt.takes())
 	}
-	if err == nil && rt.method == http.MethodGet && rt.role != everybody {
-		err = g.attended(ctx, w, r, rt.handle)
-	} else if err == nil {
+	if err == nil {
 		err = rt.handle(w, r)
 	}
 	if err != nil {

@@ -37,7 +37,8 @@ const (
 	byAnybody
 )
 
-// routes is all there is under apiPrefix, and who may use it.
+// routes is all there is under apiPrefix, and who may use it. Whatever only reads is
+// attended, and what else takes long says so.
 func (g *Gateway) routes() []route {
 	rs := []route{
 		{http.MethodPost, "/auth/login", everybody, usersOnly, byToken, nil, g.login},
@@ -62,7 +63,7 @@ func (g *Gateway) routes() []route {
 		{http.MethodPut, "/scheduler/config", auth.Admin, usersOnly, byToken, nil, g.putSchedulerConfig},
 		{http.MethodGet, "/scheduler/status", auth.Support, auth.ScopeRead, byToken, nil, g.schedulerStatus},
 
-		{http.MethodPost, "/policy/preview", auth.Admin, usersOnly, byToken, nil, g.previewPolicy},
+		{http.MethodPost, "/policy/preview", auth.Admin, usersOnly, byToken, nil, g.attended(g.previewPolicy)},
 		{http.MethodGet, "/system/state", auth.Support, auth.ScopeDisplay, byToken, nil, g.systemState},
 		{http.MethodGet, "/system/capacity", auth.Support, auth.ScopeRead, byToken, nil, g.capacity},
 		{http.MethodPost, "/system/credentials/retry", auth.Admin, usersOnly, byToken, nil, g.retryCredential},
@@ -77,7 +78,13 @@ func (g *Gateway) routes() []route {
 		{http.MethodDelete, "/tokens/{id}", auth.Admin, usersOnly, byToken, nil, g.revokeToken},
 		{http.MethodGet, "/audit", auth.Admin, usersOnly, byToken, []string{"kind", "actor", "object", "since", "before", "limit"}, g.listAudit},
 	}
-	return append(rs, g.modeRoutes()...)
+	rs = append(rs, g.modeRoutes()...)
+	for i, rt := range rs {
+		if rt.method == http.MethodGet && rt.role != everybody {
+			rs[i].handle = g.attended(rt.handle)
+		}
+	}
+	return rs
 }
 
 // modeRoutes are those that there are once for each mode.
@@ -95,7 +102,7 @@ func (g *Gateway) modeRoutes() (rs []route) {
 			route{http.MethodGet, "/" + p.name + "-stats", auth.Support, auth.ScopeDisplay, byToken, statsQuery, in(g.stats)},
 			route{http.MethodGet, "/" + p.name + "-stats/daily-summary", auth.Support, auth.ScopeDisplay, byToken, daysQuery, in(g.dailySummary)},
 			route{http.MethodGet, "/" + p.name + "-status/scan", auth.Admin, usersOnly, byAnybody, []string{"scan_date"}, in(g.scanStream)},
-			route{http.MethodPost, "/" + p.name + "-status/sync", auth.Admin, usersOnly, byToken, []string{"scan_date"}, in(g.sync)},
+			route{http.MethodPost, "/" + p.name + "-status/sync", auth.Admin, usersOnly, byToken, []string{"scan_date"}, g.attended(in(g.sync))},
 		)
 	}
 	return rs

@@ -15,7 +15,7 @@ import (
 // request bounds its body, and each answer every write.
 func (g *Gateway) server(ctx context.Context) (*http.Server, error) {
 	s := &http.Server{
-		Handler:           g.handler(),
+		Handler:           g.handler(), //nolint:contextcheck // each request has its own
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withConn,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -23,10 +23,6 @@ type syncTail struct {
 // sync has some outlets looked at again, and answers when they were and the
 // tables show it; with 202 and what there is, when that takes too long.
 func (g *Gateway) sync(w *response, r *request, m events.Mode) error {
-	return g.attended(r.Context(), w, r, func(w *response, r *request) error { return g.lookAgain(w, r, m) })
-}
-
-func (g *Gateway) lookAgain(w *response, r *request, m events.Mode) error {
 	began := time.Now()
 	outlets, date, err := g.readSync(w, r)
 	if err != nil {

@@ -92,7 +92,7 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 		p.holds.add(c)
 		p.logger.Info("a look that says nothing of its outlet: the command goes back",
 			slog.String("outlet", c.Outlet), slog.String("scan", c.ScanID))
-		return p.cfg.RetryDelay, nil
+		retry = p.cfg.RetryDelay
 	}
 	next := p.cfg.Now().Add(p.cfg.RetryDelay)
 	for _, l := range looks {
@@ -109,8 +109,10 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 }
 
 // openModes are the modes of a command that have no event yet. Of an outlet's
-// events in a mode only the last can be this command's, as long as no other
-// command for the outlet can exist.
+// events in a mode only the last can be this command's: another command for the
+// outlet cannot exist. Only what the scheduler says of later scans, which expired
+// meanwhile, may come after it, and this command has then expired, too: what it
+// ends in has the id of the event that is there already.
 func (p *Prober) openModes(ctx context.Context, c command) ([]events.Mode, error) {
 	var open []events.Mode
 	for _, mode := range c.Modes {

@@ -39,9 +39,8 @@ func (t *trouble) lasting(now time.Time) error {
 }
 
 // Check tells, for readiness, how many workers are busy. The error says that
-// the prober reaches no outlet, or has not been able to get commands for a
-// while. It asks nobody and
-// may be called at any time.
+// the prober reaches no outlet, or cannot tell whether it does, or has not been
+// able to get commands for a while. It asks nobody and may be called at any time.
 func (p *Prober) Check(context.Context) (detail string, err error) {
 	quiet := len(p.quiet)
 	detail = fmt.Sprintf("%d of %d workers busy", max(0, int(p.working.Load())-quiet), p.cfg.Concurrency)
@@ -50,6 +49,9 @@ func (p *Prober) Check(context.Context) (detail string, err error) {
 	}
 	if since, offline := p.line.Offline(); offline {
 		return detail, fmt.Errorf("offline: no outlet can be reached since %s", since.Format(time.RFC3339))
+	}
+	if err := p.line.Unsure(); err != nil {
+		return detail, fmt.Errorf("outlets do not answer, and whether others do cannot be told, so that their looks wait: %w", err)
 	}
 	return detail, p.trouble.lasting(p.cfg.Now())
 }

@@ -11,30 +11,41 @@ import (
 // command does not know them, and gives it fewer attempts.
 type holds struct {
 	mu sync.Mutex
-	n  map[held]int // of commands in the queue: at most one an outlet
+	n  map[string]held // by outlet, which has one command in the queue at most
 }
 
-type held struct{ outlet, scan string }
-
-func heldOf(c command) held { return held{events.Key(c.Outlet), c.ScanID} }
+type held struct {
+	scan  string
+	times int
+}
 
 func (h *holds) add(c command) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.n == nil {
-		h.n = map[held]int{}
+		h.n = map[string]held{}
 	}
-	h.n[heldOf(c)]++
+	h.n[events.Key(c.Outlet)] = held{c.ScanID, h.times(c) + 1}
 }
 
 func (h *holds) of(c command) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.n[heldOf(c)]
+	return h.times(c)
 }
 
 func (h *holds) forget(c command) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.n, heldOf(c))
+	if h.times(c) > 0 {
+		delete(h.n, events.Key(c.Outlet))
+	}
+}
+
+// times is how often a command is known to have gone back; mu is held.
+func (h *holds) times(c command) int {
+	if was := h.n[events.Key(c.Outlet)]; was.scan == c.ScanID {
+		return was.times
+	}
+	return 0
 }

@@ -48,7 +48,7 @@ func TestStopWithoutTheLog(t *testing.T) {
 				}
 				return (&script{}).look(ctx, target, r)
 			}
-			_, _, log := n.Client(t, "prober")
+			_, _, log := n.Client(t, events.ServiceProber)
 			p := prober.New(cfg, log, slog.New(slog.NewTextHandler(testWriter{t}, nil)))
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -126,7 +126,7 @@ func TestConnectionClosedForGood(t *testing.T) {
 		<-ctx.Done()
 		return nil
 	}
-	conn, _, log := n.Client(t, "prober")
+	conn, _, log := n.Client(t, events.ServiceProber)
 	done := make(chan error, 1)
 	go func() {
 		done <- prober.New(cfg, log, slog.New(slog.NewTextHandler(testWriter{t}, nil))).Run(t.Context())
@@ -153,7 +153,7 @@ func TestCheck(t *testing.T) {
 		<-end
 		return (&script{}).look(ctx, target, r)
 	}
-	_, _, log := n.Client(t, "prober")
+	_, _, log := n.Client(t, events.ServiceProber)
 	p := prober.New(cfg, log, slog.New(slog.NewTextHandler(testWriter{t}, nil)))
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	done := make(chan error, 1)

@@ -45,7 +45,7 @@ func quick() prober.Config {
 // called, or the test ends.
 func run(t *testing.T, n *natstest.Server, cfg prober.Config) (stop func()) {
 	t.Helper()
-	_, _, log := n.Client(t, "prober")
+	_, _, log := n.Client(t, events.ServiceProber)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	p := prober.New(cfg, log, slog.New(slog.NewTextHandler(testWriter{t}, nil)))

@@ -10,9 +10,9 @@ import (
 	"backupmonitor/services/prober/smb"
 )
 
-// look looks at an outlet in some modes of a command. hold says that this
-// tells nothing about the outlet: nothing answered, anywhere, or the turn to
-// sign in did not come in time.
+// look looks at an outlet in some modes of a command. hold says that in some of
+// them, which are not among the looks, this tells nothing about the outlet:
+// nothing answered, anywhere, or the turn to sign in did not come in time.
 func (p *Prober) look(work context.Context, c command, modes []events.Mode, quiet func()) (looks []events.BackupObserved, hold bool) {
 	ctx, cancel := context.WithTimeout(work, p.cfg.ProbeTimeout)
 	defer cancel()
@@ -32,11 +32,14 @@ func (p *Prober) look(work context.Context, c command, modes []events.Mode, quie
 		results := p.cfg.Look(ctx, target, request)
 		took := p.cfg.Now().Sub(began)
 		reached := slices.ContainsFunc(results, func(r smb.Result) bool { return r.Reached })
-		if work.Err() == nil {
-			hold = p.line.Report(c.Server, reached, began)
+		if work.Err() == nil && p.line.Report(c.Server, reached, began) {
+			return nil, true
 		}
-		hold = hold || len(results) > 0 && !slices.ContainsFunc(results, func(r smb.Result) bool { return !r.NoTurn })
 		for _, r := range results {
+			if r.NoTurn {
+				hold = true
+				continue
+			}
 			looks = append(looks, p.observed(c, r, began, took))
 		}
 	}

@@ -124,7 +124,7 @@ func New(cfg Config, log *events.Log, logger *slog.Logger) *Prober {
 		cfg: cfg, log: log, logger: logger, breaker: guard,
 		free: make(chan struct{}, cfg.Concurrency), quiet: make(chan struct{}, quietPerWorker*cfg.Concurrency),
 	}
-	p.line = line.New(line.Config{Prober: cfg.Name, Addresses: p.addresses, Dial: cfg.Reach, Tell: p.tellLine, Now: cfg.Now}, logger)
+	p.line = line.New(line.Config{Prober: cfg.Name, Sample: p.sample, Dial: cfg.Reach, Tell: p.tellLine, Now: cfg.Now}, logger)
 	for range cfg.Concurrency {
 		p.free <- struct{}{}
 	}
@@ -199,19 +199,14 @@ func (p *Prober) Run(ctx context.Context) error {
 	return err
 }
 
-// addresses are where all outlets are that full scans look at.
-func (p *Prober) addresses(ctx context.Context) ([]string, error) {
-	outlets, err := registry.Load(ctx, p.log, 0)
-	if err != nil {
-		return nil, err
+// sample are the addresses of up to n of the outlets that full scans look at.
+func (p *Prober) sample(ctx context.Context, n int) ([]string, error) {
+	drawn, err := registry.Sample(ctx, p.log, n, p.cfg.Now())
+	addresses := make([]string, len(drawn))
+	for i, e := range drawn {
+		addresses[i] = e.Address
 	}
-	var all []string
-	for _, e := range outlets.All() {
-		if e.Scannable(p.cfg.Now()) {
-			all = append(all, e.Address)
-		}
-	}
-	return all, nil
+	return addresses, err
 }
 
 func (p *Prober) tellLine(ctx context.Context, e events.ProberChanged) error {

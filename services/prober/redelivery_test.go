@@ -228,3 +228,26 @@ func steal(t *testing.T, n *natstest.Server) {
 	for range batch.Messages() {
 	}
 }
+
+// TestTurnOfOneModeDoesNotCome: the modes may sign in with accounts of their own.
+// What is seen in one is stored, and the other waits for its turn, which is no
+// attempt.
+func TestTurnOfOneModeDoesNotCome(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	noTurn := failed(events.IBStorage, events.CauseTimeout)
+	noTurn.Reached, noTurn.NoTurn = true, true
+	s := &script{answers: map[events.Mode][]smb.Result{events.IBStorage: {noTurn, noTurn, noTurn, good(events.IBStorage)}}}
+	cfg := quick()
+	cfg.Look, cfg.Attempts = s.look, 1
+	run(t, n, cfg)
+	offer(t, n, command("s1", "B1", "10.0.0.1"))
+	for id, l := range observed(t, n, 2) {
+		if l.Verdict.Cause != events.CauseOK || l.Attempt != 1 {
+			t.Errorf("%s: %s at attempt %d", id, l.Verdict.Cause, l.Attempt)
+		}
+	}
+	if h := s.history(); h != "[[d_drive ib_storage] [ib_storage] [ib_storage] [ib_storage]]" {
+		t.Errorf("looked at %s", h)
+	}
+}

@@ -14,34 +14,50 @@ import (
 // scan.MaxDeadline by more than the time that its last looks take to expire.
 const lookBack = scan.MaxDeadline + time.Hour
 
+const (
+	// startGrace is how long a scan waits for its host to start, which was asked
+	// for a moment ago.
+	startGrace = 2 * time.Second
+	startPoll  = 50 * time.Millisecond
+)
+
 // findHost finds the scan that a full scan attaches to: the oldest unattached
 // full scan of its date that covers its modes, still has time, and has been
 // neither completed nor overtaken by a change of an outlet when this one was
-// requested. Whether a scan is attached itself follows from the log in the
-// same way, if its ScanStarted is not stored yet.
+// requested. It must have started: one that waits for a place may wait for long,
+// even for the place that this one has.
 func (s *Scheduler) findHost(ctx context.Context, req request) (host events.ScanStarted, found bool, err error) {
 	p, err := s.readPast(ctx, req)
 	if err != nil {
 		return host, false, err
 	}
+	grace, cancel := context.WithTimeout(ctx, startGrace)
+	defer cancel()
 	for {
 		h := p.hostOf(p.scans[len(p.scans)-1])
 		if h == nil {
 			return host, false, nil
 		}
-		host, err = scan.Started(ctx, s.log, h.ScanID)
-		if errors.Is(err, events.ErrNotFound) {
-			host, err = s.expand(ctx, h.request)
-		}
-		if err != nil {
+		host, err = s.awaitStart(ctx, grace, h.ScanID)
+		switch {
+		case errors.Is(err, events.ErrNotFound):
+		case err != nil:
 			return host, false, err
-		}
-		if host.AttachedTo == "" {
+		case host.AttachedTo == "":
 			return host, true, nil
 		}
-		// Stored otherwise than the log as read here would have it; what is
-		// stored holds.
+		// No host, whatever the log as read here would have it.
 		h.attached, h.decided = true, true
+	}
+}
+
+// awaitStart reads a scan's ScanStarted, and waits for it until grace ends.
+func (s *Scheduler) awaitStart(ctx, grace context.Context, scanID string) (events.ScanStarted, error) {
+	for {
+		started, err := scan.Started(ctx, s.log, scanID)
+		if !errors.Is(err, events.ErrNotFound) || !wait(grace, startPoll) {
+			return started, err
+		}
 	}
 }
 

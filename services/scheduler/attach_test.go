@@ -220,6 +220,9 @@ func TestNoHostButAnAttachedOne(t *testing.T) {
 	host := request("host", events.DDrive)
 	f.request(host)
 	f.request(request("second", events.DDrive))
+	first := f.schedule()
+	f.started("second")
+	first.stop()
 	done := events.ScanCompleted{ScanID: "host", ScanDate: host.ScanDate, Modes: host.Modes, Cancelled: true}
 	if _, err := f.Log.Write(f.ctx, done, 0); err != nil {
 		t.Fatal(err)

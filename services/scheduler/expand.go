@@ -29,7 +29,7 @@ func (r *run) start(ctx context.Context) (events.ScanStarted, error) {
 }
 
 // expand says what a scan consists of, by what the log said up to its request
-// and nothing later, so that every scheduler says the same.
+// and nothing later, but for which other scans have started.
 func (s *Scheduler) expand(ctx context.Context, req request) (events.ScanStarted, error) {
 	started := events.ScanStarted{
 		ScanID: req.ScanID, ScanDate: req.ScanDate, Modes: req.Modes, RequestPosition: req.seq,

@@ -53,6 +53,43 @@ func TestOneCallersScansHoldUpNobody(t *testing.T) {
 	f.nothingUnacknowledged()
 }
 
+// TestNobodyAttachesToWhatWaits: a full scan that has no place yet is nobody's
+// host: not of the schedule's scan, which would wait for its caller's queue, and
+// not of those who have the places that it waits for.
+func TestNobodyAttachesToWhatWaits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.register(2)
+	var ids []string
+	for i := range 20 {
+		r := request(fmt.Sprint("resync-", i), events.DDrive)
+		r.Outlets, r.RequestedBy = []string{"R0001"}, "ada"
+		f.request(r)
+		ids = append(ids, r.ScanID)
+	}
+	s := f.schedule()
+	s.detail("20 scans running")
+	for i := range 60 {
+		r := request(fmt.Sprint("full-", i), events.Modes()...)
+		r.RequestedBy = "ada"
+		f.request(r)
+		ids = append(ids, r.ScanID)
+	}
+	cron := request("cron", events.Modes()...)
+	cron.Trigger = events.TriggerCron
+	f.request(cron)
+	if got := f.started("cron").AttachedTo; got != "" {
+		t.Errorf("the schedule's scan is attached to %s, which waits", got)
+	}
+	f.until("the schedule's scan has what it can", func() bool { return f.queued() == 2 })
+	f.probe(2)
+	for _, id := range append(ids, "cron") {
+		if c := f.completed(id); c.Cancelled || c.Unobserved != 0 {
+			t.Fatalf("%s completed as %+v", id, c)
+		}
+	}
+}
+
 // TestManyCallersLeaveRoomForTheSchedule: the requests of many who each ask for
 // little, as somebody writes them who may write to the log.
 func TestManyCallersLeaveRoomForTheSchedule(t *testing.T) {

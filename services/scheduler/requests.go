@@ -68,11 +68,11 @@ func (s *Scheduler) consume(ctx context.Context, runs *sync.WaitGroup) error {
 		return fmt.Errorf("open consumer %s: %w", events.ConsumerSchedulers, err)
 	}
 	ackWait := c.CachedInfo().Config.AckWait
-	s.setFault(nil)
 	for {
 		if err := s.fetch(ctx, c, ackWait, runs); err != nil || ctx.Err() != nil {
 			return err
 		}
+		s.setFault(nil) // only an answer tells that we may ask
 	}
 }
 

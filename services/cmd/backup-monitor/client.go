@@ -73,10 +73,11 @@ func (a *app) onLog(
 
 // connect reaches the log from outside. Errors: instance.ErrNotRunning.
 func (a *app) connect(name string, logger *slog.Logger) (*nats.Conn, error) {
+	trouble := nats.ErrorHandler(natsErrors(logger))
 	if a.config.NATSURL == "" {
-		return instance.Find(a.config.DataDir, name)
+		return instance.Find(a.config.DataDir, name, trouble)
 	}
-	nc, err := nats.Connect(a.config.NATSURL, append(events.ConnectOptions(name), nats.ErrorHandler(natsErrors(logger)))...)
+	nc, err := dial(a.config.NATSURL, append(events.ConnectOptions(name), trouble)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS_URL: %w", err)
 	}
@@ -106,8 +107,10 @@ It needs NATS_URL. Any number may run, on any number of machines.`
 			Short: "Run one prober against NATS_URL",
 			Long: `Looks at outlets, one after another with each of its PROBE_CONCURRENCY workers.
 To join an "up" on another machine, which listens on NATS_LISTEN, set
-NATS_URL=tls://prober:PASSWORD@HOST:PORT (nats:// where it has no TLS_CERT), with
-the password in its DATA_DIR/nats-prober-password. Guard it: see README.` + long,
+NATS_URL=nats://prober:PASSWORD@HOST:PORT, with the password in its
+DATA_DIR/nats-prober-password. Guard it: see README. Where that "up" has TLS_CERT
+the connection is encrypted; tls:// refuses any other. SSL_CERT_FILE in the
+environment names an authority that the system does not trust.` + long,
 			Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return a.runService(cmd.Context(), events.ServiceProber, func(ctx context.Context, log *events.Log, logger *slog.Logger) error {

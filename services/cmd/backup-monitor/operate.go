@@ -11,6 +11,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/nats-io/nats.go"
+
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"
 	"backupmonitor/services/internal/control"
@@ -81,12 +83,9 @@ func (p *pipeline) operations() map[string]control.Handler {
 
 // serveControl does operations for commands until ctx ends.
 func (p *pipeline) serveControl(ctx context.Context) error {
-	nc, err := p.nats.Connect("control")
-	if err != nil {
-		return err
-	}
-	err = control.Serve(ctx, nc, control.Timing{}, p.logger, p.operations())
-	return errors.Join(err, closeConn(nc))
+	return p.hearing("control", func(nc *nats.Conn) error {
+		return control.Serve(ctx, nc, control.Timing{}, p.logger, p.operations())
+	})
 }
 
 // wholeLog is the log that tables are made from, with what was archived of it,

@@ -59,17 +59,13 @@ nothing is changed. FILE may be - for standard input.`,
 	return c
 }
 
-func tellImport(ctx context.Context, log *events.Log, changes []registry.Change) error {
-	writes := 0
-	for _, c := range changes {
-		if c.Writes() {
-			writes++
-		}
-	}
-	if writes == 0 {
+// tellImport has the audit trail tell of what an import has written.
+func tellImport(ctx context.Context, log *events.Log, done []registry.Change) error {
+	n := registry.Writing(done)
+	if n == 0 {
 		return nil
 	}
-	return tell(ctx, log, events.OutletsImported, "", map[string]string{"outlets": fmt.Sprint(writes)})
+	return tell(ctx, log, events.OutletsImported, "", map[string]string{"outlets": fmt.Sprint(n)})
 }
 
 func readOutlets(path string, stdin io.Reader) ([]registry.OutletRow, error) {
@@ -97,10 +93,13 @@ func (a *app) importOutlets(ctx context.Context, log *events.Log, rows []registr
 		return fmt.Errorf("nothing was changed: %w; retire some, or give them shorter codes", err)
 	}
 	if !dryRun {
-		if changes, err = registry.Apply(ctx, log, changes, events.ActorCommandLine, time.Now().UTC()); err != nil {
-			return fmt.Errorf("write the outlets: %w (some may be written; importing again is harmless)", err)
+		all := registry.Writing(changes)
+		changes, err = registry.Apply(ctx, log, changes, events.ActorCommandLine, time.Now().UTC())
+		if err != nil {
+			err = fmt.Errorf("write the outlets: %w (surely written: %d of the %d that the file changes; import it again for the rest)",
+				err, registry.Writing(changes), all)
 		}
-		if err := tellImport(ctx, log, changes); err != nil {
+		if err := errors.Join(err, tellImport(ctx, log, changes)); err != nil {
 			return err
 		}
 	}

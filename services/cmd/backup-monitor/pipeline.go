@@ -129,6 +129,15 @@ func (p *pipeline) keeping(name string, f func(jetstream.JetStream) error) error
 	return errors.Join(f(js), closeConn(nc))
 }
 
+// hearing works for as long as f takes, where other processes reach it.
+func (p *pipeline) hearing(name string, f func(*nats.Conn) error) error {
+	nc, err := p.nats.ConnectControl(name, nats.ErrorHandler(natsErrors(p.logger)))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(nc), closeConn(nc))
+}
+
 // natsErrors logs what NATS reports outside of any call, such as a permission
 // that is missing.
 func natsErrors(logger *slog.Logger) nats.ErrHandler {

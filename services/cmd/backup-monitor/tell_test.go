@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,5 +74,25 @@ func TestCommandsAreAudited(t *testing.T) {
 	}
 	if want := []string{"outlets_imported", "settings_changed", "credential_retried", "scan_requested"}; !slices.Equal(told, want) {
 		t.Errorf("told %s and not %s", fmt.Sprint(told), want)
+	}
+}
+
+// An import that breaks off tells how many outlets are written.
+func TestImportIntoALogThatGetsFull(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	n.Bound(t, 40_000)
+	var rows []registry.OutletRow
+	for i := range 500 {
+		rows = append(rows, registry.OutletRow{Code: fmt.Sprintf("B%03d", i), Address: "10.0.0.1"})
+	}
+	a := &app{stdout: io.Discard, stderr: io.Discard}
+	err := a.importOutlets(t.Context(), n.Log, rows, false)
+	stored, lerr := registry.Load(t.Context(), n.Log, 0)
+	if lerr != nil {
+		t.Fatal(lerr)
+	}
+	if want := fmt.Sprintf("surely written: %d of the 500", stored.Len()); err == nil || stored.Len() == 0 || !strings.Contains(err.Error(), want) {
+		t.Errorf("want %q: %v", want, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -78,7 +79,7 @@ func userError(id string, err error) error {
 
 // serveUsers answers the commands of other processes.
 func (p *pipeline) serveUsers(ctx context.Context, g *gateway.Gateway) error {
-	return g.Users().Serve(ctx, p.own.JetStream().Conn(), p.logger)
+	return p.hearing("users", func(nc *nats.Conn) error { return g.Users().Serve(ctx, nc, p.logger) })
 }
 
 func (a *app) usersListCommand() *cobra.Command {

@@ -45,3 +45,36 @@ func BenchmarkResume(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFrame encodes a look for its clients: for those who may read all of it,
+// and for one who may not, too.
+func BenchmarkFrame(b *testing.B) {
+	n := natstest.Start(b)
+	at := time.Date(2026, 2, 21, 12, 0, 0, 0, time.UTC)
+	look := events.BackupObserved{
+		Outlet: "S1", Server: "10.0.0.1", Mode: events.DDrive, ScanID: "scan", ScanDate: "2026-02-21", StartedAt: at,
+		Warnings: []string{strings.Repeat("w", 1000)}, Verdict: events.Verdict{Status: events.Successful, Cause: events.CauseOK},
+	}
+	if _, _, err := n.Log.Append(b.Context(), look); err != nil {
+		b.Fatal(err)
+	}
+	r, err := n.Log.Last(b.Context(), look.Subject())
+	if err != nil {
+		b.Fatal(err)
+	}
+	e, err := r.Decode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, whole := range map[string]bool{"whole": true, "bare too": false} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				f, err := NewFrame("log", r, e)
+				if err != nil || len(f.For(whole)) == 0 {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -171,3 +171,29 @@ func TestPositionsAreWrittenAndRead(t *testing.T) {
 		}
 	}
 }
+
+// Of who selects nothing the log is not read.
+func TestResumeOfNothing(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	h := NewHub(n.Log, &list{from: 1}, slog.New(slog.DiscardHandler))
+	run(t, h)
+	begin, err := h.Join(t.Context(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer begin.Close()
+	put(t, n, 1)
+	take(t, begin)
+	c, err := h.Resume(t.Context(), begin.Start, Selection{Subjects: []string{}, Wants: all}, func(f *Frame) error {
+		t.Errorf("got %d", f.Seq)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if seq := put(t, n, 2); take(t, c).Seq != seq {
+		t.Error("what follows is missing")
+	}
+}

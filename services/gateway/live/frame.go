@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"backupmonitor/events"
@@ -18,8 +19,8 @@ type Frame struct {
 	About string // ce-subject
 	Audit bool   // for Admins only
 	Bytes []byte // the server-sent event
-	// Bare is the same for who may not read all that the event holds.
-	Bare []byte
+
+	bare func() []byte // the same for who may not read all that the event holds
 }
 
 // wire is the data of the server-sent event.
@@ -39,30 +40,35 @@ func NewFrame(identity string, r events.Record, e events.Event) (*Frame, error) 
 	if strings.ContainsAny(f.Type, "\r\n") {
 		return nil, fmt.Errorf("event %d: %w: a line break in its type", r.Seq, events.ErrMalformed)
 	}
-	short, err := json.Marshal(bare(e.Data))
-	if err != nil {
+	w := wire{ID: e.ID, Type: f.Type, Time: e.Time, Subject: f.About, Data: r.Data}
+	id := Position{Identity: identity, Seq: r.Seq}.String()
+	encode := func(w wire) ([]byte, error) {
+		data, err := json.Marshal(w)
+		return sse.Message{ID: id, Event: f.Type, Data: data}.Bytes(), err
+	}
+	var err error
+	if f.Bytes, err = encode(w); err != nil {
 		return nil, fmt.Errorf("event %d: %w: %w", r.Seq, events.ErrMalformed, err)
 	}
-	id := Position{Identity: identity, Seq: r.Seq}.String()
-	for _, v := range []struct {
-		data json.RawMessage
-		to   *[]byte
-	}{{r.Data, &f.Bytes}, {short, &f.Bare}} {
-		data, err := json.Marshal(wire{ID: e.ID, Type: f.Type, Time: e.Time, Subject: f.About, Data: v.data})
+	f.bare = sync.OnceValue(func() []byte {
+		data, err := json.Marshal(bare(e.Data))
 		if err != nil {
-			return nil, fmt.Errorf("event %d: %w: %w", r.Seq, events.ErrMalformed, err)
+			data = []byte("{}") // that there was one
 		}
-		*v.to = sse.Message{ID: id, Event: f.Type, Data: data}.Bytes()
-	}
+		w.Data = data
+		b, _ := encode(w) // as the whole could be
+		return b
+	})
 	return f, nil
 }
 
-// For is what a client gets: the whole event, or the bare one.
+// For is what a client gets: the whole event, or the bare one, which is encoded for
+// the first who gets it.
 func (f *Frame) For(whole bool) []byte {
 	if whole {
 		return f.Bytes
 	}
-	return f.Bare
+	return f.bare()
 }
 
 // Position is a place in one incarnation of the log: after the event of that

@@ -26,18 +26,29 @@ func (t *Tracker) Admit(r events.ScanRequested, most int) bool {
 		}
 	}
 	for _, other := range t.asked {
-		count(other)
+		count(other.ScanRequested)
 	}
 	if open >= most {
 		return false
 	}
-	t.asked[r.ScanID] = r
+	t.asked[r.ScanID] = asked{r, t.asked[r.ScanID].times + 1}
 	return true
 }
 
-// Withdraw forgets a scan that was admitted and is not asked for.
+// asked is a scan that was admitted and that the log does not have yet.
+type asked struct {
+	events.ScanRequested
+	times int // by as many, of whom the log takes one
+}
+
+// Withdraw says that one who was admitted does not ask for the scan.
 func (t *Tracker) Withdraw(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if a := t.asked[id]; a.times > 1 {
+		a.times--
+		t.asked[id] = a
+		return
+	}
 	delete(t.asked, id)
 }

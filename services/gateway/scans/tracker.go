@@ -33,8 +33,8 @@ type Tracker struct {
 
 	mu       sync.Mutex
 	scans    map[string]*entry
-	asked    map[string]events.ScanRequested // admitted, and not read from the log yet
-	looks    []look                          // in the order of the log
+	asked    map[string]asked // by id
+	looks    []look           // in the order of the log
 	watchers map[string]map[*Watcher]struct{}
 }
 
@@ -57,7 +57,7 @@ type look struct {
 
 // New returns an empty tracker.
 func New(now func() time.Time) *Tracker {
-	return &Tracker{now: now, scans: map[string]*entry{}, asked: map[string]events.ScanRequested{}, watchers: map[string]map[*Watcher]struct{}{}}
+	return &Tracker{now: now, scans: map[string]*entry{}, asked: map[string]asked{}, watchers: map[string]map[*Watcher]struct{}{}}
 }
 
 // Load reads the scans of the last day and gives the sequence from which Apply

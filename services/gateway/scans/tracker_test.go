@@ -313,3 +313,27 @@ func TestAdmit(t *testing.T) {
 		t.Errorf("%d scans are on their way to the log for a day", n)
 	}
 }
+
+// Of two who ask for a scan of the same id, as strangers do within a minute, the one
+// who is refused leaves the other's place alone.
+func TestWithdrawnByAnother(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 2, 21, 12, 0, 0, 0, time.UTC)
+	tracker := New(func() time.Time { return now })
+	ask := func(id string) bool {
+		return tracker.Admit(events.ScanRequested{ScanID: id, Trigger: events.TriggerPublic, Deadline: now.Add(time.Hour)}, 2)
+	}
+	for range 2 {
+		if !ask("one") {
+			t.Fatal("not admitted")
+		}
+	}
+	tracker.Withdraw("one")
+	if !ask("two") || ask("three") {
+		t.Error("the place of the one who was not refused is not counted once")
+	}
+	tracker.Withdraw("one")
+	if !ask("three") || ask("four") {
+		t.Error("the place is not given back when both have withdrawn")
+	}
+}

@@ -95,22 +95,20 @@ func (e *entering) enter(ctx context.Context, r row) error {
 var errFuture = errors.New("its scan date is in the future")
 
 // missing is a row of a stat table as it is to be entered; not ok: it is not to
-// be, and was counted.
+// be, and was counted. What the log has is not encoded again to find that out.
 func (e *entering) missing(m events.Mode, r store.EarlierRow, known *rowSet) (one row, ok bool) {
-	one, err := e.rowOf(m, r)
-	if err == nil && e.options.Until != "" && one.ScanDate > e.options.Until {
+	event, err := eventOf(m, r, e.options.Zone)
+	if err == nil && e.options.Until != "" && event.ScanDate > e.options.Until {
 		err = errFuture
 	}
 	if err != nil {
-		what := fmt.Sprintf("row of outlet %q on %s", r.Outlet, r.ScanDate)
-		e.count(func(r *Report) { r.Skipped++; r.leave(what, err) })
-		return row{}, false
+		return e.skip(r, err)
 	}
-	if e.isStranger(one.Outlet) && e.options.RegisteredOnly {
+	if e.isStranger(event.Outlet) && e.options.RegisteredOnly {
 		e.count(func(r *Report) { r.Strange++ })
 		return row{}, false
 	}
-	switch known.add(events.HistoryID(m, one.Outlet, one.ScanDate)) {
+	switch known.add(events.HistoryID(m, event.Outlet, event.ScanDate)) {
 	case inLog:
 		e.count(func(r *Report) { r.KnownRows++ })
 		return row{}, false
@@ -118,21 +116,19 @@ func (e *entering) missing(m events.Mode, r store.EarlierRow, known *rowSet) (on
 		e.count(func(r *Report) { r.Twice++ })
 		return row{}, false
 	}
-	return one, true
-}
-
-// rowOf makes the event of a row, and fails where none can be made.
-func (e *entering) rowOf(m events.Mode, r store.EarlierRow) (row, error) {
-	event, err := eventOf(m, r, e.options.Zone)
-	if err != nil {
-		return row{}, err
-	}
 	event.ImportedAt = e.at
 	message, err := events.Encode("/backup-monitor/command-line", e.at, event)
 	if err != nil {
-		return row{}, err
+		return e.skip(r, err)
 	}
-	return row{event, int64(message.Size()) + storeBytes}, nil
+	return row{event, int64(message.Size()) + storeBytes}, true
+}
+
+// skip counts a row that is left out, and why.
+func (e *entering) skip(r store.EarlierRow, why error) (row, bool) {
+	what := fmt.Sprintf("row of outlet %q on %s", r.Outlet, r.ScanDate)
+	e.count(func(r *Report) { r.Skipped++; r.leave(what, why) })
+	return row{}, false
 }
 
 // isStranger tells whether an outlet is not registered, and counts its rows.

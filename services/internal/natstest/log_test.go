@@ -83,6 +83,66 @@ func TestSameIDOtherContent(t *testing.T) {
 	}
 }
 
+// TestIDUsedElsewhere: somebody who stored something else under an event's id, on
+// another subject, keeps it from the log no more than from being stored once.
+func TestIDUsedElsewhere(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	use := func(id string) {
+		t.Helper()
+		if _, err := n.JS.Publish(t.Context(), events.ProberSubject("liar"), []byte("{}"), jetstream.WithMsgID(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := func(p events.Payload) uint64 {
+		t.Helper()
+		r, err := n.Log.Last(t.Context(), p.Subject())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Seq
+	}
+	done, seen := events.ScanCompleted{ScanID: "s1", Unobserved: 1}, look("s1", "b1")
+	use("s1:completed")
+	use(events.LookID("s1", "b1", events.DDrive))
+	for range 2 {
+		if seq, err := n.Log.Write(t.Context(), done, 0); err != nil || seq != 3 || last(done) != 3 {
+			t.Fatalf("written as %d: %v", seq, err)
+		}
+	}
+	for i, want := range []bool{false, true, true} {
+		if seq, duplicate, err := n.Log.Append(t.Context(), seen); err != nil || seq != 4 || duplicate != want || last(seen) != 4 {
+			t.Fatalf("time %d: appended as %d, %t: %v", i, seq, duplicate, err)
+		}
+	}
+	if _, err := n.Log.Write(t.Context(), events.ScanCompleted{ScanID: "s1", Unobserved: 2}, 0); !errors.Is(err, events.ErrConflict) {
+		t.Fatalf("another of the same id: %v", err)
+	}
+}
+
+// TestLastReadableState: an event that nobody can read does not take away the state
+// before it, and with it the log's identity.
+func TestLastReadableState(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	if a, seq, err := n.Log.Archived(t.Context()); err != nil || seq != 0 || len(a.Archives) > 0 {
+		t.Fatalf("%+v at %d, %v", a, seq, err)
+	}
+	state := events.LogArchived{Archives: []events.Archive{{Name: "a", First: 1, Last: 7, Purged: 5}}}
+	if _, err := n.Log.Write(t.Context(), state, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := n.JS.Publish(t.Context(), events.SubjectArchived, []byte("no event")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, seq, err := n.Log.Archived(t.Context())
+	if err != nil || seq != 1 || a.Purged() != 5 {
+		t.Fatalf("%+v at %d, %v", a, seq, err)
+	}
+}
+
 // TestOneOfManyWriters: of writers who expect the same state, one wins.
 func TestOneOfManyWriters(t *testing.T) {
 	t.Parallel()

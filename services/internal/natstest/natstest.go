@@ -15,6 +15,9 @@ import (
 	"backupmonitor/events"
 )
 
+// anybody is the user that may do everything.
+const anybody = "anybody"
+
 // MaxBytes is the size of the log in tests.
 const MaxBytes = 256 << 20
 
@@ -37,6 +40,7 @@ func Start(t testing.TB) *Server {
 // and start another on what it left.
 func StartAt(t testing.TB, dir string) *Server {
 	t.Helper()
+	may := events.ProberPermissions()
 	s, err := server.NewServer(&server.Options{
 		ServerName:        "natstest",
 		DontListen:        true,
@@ -46,6 +50,10 @@ func StartAt(t testing.TB, dir string) *Server {
 		JetStreamMaxStore: 4 * MaxBytes,
 		NoSigs:            true,
 		NoLog:             true,
+		// A prober may do in tests what it may do on a machine of its own.
+		Users: []*server.User{{Username: anybody}, {Username: events.ServiceProber, Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Allow: may.Ask}, Subscribe: &server.SubjectPermission{Allow: may.Subscribe},
+		}}},
 	})
 	if err != nil {
 		t.Fatalf("make the NATS server: %v", err)
@@ -65,10 +73,17 @@ func StartAt(t testing.TB, dir string) *Server {
 	return n
 }
 
-// Client is one more client of the server, closed when the test ends.
+// Client is one more client of the server, closed when the test ends. One named
+// events.ServiceProber fails the test when it asks for what no prober may.
 func (n *Server) Client(t testing.TB, name string) (*nats.Conn, jetstream.JetStream, *events.Log) {
 	t.Helper()
-	nc, err := nats.Connect("", append(events.ConnectOptions(name), nats.InProcessServer(n.NATS))...)
+	options := append(events.ConnectOptions(name), nats.InProcessServer(n.NATS))
+	if name == events.ServiceProber {
+		options = append(options, nats.UserInfo(name, ""), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { t.Error(err) }))
+	} else {
+		options = append(options, nats.UserInfo(anybody, ""))
+	}
+	nc, err := nats.Connect("", options...)
 	if err != nil {
 		t.Fatalf("connect to the NATS server: %v", err)
 	}
@@ -87,4 +102,18 @@ func (n *Server) Stop() {
 	n.Conn.Close()
 	n.NATS.Shutdown()
 	n.NATS.WaitForShutdown()
+}
+
+// Bound has the log take no more than so many bytes beyond what it holds.
+func (n *Server) Bound(t testing.TB, more int) {
+	t.Helper()
+	s, err := n.JS.Stream(t.Context(), events.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.CachedInfo().Config
+	c.MaxBytes = int64(s.CachedInfo().State.Bytes) + int64(more)
+	if _, err := n.JS.UpdateStream(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -10,7 +10,9 @@ import (
 
 // mostCodeBytes is what the codes of all active outlets may take as JSON: a full
 // scan names them in one event, of which NATS takes 1 MB unless told otherwise.
-// Codes of 10 characters are some 69,000.
+// Codes of 10 characters are some 69,000. It is well below that megabyte: who
+// becomes active while somebody else does may pass it by some. Of what passes the
+// megabyte itself the scheduler ends each full scan at once, and says why.
 const mostCodeBytes = 900_000
 
 // ErrTooMany says that no full scan could name all active outlets.
@@ -20,22 +22,17 @@ var ErrTooMany = errors.New("too many outlets")
 // changes. Errors: ErrTooMany. Changes after which there are no more than before
 // always fit.
 func (o Outlets) Fit(changes ...Change) error {
-	before := 0
-	for _, e := range o.entries {
-		if e.Active {
-			before += codeBytes(e.Code)
-		}
-	}
+	before := o.codeBytes()
 	after := before
 	for _, c := range changes {
 		if !c.Writes() {
 			continue
 		}
 		if e, ok := o.Get(c.Outlet.Code); ok && e.Active {
-			after -= codeBytes(e.Code)
+			after -= CodeBytes(e.Code)
 		}
 		if c.Outlet.Active {
-			after += codeBytes(c.Outlet.Code)
+			after += CodeBytes(c.Outlet.Code)
 		}
 	}
 	if after > mostCodeBytes && after > before {
@@ -44,11 +41,23 @@ func (o Outlets) Fit(changes ...Change) error {
 	return nil
 }
 
+// Room is how many CodeBytes may become active besides those that are.
+func (o Outlets) Room() int { return mostCodeBytes - o.codeBytes() }
+
+func (o Outlets) codeBytes() (n int) {
+	for _, e := range o.entries {
+		if e.Active {
+			n += CodeBytes(e.Code)
+		}
+	}
+	return n
+}
+
 // Made is the change that an outlet's new state is.
 func Made(next events.OutletChanged) Change { return Change{Kind: Changed, Outlet: next} }
 
-// codeBytes is what a code takes in a list in JSON.
-func codeBytes(code string) int {
+// CodeBytes is what a code takes in a list in JSON.
+func CodeBytes(code string) int {
 	b, err := json.Marshal(code)
 	if err != nil {
 		return 0 // of a text there is no error

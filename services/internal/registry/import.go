@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,35 +121,56 @@ const (
 
 // Apply writes what the changes need and returns them as they were done in the
 // end: where an outlet was changed by somebody else meanwhile, the change is
-// made on that. On an error some of the changes are written; doing it all
-// again is harmless.
+// made on that. After an error no other change begins, and only those are
+// returned that are surely done; doing it all again is harmless.
 func Apply(ctx context.Context, log *events.Log, changes []Change, actor string, now time.Time) ([]Change, error) {
-	done := slices.Clone(changes)
-	errs := make([]error, writers)
+	made := slices.Clone(changes)
+	errs := make([]error, len(changes))
 	next := make(chan int)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	going, stop := context.WithCancel(ctx)
+	defer stop()
 	var wg sync.WaitGroup
-	for w := range writers {
+	for range writers {
 		wg.Go(func() {
 			for i := range next {
-				if errs[w] != nil {
-					continue
-				}
-				if done[i], errs[w] = apply(ctx, log, done[i], actor, now); errs[w] != nil {
-					cancel()
+				// With ctx: what has begun ends, so that it is known whether it is written.
+				if made[i], errs[i] = apply(ctx, log, made[i], actor, now); errs[i] != nil {
+					stop()
 				}
 			}
 		})
 	}
-	for i, c := range done {
-		if c.Writes() {
+	for i, c := range made {
+		if !c.Writes() {
+			continue
+		}
+		if errs[i] = going.Err(); errs[i] == nil {
 			next <- i
 		}
 	}
 	close(next)
 	wg.Wait()
-	return done, firstCause(errs)
+	err := firstCause(errs)
+	if err == nil {
+		return made, nil
+	}
+	var done []Change
+	for i, c := range made {
+		if errs[i] == nil {
+			done = append(done, c)
+		}
+	}
+	return done, err
+}
+
+// Writing is how many of the changes write an event, or have written one.
+func Writing(changes []Change) (n int) {
+	for _, c := range changes {
+		if c.Writes() {
+			n++
+		}
+	}
+	return n
 }
 
 // firstCause prefers the error that stopped the others over theirs.
@@ -158,7 +180,7 @@ func firstCause(errs []error) error {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			return err
 		}
-		stopped = errors.Join(stopped, err)
+		stopped = cmp.Or(stopped, err)
 	}
 	return stopped
 }

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -163,5 +164,31 @@ func TestApplyStopsWithItsContext(t *testing.T) {
 	}
 	if n := b.load(0).Len(); n != 0 {
 		t.Errorf("%d outlets were written", n)
+	}
+}
+
+// Of an import that fails on its way it is known what is written: all that is in
+// the log, and nothing else.
+func TestApplyTellsWhatIsDone(t *testing.T) {
+	t.Parallel()
+	b := newBook(t)
+	b.put(events.OutletChanged{Code: "A000", Address: "10.0.0.1", Active: true, Source: events.SourceUser})
+	b.Bound(t, 40_000)
+	var rows []registry.OutletRow
+	for i := range 500 {
+		rows = append(rows, registry.OutletRow{Code: fmt.Sprintf("A%03d", i), Address: "10.0.0.1"})
+	}
+	done, err := registry.Apply(b.ctx, b.Log, registry.Diff(b.load(0), rows, events.SourceUser), "somebody", time.Now())
+	if !errors.Is(err, events.ErrFull) {
+		t.Fatalf("error is %v", err)
+	}
+	stored := b.load(0)
+	if n := registry.Writing(done); n != len(done)-1 || n != stored.Len()-1 || n < 16 || n > 400 {
+		t.Errorf("%d of %d are told of as written, and the log has %d", n, len(done), stored.Len()-1)
+	}
+	for _, c := range done {
+		if _, ok := stored.Get(c.Outlet.Code); !ok {
+			t.Errorf("%s is told of as done", c.Outlet.Code)
+		}
 	}
 }

@@ -3,7 +3,9 @@ package registry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -181,9 +183,38 @@ func decodeSettings(r events.Record) (events.SettingsChanged, error) {
 // Current is an outlet's state now, read from the leader. Errors:
 // events.ErrNotFound.
 func Current(ctx context.Context, log *events.Log, code string) (Entry, error) {
-	r, err := log.Last(ctx, events.OutletSubject(code))
+	return last(ctx, log, events.OutletSubject(code))
+}
+
+func last(ctx context.Context, log *events.Log, subject string) (Entry, error) {
+	r, err := log.Last(ctx, subject)
 	if err != nil {
 		return Entry{}, err
 	}
 	return decode(r)
+}
+
+// Sample are up to n outlets that a full scan at the given time includes, drawn by lot
+// from those whose state can be read. It needs no consumer on the log.
+func Sample(ctx context.Context, log *events.Log, n int, at time.Time) ([]Entry, error) {
+	subjects, err := log.Subjects(ctx, events.AllOutlets)
+	if err != nil {
+		return nil, fmt.Errorf("read the outlets: %w", err)
+	}
+	rand.Shuffle(len(subjects), func(i, j int) { subjects[i], subjects[j] = subjects[j], subjects[i] })
+	var drawn []Entry
+	for _, s := range subjects {
+		if len(drawn) == n {
+			break
+		}
+		e, err := last(ctx, log, s)
+		switch {
+		case errors.Is(err, events.ErrMalformed), errors.Is(err, events.ErrUnknownType):
+		case err != nil:
+			return nil, fmt.Errorf("read the outlets: %w", err)
+		case e.Scannable(at):
+			drawn = append(drawn, e)
+		}
+	}
+	return drawn, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -138,6 +139,49 @@ func TestUnreadableStateLeavesTheOneBefore(t *testing.T) {
 	o := b.load(0)
 	if got, want := codes(o.All()), []string{"A1 10.0.0.1", "A2 10.0.0.2"}; !slices.Equal(got, want) || len(o.Unreadable) != 2 {
 		t.Errorf("outlets are %v, want %v; unreadable are %v", got, want, o.Unreadable)
+	}
+}
+
+// TestSample: only outlets that scans look at are drawn, each once, and none for ever.
+func TestSample(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	later := time.Now().Add(time.Hour)
+	for i := range 20 {
+		o := events.OutletChanged{Code: fmt.Sprint("b", i), Address: fmt.Sprint("10.0.0.", i), Active: i != 7}
+		if i == 8 {
+			o.PausedUntil = &later
+		}
+		if _, err := n.Log.Write(t.Context(), o, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.JS.Publish(t.Context(), events.OutletSubject("b9"), []byte("no event")); err != nil {
+		t.Fatal(err)
+	}
+	_, _, log := n.Client(t, events.ServiceProber)
+	draw := func(most int) map[string]bool {
+		t.Helper()
+		drawn, err := registry.Sample(t.Context(), log, most, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes := map[string]bool{}
+		for _, e := range drawn {
+			codes[e.Code] = true
+		}
+		if len(codes) != min(most, 17) || len(drawn) != len(codes) || codes["b7"] || codes["b8"] || codes["b9"] {
+			t.Fatalf("drawn: %v", drawn)
+		}
+		return codes
+	}
+	draw(100)
+	all := map[string]bool{}
+	for rounds := 0; len(all) < 17; rounds++ {
+		if rounds == 100 { // by lot once in 10^26
+			t.Fatalf("%d of 17 are ever drawn", len(all))
+		}
+		maps.Copy(all, draw(8))
 	}
 }
 

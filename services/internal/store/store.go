@@ -216,7 +216,8 @@ type Backend interface {
 	// that may be of different moments.
 	Rows(ctx context.Context, q Query, each func(Row) error) error
 	// Summary counts rows by scan date, newest first. Of the query it uses
-	// Mode, Outlet, From, To, Limit and AsOf.
+	// Mode, Outlet, From, To, Limit and AsOf, and with AsOf the Turns: of now the
+	// counts are kept, and those of years are read in some milliseconds.
 	Summary(ctx context.Context, q Query) ([]DaySummary, error)
 	// ActiveOutlets lists the outlets with ActiveDepot Y, by code.
 	ActiveOutlets(ctx context.Context) ([]Outlet, error)

@@ -34,10 +34,18 @@ type account struct {
 	barredAt  time.Time
 	barredFor string // the server, where others may be asked
 
+	owed     []outcome            // what the log could not take yet
 	last     state                // as the log had it
 	accepted map[string]time.Time // the servers that let it in here, and when
 	aside    []string             // the contradicted ones that were signed in at since the last success here
 	asideAt  time.Time            // the last of these sign-ins
+}
+
+// outcome is what came of a sign-in, and where.
+type outcome struct {
+	smb.Outcome
+	server string
+	alone  bool
 }
 
 func newAccount(c smb.Credential) *account {
@@ -106,7 +114,7 @@ func (a *account) learn(e credential.Entry, now time.Time) state {
 func (a *account) noteBarred(s state, server string, now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.barred, a.barredAt, a.barredFor = &smb.PausedError{Detail: s.why()}, now, server
+	a.barred, a.barredAt, a.barredFor = &smb.PausedError{Detail: s.why(server)}, now, server
 	return a.barred
 }
 
@@ -137,4 +145,28 @@ func (a *account) note(o smb.Outcome, server string, alone bool, admitted, now t
 	case smb.AnswerNone, smb.AnswerUnclear:
 	}
 	return news
+}
+
+// owe remembers what the log could not take.
+func (a *account) owe(o outcome) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.owed = append(a.owed, o)
+}
+
+// owes is the first of what the log could not take; paid is to be called when it
+// has taken that.
+func (a *account) owes() (o outcome, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.owed) == 0 {
+		return o, false
+	}
+	return a.owed[0], true
+}
+
+func (a *account) paid() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.owed = a.owed[1:]
 }

@@ -26,7 +26,7 @@ func TestLots(t *testing.T) {
 	first := map[string]int{}
 	for range draws {
 		s := a.learn(e, now)
-		ask, _ := s.plan("b", now)
+		ask, _ := s.plan("b", now, 0)
 		if len(s.AcceptedBy) != 16 || len(ask) != mostAsked {
 			t.Fatalf("%d may be asked, %d are", len(s.AcceptedBy), len(ask))
 		}

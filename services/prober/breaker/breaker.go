@@ -33,11 +33,14 @@
 // A contradicted outlet may tell the truth next time. So it is signed in at only
 // where a success of this prober vouches for the account, and for mostAside of
 // them; otherwise one that let the account in lately is asked first, and counts.
-// Two sign-ins with a wrong password are thus all there are in a pause.
+// Two sign-ins with a wrong password are thus all there are in a pause; and
+// restartTries more where probers are restarted, or killed while they sign in.
+// An outlet that is asked, and does not say in time whether the password is
+// right, has refused it: a refusal may be held back for seconds.
 //
 // A password that is changed while a scan runs is refused as often as sign-ins
-// are under way, at most inFlight times, at mostAside contradicted outlets, and
-// once more. Domain controllers do not count the last two passwords before the
+// are under way, at most inFlight times in each prober, at mostAside
+// contradicted outlets, and once more. Domain controllers do not count the last two passwords before the
 // present one (N-2 password history check, Windows Server).
 package breaker
 
@@ -92,7 +95,7 @@ type Breaker struct {
 
 	mu       sync.Mutex
 	accounts map[smb.Credential]*account
-	since    uint64 // see asker
+	since    uint64 // see state.decide
 }
 
 // New makes a breaker.
@@ -113,16 +116,15 @@ func (b *Breaker) Begin(ctx context.Context) error {
 	return nil
 }
 
-func (b *Breaker) asker() asker {
+func (b *Breaker) start() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return asker{prober: b.cfg.Prober, since: b.since}
+	return b.since
 }
 
 // Admit implements smb.Breaker.
 func (b *Breaker) Admit(ctx context.Context, c smb.Credential, server string) (func(smb.Outcome), error) {
-	a := b.account(c)
-	yielded := false
+	a, l := b.account(c), newLook(ctx, server)
 	for {
 		ok, err := a.known(server, b.cfg.Now)
 		if err != nil {
@@ -137,13 +139,13 @@ func (b *Breaker) Admit(ctx context.Context, c smb.Credential, server string) (f
 		if err := enter(ctx, a.turn); err != nil {
 			return nil, err
 		}
-		alone, err := b.findOut(ctx, a, server, yielded)
+		alone, err := b.findOut(ctx, a, l)
 		if alone {
 			return b.tell(ctx, a, server, true, sync.OnceFunc(func() { <-a.turn })), nil
 		}
 		<-a.turn
 		if errors.Is(err, errYield) {
-			yielded, err = true, pause(ctx, yieldFor)
+			l.yielded, err = true, pause(ctx, yieldFor)
 		}
 		if err != nil {
 			return nil, err
@@ -165,24 +167,6 @@ func (b *Breaker) admitAmong(ctx context.Context, a *account, server string) (fu
 	return b.tell(ctx, a, server, false, leave), nil
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func enter(ctx context.Context, places chan struct{}) error {
-	select {
-	case places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 func (b *Breaker) account(c smb.Credential) *account {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -199,13 +183,13 @@ func (b *Breaker) account(c smb.Credential) *account {
 // that the look itself is to try the account out; without it and without an
 // error it is known by now. Errors: a PausedError; errYield, for a look that has
 // not yielded; ctx's.
-func (b *Breaker) findOut(ctx context.Context, a *account, server string, yielded bool) (alone bool, err error) {
+func (b *Breaker) findOut(ctx context.Context, a *account, l look) (alone bool, err error) {
 	var told error
 	for {
-		if ok, err := a.known(server, b.cfg.Now); ok || err != nil {
+		if ok, err := a.known(l.server, b.cfg.Now); ok || err != nil {
 			return false, err // another look has found out
 		}
-		alone, settled, err := b.step(ctx, a, server, yielded)
+		alone, settled, err := b.step(ctx, a, l)
 		if settled {
 			return alone, err
 		}
@@ -221,59 +205,68 @@ func (b *Breaker) findOut(ctx context.Context, a *account, server string, yielde
 }
 
 // step is one try at finding out. Unless it is settled, another may follow.
-func (b *Breaker) step(ctx context.Context, a *account, server string, yielded bool) (alone, settled bool, err error) {
+func (b *Breaker) step(ctx context.Context, a *account, l look) (alone, settled bool, err error) {
+	if l.late(ctx) {
+		return false, true, context.DeadlineExceeded
+	}
+	if err := b.pay(ctx, a); err != nil {
+		return false, false, err
+	}
 	now := b.cfg.Now()
 	s, err := b.read(ctx, a)
 	if err != nil {
 		return false, false, err
 	}
-	switch s.decide(server, now, b.asker()) {
+	switch s.decide(l.server, now, b.start()) {
 	case bar:
 		return false, true, a.noteBarred(s, "", now)
 	case barHere:
-		if s.State == events.CredentialTripped && !yielded { // what else looks may try it out
+		if s.State == events.CredentialTripped && !l.yielded { // what else looks may try it out
 			return false, true, errYield
 		}
-		return false, true, a.noteBarred(s, server, now)
+		return false, true, a.noteBarred(s, l.server, now)
 	case await:
 		return false, false, nil
 	case tryOut:
 	}
-	err = b.write(ctx, s, s.claim(server, now))
+	err = b.write(ctx, s, s.claim(l.server, now))
 	if errors.Is(err, events.ErrConflict) {
 		return false, false, nil
 	}
 	if err != nil {
 		return false, false, err
 	}
-	ask, self := s.plan(server, now)
-	if b.ask(ctx, a, ask) {
+	ask, self := s.plan(l.server, now, b.start())
+	if b.ask(ctx, a, l, ask) {
 		return false, true, nil
 	}
-	if self {
+	if self && !l.late(ctx) {
 		return true, true, nil
 	}
-	if err := b.store(ctx, a, smb.Outcome{}, server, true); err != nil {
-		return false, false, err
+	b.keep(ctx, a, outcome{server: l.server, alone: true})
+	if self {
+		return false, true, context.DeadlineExceeded
 	}
-	return false, true, a.noteBarred(s, server, now)
+	return false, true, a.noteBarred(s, l.server, now)
 }
 
 // ask signs in at outlets that let the account in lately, until one of them
-// says something. It tells whether one did.
-func (b *Breaker) ask(ctx context.Context, a *account, servers []string) bool {
+// says something, or may have had a wrong password counted. It tells whether one
+// did.
+func (b *Breaker) ask(ctx context.Context, a *account, l look, servers []string) bool {
 	for _, server := range servers {
+		if l.late(ctx) {
+			return false
+		}
 		check, cancel := context.WithTimeout(ctx, checkFor)
 		began := b.cfg.Now()
 		o := b.cfg.SignIn(check, a.credential, server)
 		cancel()
-		if o.Answer == smb.AnswerNone || o.Answer == smb.AnswerUnclear {
+		if o.Answer == smb.AnswerNone {
 			continue
 		}
 		a.note(o, server, true, began, b.cfg.Now())
-		if err := b.keep(ctx, a, o, server, true); err != nil {
-			b.logger.Error("what came of a sign-in could not be stored", slog.String("account", a.credential.String()), slog.Any("error", err))
-		}
+		b.keep(ctx, a, outcome{o, server, true})
 		return true
 	}
 	return false
@@ -288,8 +281,6 @@ func (b *Breaker) tell(ctx context.Context, a *account, server string, alone boo
 		if news := a.note(o, server, alone, admitted, b.cfg.Now()); !news && !alone {
 			return
 		}
-		if err := b.keep(ctx, a, o, server, alone); err != nil {
-			b.logger.Error("what came of a sign-in could not be stored", slog.String("account", a.credential.String()), slog.Any("error", err))
-		}
+		b.keep(ctx, a, outcome{o, server, alone})
 	}
 }

@@ -44,7 +44,7 @@ func open(t *testing.T, n *natstest.Server, name string, c *clock) *breaker.Brea
 // openFor is open with outlets that answer to sign-ins.
 func openFor(t *testing.T, n *natstest.Server, name string, c *clock, answer func(server string) smb.Outcome) *breaker.Breaker {
 	t.Helper()
-	_, _, log := n.Client(t, name)
+	_, _, log := n.Client(t, events.ServiceProber)
 	b := breaker.New(breaker.Config{
 		Prober: name, Now: c.now,
 		SignIn: func(_ context.Context, _ smb.Credential, server string) smb.Outcome { return answer(server) },

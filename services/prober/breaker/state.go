@@ -19,12 +19,12 @@ const (
 	// security baselines), so that one try in each pause locks nothing.
 	pauseFor = 45 * time.Minute
 	// restartTries is how many tries restarts may add within one pause: the
-	// password that a prober was restarted for is probably right.
+	// password that a prober was restarted for is probably right. So do probers
+	// that are killed while they try: what they sent may have been counted.
 	restartTries = 2
-	// unclearFor and unsureFor keep an account from being tried again at once
-	// when a try has ended without an answer: the domain may have counted it.
-	unclearFor = 10 * time.Second
-	unsureFor  = time.Minute
+	// unsureFor keeps a paused account from being tried again at once when a try
+	// has ended without an answer.
+	unsureFor = time.Minute
 	// contradictedFor is how long the first outlet that others contradict is not
 	// believed, and those that follow it at most.
 	contradictedFor = 7 * 24 * time.Hour
@@ -51,27 +51,25 @@ const (
 	barHere                 // do not sign in at this outlet
 )
 
-// asker is the prober that asks.
-type asker struct {
-	prober string
-	// since is the last sequence that the log had when the prober was started.
-	since uint64
-}
-
-// decide says what a look at server may do.
-func (s state) decide(server string, now time.Time, by asker) decision {
+// decide says what a look at server may do. since is the last sequence that the
+// log had when the prober was started.
+func (s state) decide(server string, now time.Time, since uint64) decision {
 	switch s.State {
 	case events.CredentialTrying:
-		if !s.due(now) && s.Prober != by.prober { // one of our own is given up, or we would not be asked
+		// Also a claim of ours: after a restart the name may be the same.
+		if !s.due(now) {
 			return await
 		}
+		if s.added(server, now) && s.RestartTries >= restartTries {
+			return bar
+		}
 	case events.CredentialTripped:
-		if !s.due(now) && (s.Seq > by.since || s.RestartTries >= restartTries) {
+		if !s.due(now) && s.Seq > since || s.added(server, now) && s.RestartTries >= restartTries {
 			return bar
 		}
 	case events.CredentialGood, events.CredentialDoubted:
 	}
-	if ask, self := s.plan(server, now); len(ask) == 0 && !self {
+	if ask, self := s.plan(server, now, since); len(ask) == 0 && !self {
 		return barHere
 	}
 	return tryOut
@@ -79,10 +77,38 @@ func (s state) decide(server string, now time.Time, by asker) decision {
 
 func (s state) due(now time.Time) bool { return s.RetryAt == nil || !now.Before(*s.RetryAt) }
 
+// waits is how long the state has the next try wait.
+func (s state) waits() time.Duration {
+	if s.RetryAt == nil {
+		return 0
+	}
+	return s.RetryAt.Sub(s.ChangedAt)
+}
+
+// left tells that nobody has told, or will tell, what came of a try: whoever
+// made it was killed.
+func (s state) left(now time.Time) bool {
+	return s.State == events.CredentialTrying && s.waits() > 0 && s.due(now)
+}
+
+// added tells whether a try at server would be one beyond those that each pause
+// has: because of a restart, or after a try that was left.
+func (s state) added(server string, now time.Time) bool {
+	switch s.State {
+	case events.CredentialTripped: // the second: what a restart has added goes on
+		return !s.due(now) || s.RestartTries > 0 && s.waits() <= unsureFor
+	case events.CredentialDoubted:
+		return !s.due(now) && server == s.RefusedBy
+	case events.CredentialTrying:
+		return s.left(now) && now.Before(s.ChangedAt.Add(pauseFor))
+	}
+	return false
+}
+
 // plan is how to find out about the account for a look at server: these outlets
 // are signed in at, one after the other until one says something; where none
 // does, the look's own is, alone.
-func (s state) plan(server string, now time.Time) (ask []string, self bool) {
+func (s state) plan(server string, now time.Time, since uint64) (ask []string, self bool) {
 	if s.Failures == 0 && !s.contradicted(server, now) {
 		return nil, true
 	}
@@ -94,7 +120,7 @@ func (s state) plan(server string, now time.Time) (ask []string, self bool) {
 			}
 		}
 	}
-	return ask[:min(len(ask), mostAsked)], s.maySelf(server, now)
+	return ask[:min(len(ask), mostAsked)], s.maySelf(server, now, since)
 }
 
 // askable are the outlets that let the account in lately, and that nothing
@@ -107,13 +133,14 @@ func (s state) askable(now time.Time) []string {
 
 // maySelf tells whether a sign-in at that server would say anything new. Who
 // refused last, or is contradicted, has said what it says, and comes after all
-// others: where these have had the time of a pause for it.
-func (s state) maySelf(server string, now time.Time) bool {
+// others: where these have had the time of a pause for it. Whoever refused before
+// a restart may be the only one there is.
+func (s state) maySelf(server string, now time.Time, since uint64) bool {
 	switch {
 	case s.Failures == 0, server != s.RefusedBy && !s.contradicted(server, now):
 		return true
 	case s.State == events.CredentialDoubted: // since a pause ago
-		return s.due(now)
+		return s.due(now) || server == s.RefusedBy && s.Seq <= since && s.RestartTries < restartTries
 	}
 	return s.due(now.Add(-pauseFor))
 }
@@ -123,21 +150,27 @@ func (s state) contradicted(server string, now time.Time) bool {
 }
 
 // aside tells that an outcome says nothing of the account: a contradicted
-// outlet's refusal, where it was not what the account was tried out with.
-func (s state) aside(o smb.Outcome, server string, now time.Time, alone bool) bool {
-	refusal := o.Answer == smb.AnswerRefused || o.Answer == smb.AnswerLockedOut
-	return refusal && !alone && s.contradicted(server, now)
+// outlet's refusal, where it was not what the account was tried out with; and
+// silence, where another prober has tried it out meanwhile.
+func (s state) aside(o outcome, now time.Time, prober string) bool {
+	switch o.Answer {
+	case smb.AnswerRefused, smb.AnswerLockedOut:
+		return !o.alone && s.contradicted(o.server, now)
+	case smb.AnswerNone, smb.AnswerUnclear:
+		return s.State != events.CredentialTrying || s.Prober != prober
+	case smb.AnswerAccepted:
+	}
+	return false
 }
 
 // claim is the state in which the account is tried out.
 func (s state) claim(server string, now time.Time) events.CredentialChanged {
 	next := s.CredentialChanged
 	switch {
-	case s.State != events.CredentialTripped:
-	case s.due(now):
-		next.RestartTries = 0
-	default:
+	case s.added(server, now):
 		next.RestartTries++
+	case s.State == events.CredentialTripped, s.State == events.CredentialDoubted && s.due(now), s.left(now):
+		next.RestartTries = 0
 	}
 	until := now.Add(claimFor).UTC()
 	next.State, next.Server, next.RetryAt, next.ChangedBy = events.CredentialTrying, server, &until, ""
@@ -162,19 +195,24 @@ func (s state) after(o smb.Outcome, server string, now time.Time, alone bool) ev
 		s.contradict(&next, server, now)
 		next.AcceptedBy = slices.Insert(without(s.AcceptedBy, server), 0, server)
 	case smb.AnswerNone, smb.AnswerUnclear:
-		switch next.Failures {
-		case 0:
+		switch {
+		case o.Answer == smb.AnswerUnclear && (s.Failures > 0 || s.State == events.CredentialTrying && server != s.Server):
+			// The domain may have counted it. Outlets hold refusals back for
+			// seconds (SMB authentication rate limiter, Windows Server).
+			o.Detail = "it took the password, and did not say in time whether it is right"
+			refused(&next, s, o, server, now, alone)
+		case s.Failures == 0:
 			next.State = events.CredentialTrying
 			retry(0)
-			if o.Answer == smb.AnswerUnclear {
-				retry(unclearFor)
-			}
-		case 1:
+		case s.Failures == 1:
 			next.State = events.CredentialDoubted
 			retry(pauseFor)
 		default:
 			next.State = events.CredentialTripped
 			retry(unsureFor)
+			if s.RestartTries >= restartTries {
+				retry(pauseFor)
+			}
 		}
 	default:
 		refused(&next, s, o, server, now, alone)
@@ -229,13 +267,19 @@ func refused(next *events.CredentialChanged, s state, o smb.Outcome, server stri
 	}
 }
 
-// why is the reason for an operator not to have signed in.
-func (s state) why() string {
+// why is the reason for an operator not to have signed in at one server or, with
+// "", anywhere.
+func (s state) why(server string) string {
 	retry := ""
 	if s.RetryAt != nil {
 		retry = "; the next try is due at " + s.RetryAt.UTC().Format("15:04 UTC")
 	}
-	if s.State != events.CredentialTripped {
+	switch {
+	case s.State == events.CredentialTripped:
+	case server == "":
+		return fmt.Sprintf("the account %s was being tried at %s when the prober was ended, and not for the first time; the next try is due at %s",
+			s.Account, s.Server, s.ChangedAt.Add(pauseFor).UTC().Format("15:04 UTC"))
+	default:
 		return fmt.Sprintf("%s refused the account %s (%s); this outlet is not asked before another one has let it in%s",
 			s.RefusedBy, s.Account, s.Detail, retry)
 	}

@@ -41,6 +41,8 @@ func TestOutcomesLeadTo(t *testing.T) {
 	denied := stored(good.after(locked, "b", zero, false), zero)
 	lied := stored(denied.after(right, "a", zero, true), zero)
 	same := stored(untried.after(wrong, "c", zero, true), zero)
+	used, asks := twice, stored(lied.claim("b", zero), zero)
+	used.RestartTries = restartTries
 	for _, c := range []struct {
 		name    string
 		from    state
@@ -63,9 +65,12 @@ func TestOutcomesLeadTo(t *testing.T) {
 		{"a success clears a doubt up", once, right, events.CredentialGood, 0, -1},
 		{"and a trip", twice, right, events.CredentialGood, 0, -1},
 		{"no answer says nothing", untried, nothing, events.CredentialTrying, 0, 0},
-		{"a sign-in that was sent may have been counted", untried, smb.Outcome{Answer: smb.AnswerUnclear}, events.CredentialTrying, 0, unclearFor},
+		{"nor does one that comes too late for the look itself", untried, smb.Outcome{Answer: smb.AnswerUnclear}, events.CredentialTrying, 0, 0},
 		{"no answer clears no doubt up", once, nothing, events.CredentialDoubted, 1, pauseFor},
 		{"nor a trip", twice, nothing, events.CredentialTripped, 2, unsureFor},
+		{"nor one that restarts have had their tries in", used, nothing, events.CredentialTripped, 2, pauseFor},
+		{"what is not said in time may be a second refusal", once, smb.Outcome{Answer: smb.AnswerUnclear}, events.CredentialTripped, 2, pauseFor},
+		{"or the first, by one that is asked", asks, smb.Outcome{Answer: smb.AnswerUnclear}, events.CredentialDoubted, 1, pauseFor},
 	} {
 		got := c.from.after(c.outcome, "c", zero, true)
 		retry := time.Duration(-1)
@@ -94,19 +99,23 @@ func TestDecisions(t *testing.T) {
 	again = stored(again.after(wrong, "c", zero, true), zero)
 	claimed := stored(tripped.claim("c", zero), zero)
 	claimed.Prober = "other"
-	own := claimed
-	own.Prober = "me"
 	lied := stored(known.after(right, "a", zero, true), zero) // b did
 	denied := stored(lied.after(wrong, "a", zero, false), zero)
 	gone := stored(doubted.claim("a", zero), zero)
 	soon, later := zero.Add(time.Second), zero.Add(pauseFor)
-	here, before := asker{prober: "me"}, asker{prober: "me", since: 1} // started before, and after, the state was written
+	const here, before = uint64(0), uint64(1) // started before, and after, the state was written
+	killed := stored(good.claim("c", zero), zero)
+	again1, again2 := zero.Add(claimFor), zero.Add(2*claimFor)
+	often := stored(killed.claim("c", again1), again1)
+	often = stored(often.claim("c", again2), again2)
+	silent := stored(tripped.claim("c", soon), soon)
+	silent = stored(silent.after(nothing, "c", soon, true), soon)
 	for _, c := range []struct {
 		name   string
 		s      state
 		server string
 		now    time.Time
-		by     asker
+		since  uint64
 		want   decision
 	}{
 		{"never used", untried, "a", soon, here, tryOut},
@@ -130,20 +139,25 @@ func TestDecisions(t *testing.T) {
 		{"restarted in vain", restarted, "d", soon, before, tryOut},
 		{"restarted in vain too often", again, "d", soon, before, bar},
 		{"being tried", claimed, "d", soon, here, await},
-		{"being tried by one of ours that was given up", own, "d", soon, here, tryOut},
+		{"refused by this one, then restarted", doubted, "a", soon, before, tryOut},
+		{"killed while it tried", killed, "d", zero.Add(claimFor), here, tryOut},
+		{"killed while it tried, a third time", often, "d", again2.Add(claimFor), here, bar},
+		{"and the pause is over", often, "d", again2.Add(pauseFor), here, tryOut},
+		{"a restart's try met silence", silent, "d", zero.Add(2 * unsureFor), here, tryOut},
 		{"whoever tried it is gone", claimed, "d", zero.Add(claimFor), here, tryOut},
 	} {
-		if got := c.s.decide(c.server, c.now, c.by); got != c.want {
+		if got := c.s.decide(c.server, c.now, c.since); got != c.want {
 			t.Errorf("%s: decision %d, want %d", c.name, got, c.want)
 		}
 	}
-	if !strings.Contains(tripped.why(), `SHOPS\svc`) || !strings.Contains(tripped.why(), wrong.Detail) || !strings.Contains(tripped.why(), "02:45 UTC") {
-		t.Errorf("unclear to an operator: %s", tripped.why())
+	if !strings.Contains(tripped.why(""), `SHOPS\svc`) || !strings.Contains(tripped.why(""), wrong.Detail) || !strings.Contains(tripped.why(""), "02:45 UTC") {
+		t.Errorf("unclear to an operator: %s", tripped.why(""))
 	}
 	if tripped.FailingSince == nil || !tripped.FailingSince.Equal(zero) || good.FailingSince != nil {
 		t.Errorf("failing since %v, good since %v", tripped.FailingSince, good.FailingSince)
 	}
-	if again.RestartTries != 2 || stored(again.claim("d", later), later).RestartTries != 0 {
+	if again.RestartTries != 2 || stored(again.claim("d", later), later).RestartTries != 0 ||
+		often.RestartTries != 2 || often.claim("d", again2.Add(pauseFor)).RestartTries != 0 {
 		t.Errorf("%d tries after restarts", again.RestartTries)
 	}
 }
@@ -152,11 +166,13 @@ func TestDecisions(t *testing.T) {
 // the first few refuse everybody.
 type outlets struct {
 	password bool
-	silent   bool // now and then there is no answer
+	silent   bool // now and then there is no answer, or none in time where one is asked
+	mortal   bool // now and then the prober is restarted, or killed while it signs in
 	broken   int
 	hostile  int // the first few answer what they like
 	refusal  smb.Outcome
-	refusals []time.Time
+	refusals []time.Time // that a domain would have counted
+	since    uint64      // see decide
 }
 
 func (o *outlets) answer(t *rapid.T, server string, now time.Time) smb.Outcome {
@@ -166,7 +182,7 @@ func (o *outlets) answer(t *rapid.T, server string, now time.Time) smb.Outcome {
 	}
 	switch {
 	case n < o.hostile:
-		return rapid.SampledFrom([]smb.Outcome{right, right, wrong, locked, nothing}).Draw(t, "whim")
+		return rapid.SampledFrom([]smb.Outcome{right, right, wrong, locked, nothing, {Answer: smb.AnswerUnclear}}).Draw(t, "whim")
 	case o.silent && rapid.IntRange(0, 9).Draw(t, "luck") == 0:
 		return nothing
 	case o.password && n >= o.broken:
@@ -179,45 +195,76 @@ func (o *outlets) answer(t *rapid.T, server string, now time.Time) smb.Outcome {
 	return o.refusal
 }
 
+// asked is answer to a sign-in that does not wait for long.
+func (o *outlets) asked(t *rapid.T, server string, now time.Time) smb.Outcome {
+	a := o.answer(t, server, now)
+	if o.silent && a.Answer != smb.AnswerNone && rapid.IntRange(0, 4).Draw(t, "speed") == 0 {
+		return smb.Outcome{Answer: smb.AnswerUnclear}
+	}
+	return a
+}
+
+// then is the state that follows another one in the log.
+func (s state) then(c events.CredentialChanged, now time.Time) state {
+	next := stored(c, now)
+	next.Seq, next.Prober = s.Seq+1, "me"
+	return next
+}
+
 // look is one look's way through the rules, as findOut goes it, and the sign-in
 // beside others that may follow. It tells whether the look may sign in.
 func (o *outlets) look(t *rapid.T, s state, server string, now time.Time) (state, bool) {
 	if len(s.AcceptedBy) > 1 { // learn draws lots
 		s.AcceptedBy = rapid.Permutation(s.AcceptedBy).Draw(t, "lots")
 	}
-	if s.decide(server, now, asker{prober: "me"}) != tryOut {
+	if o.mortal && rapid.IntRange(0, 4).Draw(t, "restart") == 0 {
+		o.since = s.Seq
+	}
+	if s.decide(server, now, o.since) != tryOut {
 		return s, false
 	}
-	ask, self := s.plan(server, now)
-	s = stored(s.claim(server, now), now)
+	ask, self := s.plan(server, now, o.since)
+	s = s.then(s.claim(server, now), now)
+	killed := o.mortal && rapid.IntRange(0, 4).Draw(t, "fate") == 0
 	for _, known := range ask {
-		a := o.answer(t, known, now)
+		a := o.asked(t, known, now)
 		if a.Answer == smb.AnswerNone {
 			continue
 		}
-		s = stored(s.after(a, known, now, true), now)
+		if killed {
+			return s, false
+		}
+		s = s.then(s.after(a, known, now, true), now)
 		if a.Answer != smb.AnswerAccepted {
 			return s, false
 		}
-		if a := o.answer(t, server, now); a.Answer != smb.AnswerAccepted && !s.aside(a, server, now, false) {
-			s = stored(s.after(a, server, now, false), now)
+		beside := outcome{o.answer(t, server, now), server, false}
+		if beside.Answer != smb.AnswerAccepted && !s.aside(beside, now, "me") {
+			s = s.then(s.after(beside.Outcome, server, now, false), now)
 		}
 		return s, true
 	}
 	if !self {
-		return stored(s.after(nothing, server, now, true), now), false
+		return s.then(s.after(nothing, server, now, true), now), false
 	}
 	a := o.answer(t, server, now)
-	return stored(s.after(a, server, now, true), now), a.Answer == smb.AnswerAccepted
+	if killed {
+		return s, false
+	}
+	return s.then(s.after(a, server, now, true), now), a.Answer == smb.AnswerAccepted
 }
 
 // TestNeverLocks: whatever happens, and whoever is not believed any more, a
 // wrong password is tried at most twice in each pause, and so is a locked
-// account.
+// account; where probers are restarted or killed all the time, four times.
 func TestNeverLocks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		o := &outlets{silent: true, refusal: rapid.SampledFrom([]smb.Outcome{wrong, locked}).Draw(t, "refusal")}
+		most := 2
+		o := &outlets{silent: true, mortal: rapid.Bool().Draw(t, "restarts"), refusal: rapid.SampledFrom([]smb.Outcome{wrong, locked}).Draw(t, "refusal")}
+		if o.mortal {
+			most += restartTries
+		}
 		s, now := untriedState(), zero
 		if rapid.Bool().Draw(t, "it was right once") {
 			s = stored(s.after(right, "s7", now, true), now)
@@ -230,9 +277,9 @@ func TestNeverLocks(t *testing.T) {
 			now = now.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
 			s, _ = o.look(t, s, fmt.Sprint("s", rapid.IntRange(0, 9).Draw(t, "server")), now)
 		}
-		for i := 2; i < len(o.refusals); i++ {
-			if gap := o.refusals[i].Sub(o.refusals[i-2]); gap < pauseFor {
-				t.Fatalf("three refusals in %v", gap)
+		for i := most; i < len(o.refusals); i++ {
+			if gap := o.refusals[i].Sub(o.refusals[i-most]); gap < pauseFor {
+				t.Fatalf("%d refusals in %v", most+1, gap)
 			}
 		}
 	})

@@ -20,26 +20,47 @@ const (
 	lastTimeout = 750 * time.Millisecond
 )
 
-// keep stores an outcome, also when the look is over.
-func (b *Breaker) keep(ctx context.Context, a *account, o smb.Outcome, server string, alone bool) error {
+// keep stores an outcome, also when the look is over. What the log cannot take is
+// stored before the next decision: a refusal must not be forgotten. A success may
+// be, and others may have been refused since.
+func (b *Breaker) keep(ctx context.Context, a *account, o outcome) {
 	ctx, cancel := lifeline.Outlive(ctx, tellTimeout, lastTimeout)
 	defer cancel()
-	return b.store(ctx, a, o, server, alone)
+	if err := b.store(ctx, a, o); err != nil {
+		if o.Answer != smb.AnswerAccepted {
+			a.owe(o)
+		}
+		b.logger.Error("what came of a sign-in cannot be stored yet", slog.String("account", a.credential.String()), slog.Any("error", err))
+	}
+}
+
+// pay stores what the log could not take before.
+func (b *Breaker) pay(ctx context.Context, a *account) error {
+	for {
+		o, ok := a.owes()
+		if !ok {
+			return nil
+		}
+		if err := b.store(ctx, a, o); err != nil {
+			return err
+		}
+		a.paid()
+	}
 }
 
 // store writes the state that an outcome leads to, whatever others wrote
 // meanwhile.
-func (b *Breaker) store(ctx context.Context, a *account, o smb.Outcome, server string, alone bool) error {
+func (b *Breaker) store(ctx context.Context, a *account, o outcome) error {
 	for {
 		s, err := b.read(ctx, a)
 		if err != nil {
 			return err
 		}
 		now := b.cfg.Now()
-		if s.aside(o, server, now, alone) {
+		if s.aside(o, now, b.cfg.Prober) {
 			return nil
 		}
-		next := s.after(o, server, now, alone)
+		next := s.after(o.Outcome, o.server, now, o.alone)
 		err = b.write(ctx, s, next)
 		if err == nil {
 			b.say(s, next)

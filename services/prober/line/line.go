@@ -10,10 +10,8 @@ package line
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +30,9 @@ const (
 	// calm is how long outlets that a suspicion was raised by are left out of
 	// the next one, where others answered: a region is down, and may say so.
 	calm = time.Minute
+	// patience is how long a suspicion may stay unsettled before we say so: a log
+	// that restarts is away for less.
+	patience = 15 * time.Second
 	// redialEvery is the pause between two samples while offline.
 	redialEvery = 5 * time.Second
 	// repeatEvery and validFor keep what we say of ourselves alive.
@@ -43,8 +44,8 @@ const (
 // Config is what a line needs. All fields are set.
 type Config struct {
 	Prober string // our name
-	// Addresses lists where all outlets are that scans look at.
-	Addresses func(ctx context.Context) ([]string, error)
+	// Sample draws by lot up to n of the addresses of all outlets that scans look at.
+	Sample func(ctx context.Context, n int) ([]string, error)
 	// Dial tells whether anything answers at an address. It has a deadline of
 	// its own.
 	Dial func(ctx context.Context, address string) bool
@@ -65,6 +66,7 @@ type Line struct {
 	checking  bool                // a suspicion is being looked into
 	down      map[string]struct{} // outlets that are down, though others answer
 	downUntil time.Time
+	unsure    error                 // what has kept us for a while from settling a suspicion
 	offline   *events.ProberChanged // nil while online
 	online    chan struct{}         // closed while online
 }
@@ -122,6 +124,20 @@ func (l *Line) Offline() (since time.Time, offline bool) {
 	return l.offline.Since, true
 }
 
+// Unsure is why it cannot be told, for a while by now, whether the outlets or we
+// are cut off; nil where it can.
+func (l *Line) Unsure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unsure
+}
+
+func (l *Line) setUnsure(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unsure = err
+}
+
 // Wait waits until the line is good; false says that ctx has ended before.
 func (l *Line) Wait(ctx context.Context) bool {
 	l.mu.Lock()
@@ -147,23 +163,11 @@ func (l *Line) Run(ctx context.Context) {
 	}
 }
 
-// lookInto settles a suspicion, however long that takes. Until it is known
-// which outlets there are, nothing is.
+// lookInto settles a suspicion, however long that takes.
 func (l *Line) lookInto(ctx context.Context) {
-	var answered bool
-	var tried int
-	for {
-		var err error
-		if answered, tried, err = l.ask(ctx, sample); ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			break
-		}
-		l.logger.Warn("outlets in a row do not answer, and which others there are cannot be told", slog.Any("error", err))
-		if !l.pause(ctx) {
-			return
-		}
+	answered, tried := l.sample(ctx)
+	if ctx.Err() != nil {
+		return
 	}
 	if answered || tried < suspicious {
 		l.settle(answered)
@@ -186,6 +190,26 @@ func (l *Line) lookInto(ctx context.Context) {
 	l.goOnline(ctx, l.cfg.Now().Sub(began))
 }
 
+// sample asks a sample of all outlets. Until it is known which there are, nothing
+// is.
+func (l *Line) sample(ctx context.Context) (answered bool, tried int) {
+	began := l.cfg.Now()
+	for {
+		answered, tried, err := l.ask(ctx, sample)
+		if err == nil || ctx.Err() != nil {
+			l.setUnsure(nil)
+			return answered, tried
+		}
+		l.logger.Warn("outlets in a row do not answer, and which others there are cannot be told", slog.Any("error", err))
+		if l.cfg.Now().Sub(began) > patience {
+			l.setUnsure(err)
+		}
+		if !l.pause(ctx) {
+			return false, 0
+		}
+	}
+}
+
 func (l *Line) pause(ctx context.Context) bool {
 	select {
 	case <-time.After(redialEvery):
@@ -197,12 +221,10 @@ func (l *Line) pause(ctx context.Context) bool {
 
 // ask dials some outlets at once. It ends early with the first answer.
 func (l *Line) ask(ctx context.Context, most int) (answered bool, tried int, err error) {
-	addresses, err := l.cfg.Addresses(ctx)
+	addresses, err := l.cfg.Sample(ctx, most)
 	if err != nil {
 		return false, 0, err
 	}
-	rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
-	addresses = addresses[:min(len(addresses), most)]
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var found atomic.Bool
@@ -236,50 +258,4 @@ func (l *Line) settle(answered bool) {
 		return
 	}
 	l.logger.Info("outlets in a row did not answer, and there are too few to tell more by")
-}
-
-func (l *Line) goOffline(tried int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.checking = false
-	l.online = make(chan struct{})
-	l.offline = &events.ProberChanged{
-		Prober: l.cfg.Prober, Since: l.failingBy.UTC(), Tried: tried,
-		Detail: fmt.Sprintf("none of %d outlets can be reached: the network of the prober %s is down, or every outlet is", tried, l.cfg.Prober),
-	}
-	l.logger.Error("no outlet can be reached: this prober is offline and looks at none", slog.Int("tried", tried))
-}
-
-func (l *Line) goOnline(ctx context.Context, away time.Duration) {
-	l.mu.Lock()
-	l.offline = nil
-	clear(l.failing)
-	close(l.online)
-	l.mu.Unlock()
-	l.logger.Warn("an outlet answers: this prober is online again", slog.Duration("offline_for", away.Round(time.Second)))
-	now := l.cfg.Now().UTC()
-	l.tell(ctx, events.ProberChanged{
-		Prober: l.cfg.Prober, Online: true, Since: now, ChangedAt: now,
-		Detail: fmt.Sprintf("outlets can be reached again after %s", away.Round(time.Second)),
-	})
-}
-
-// announce says that we are offline. Where the log is away too, the next time
-// will do.
-func (l *Line) announce(ctx context.Context) {
-	l.mu.Lock()
-	e := *l.offline
-	l.mu.Unlock()
-	e.ChangedAt = l.cfg.Now().UTC()
-	until := e.ChangedAt.Add(validFor)
-	e.ValidUntil = &until
-	l.tell(ctx, e)
-}
-
-func (l *Line) tell(ctx context.Context, e events.ProberChanged) {
-	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
-	defer cancel()
-	if err := l.cfg.Tell(ctx, e); err != nil {
-		l.logger.Warn("cannot store whether this prober is online", slog.Any("error", err))
-	}
 }

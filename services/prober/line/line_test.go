@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -30,14 +31,14 @@ type world struct {
 
 func address(i int) string { return fmt.Sprint("10.0.", i/256, ".", i%256) }
 
-func (w *world) addresses(context.Context) ([]string, error) {
+func (w *world) sample(_ context.Context, n int) ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var all []string
-	for i := range w.outlets {
-		all = append(all, address(i))
+	var drawn []string
+	for _, i := range rand.Perm(w.outlets)[:min(n, w.outlets)] {
+		drawn = append(drawn, address(i))
 	}
-	return all, w.broken
+	return drawn, w.broken
 }
 
 func (w *world) dial(ctx context.Context, a string) bool {
@@ -80,7 +81,7 @@ func in(t *testing.T, outlets int, f func(t *testing.T, w *world, l *line.Line))
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{outlets: outlets, answers: map[string]bool{}, dialled: map[string]int{}}
-		l := line.New(line.Config{Prober: "p1", Addresses: w.addresses, Dial: w.dial, Tell: w.tell, Now: time.Now}, slog.New(slog.DiscardHandler))
+		l := line.New(line.Config{Prober: "p1", Sample: w.sample, Dial: w.dial, Tell: w.tell, Now: time.Now}, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { l.Run(ctx) })
@@ -258,9 +259,16 @@ func TestNoList(t *testing.T) {
 		}
 		broken(errors.New("the log is away"))
 		fail(l, 50)
-		pass(20 * time.Second)
+		pass(6 * time.Second)
+		if err := l.Unsure(); err != nil {
+			t.Errorf("the log may come back soon: %v", err)
+		}
+		pass(15 * time.Second)
 		if _, offline := l.Offline(); offline {
 			t.Error("offline, by a guess")
+		}
+		if l.Unsure() == nil {
+			t.Error("nobody is told that it is not known")
 		}
 		if held := fail(l, 50); held != 50 {
 			t.Errorf("%d of 50 failures held back while nothing is known", held)
@@ -269,6 +277,9 @@ func TestNoList(t *testing.T) {
 		pass(12 * time.Second)
 		if _, offline := l.Offline(); !offline {
 			t.Error("not offline when it can be told")
+		}
+		if err := l.Unsure(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -103,7 +103,7 @@ func (d *Dir) Secret(name string) (string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
-	secret := randomHex(32)
+	secret := newSecret()
 	return secret, d.Keep(name, secret)
 }
 
@@ -132,8 +132,8 @@ func writeOwnerOnly(path string, data []byte) error {
 	return nil
 }
 
-func randomHex(n int) string {
-	b := make([]byte, n)
+func newSecret() string {
+	b := make([]byte, 32)
 	_, _ = rand.Read(b) // never fails; see crypto/rand
 	return fmt.Sprintf("%x", b)
 }
@@ -143,7 +143,7 @@ var ErrNotRunning = errors.New("no backup-monitor is running on this data direct
 
 // Find connects to the process that runs on a data directory. Errors:
 // ErrNotRunning, or the network's.
-func Find(path, name string) (*nats.Conn, error) {
+func Find(path, name string, more ...nats.Option) (*nats.Conn, error) {
 	b, err := os.ReadFile(filepath.Join(path, addressName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotRunning
@@ -162,7 +162,7 @@ func Find(path, name string) (*nats.Conn, error) {
 	if err := json.Unmarshal(b, &a); err != nil {
 		return nil, fmt.Errorf("a backup-monitor is running, but %s is damaged; restart it: %w", filepath.Join(path, addressName), err)
 	}
-	return connect(a.URL, name, a)
+	return connect(a.URL, name, a, more...)
 }
 
 func connect(url, name string, a address, more ...nats.Option) (*nats.Conn, error) {

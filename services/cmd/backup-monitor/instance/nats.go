@@ -26,12 +26,7 @@ const (
 	tlsTimeout = 5 * time.Second
 	// maxConns keeps clients, most of which are probers elsewhere, from the
 	// descriptors that everybody else needs.
-	maxConns     = 512
-	readyTimeout = 60 * time.Second
-	// storeBytes is JetStream's own bound, which must not be the one that is
-	// reached: the log has its own, and by default it would be three quarters
-	// of what was free on the disk at the start.
-	storeBytes = 1 << 50
+	maxConns = 512
 )
 
 // address is what stands in nats.json.
@@ -54,9 +49,11 @@ type NATSOptions struct {
 // NATS is the embedded server.
 type NATS struct {
 	server *server.Server
-	auth   address
-	keeper address // who may change streams and take from the log; known to this process alone
+	auth   address // of commands, and of services elsewhere
 	file   string  // nats.json; empty: it is found by nobody
+	// Known to this process alone: its services, and who may change streams and take
+	// from the log. They are where the log is, without the detour of the others.
+	own, keeper address
 }
 
 // StartNATS runs the server on the directory's log and writes where it is to
@@ -88,26 +85,33 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 			port = server.RANDOM_PORT
 		}
 	}
-	n.keeper = address{User: "keeper", Password: randomHex(32)}
+	n.own, n.keeper = address{User: "own", Password: newSecret()}, address{User: "keeper", Password: newSecret()}
+	services, probing, said := server.NewAccount(accountServices), server.NewAccount(accountProbers), newServerLog(o.Log)
 	s, err := run(&server.Options{
 		Host:       host,
 		Port:       port,
 		StoreDir:   d.Log(),
 		SyncAlways: true,
 		TLSConfig:  o.TLS, AllowNonTLS: true, TLSTimeout: tlsTimeout.Seconds(),
-		MaxConn: maxConns,
+		MaxConn:  maxConns,
+		Accounts: []*server.Account{services, probing},
 		Users: []*server.User{
-			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects)},
-			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions())},
+			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects), Account: services},
+			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions()), Account: probing},
+			{Username: n.own.User, Password: n.own.Password, Permissions: permissions(events.ServicePermissions())},
 			{Username: n.keeper.User, Password: n.keeper.Password},
 		},
-	}, o.Log)
+	}, said)
 	if err != nil {
 		return nil, err
 	}
 	if c := s.JetStreamConfig(); c == nil || !c.SyncAlways {
 		s.Shutdown()
 		return nil, errors.New("the NATS server does not sync every write: acknowledged events could be lost")
+	}
+	if err := listen(s, said); err != nil {
+		s.Shutdown()
+		return nil, err
 	}
 	// Who reads it is on this machine, where the certificate has no name.
 	n.server, n.auth.URL = s, strings.Replace(s.ClientURL(), "tls://", "nats://", 1)
@@ -122,49 +126,15 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 	return n, nil
 }
 
-// run starts a server with JetStream.
-func run(o *server.Options, log *slog.Logger) (*server.Server, error) {
-	o.ServerName, o.NoSigs = "backup-monitor", true
-	o.JetStream, o.JetStreamMaxStore = true, storeBytes
-	s, err := server.NewServer(o)
-	if err != nil {
-		return nil, fmt.Errorf("make the NATS server: %w", err)
-	}
-	fatal := make(chan string, 1)
-	s.SetLoggerV2(&serverLog{log: log, fatal: fatal}, false, false, false)
-	go s.Start()
-	if err := awaitReady(s, fatal); err != nil {
-		s.Shutdown()
-		return nil, err
-	}
-	return s, nil
-}
-
-// permissions hand those of the contract to the server, with more to publish.
-func permissions(p events.Permissions, more ...string) *server.Permissions {
-	of := &server.Permissions{Publish: &server.SubjectPermission{Allow: append(p.Publish, more...), Deny: p.Denied}}
-	if len(p.Subscribe) > 0 {
-		of.Subscribe = &server.SubjectPermission{Allow: p.Subscribe}
-	}
-	return of
-}
-
-func awaitReady(s *server.Server, fatal <-chan string) error {
-	for deadline := time.Now().Add(readyTimeout); !s.ReadyForConnections(100 * time.Millisecond); {
-		select {
-		case why := <-fatal:
-			return fmt.Errorf("start the NATS server: %s", why)
-		default:
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the NATS server did not become ready in %s", readyTimeout)
-		}
-	}
-	return nil
-}
-
-// Connect returns a client of the embedded server that needs no network.
+// Connect returns a client of the embedded server, for a service of this process. It
+// needs no network.
 func (n *NATS) Connect(name string, more ...nats.Option) (*nats.Conn, error) {
+	return connect("", name, n.own, append(more, nats.InProcessServer(n.server))...)
+}
+
+// ConnectControl returns a client that commands reach, and services elsewhere, and that
+// is otherwise as theirs.
+func (n *NATS) ConnectControl(name string, more ...nats.Option) (*nats.Conn, error) {
 	return connect("", name, n.auth, append(more, nats.InProcessServer(n.server))...)
 }
 

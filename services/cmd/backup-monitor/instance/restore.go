@@ -181,14 +181,13 @@ func (d *Dir) Discard() error { return os.RemoveAll(d.restoring()) }
 // Scratch runs a server on the log in a directory that nobody else finds, that
 // does not sync its writes: for one that is being restored, or for a rehearsal.
 func Scratch(dir string, log *slog.Logger) (*NATS, error) {
-	keeper := address{User: "keeper", Password: randomHex(32)}
+	keeper := address{User: "keeper", Password: newSecret()}
 	s, err := run(&server.Options{
-		DontListen: true,
-		StoreDir:   filepath.Join(dir, logName),
-		Users:      []*server.User{{Username: keeper.User, Password: keeper.Password}},
-	}, log)
+		StoreDir: filepath.Join(dir, logName),
+		Users:    []*server.User{{Username: keeper.User, Password: keeper.Password}},
+	}, newServerLog(log))
 	if err != nil {
 		return nil, err
 	}
-	return &NATS{server: s, auth: keeper, keeper: keeper}, nil
+	return &NATS{server: s, own: keeper, keeper: keeper}, nil
 }

@@ -9,8 +9,22 @@ import (
 // serverLog hands the server's warnings and errors to our log. Its Fatalf does
 // not end the process, which the server's own would.
 type serverLog struct {
-	log   *slog.Logger
-	fatal chan<- string
+	log  *slog.Logger
+	ends chan error // why it could not start; the first reason
+}
+
+func newServerLog(log *slog.Logger) *serverLog {
+	return &serverLog{log: log, ends: make(chan error, 1)}
+}
+
+// fatal is why the server cannot start, once; nil where it can.
+func (l *serverLog) fatal() error {
+	select {
+	case err := <-l.ends:
+		return fmt.Errorf("start the NATS server: %w", err)
+	default:
+		return nil
+	}
 }
 
 func (l *serverLog) Noticef(format string, v ...any) { l.write(l.log.Debug, format, v) }
@@ -29,7 +43,7 @@ func (l *serverLog) Warnf(format string, v ...any) {
 func (l *serverLog) Fatalf(format string, v ...any) {
 	l.write(l.log.Error, format, v)
 	select {
-	case l.fatal <- fmt.Sprintf(format, v...):
+	case l.ends <- fmt.Errorf(format, v...):
 	default:
 	}
 }
