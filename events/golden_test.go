@@ -29,7 +29,9 @@ func at(s string) time.Time {
 	return t
 }
 
-// samples has one event of each type, every field set.
+// samples has one event of each type, by its name, and beside it those with the
+// fields that came later, since no golden file is ever rewritten: between them every
+// field is set.
 func samples() map[string]Payload {
 	free, total, age := uint64(120<<30), uint64(500<<30), int64(172800)
 	clock, until := at("2026-03-14T02:00:04Z"), at("2026-03-20T00:00:00Z")
@@ -79,6 +81,15 @@ func samples() map[string]Payload {
 			},
 			Warnings: []string{"the server's clock is 2 s ahead"},
 		},
+		"backup.observed.v1.refused": BackupObserved{
+			Outlet: "Köln 3", Server: "10.20.30.40", Mode: IBStorage, ScanID: "20260314T020000Z-abc234", ScanDate: "2026-03-14",
+			RequestPosition: 17, Attempt: 1, StartedAt: at("2026-03-14T02:00:02Z"), DurationMS: 184.5, Today: true, Cutoff: clock,
+			Drives: []Drive{{Letter: "F", Share: "f$", Folder: "BackupFull", FilesAfter: []File{file}}},
+			Error:  &LookError{Code: CauseAuthFailed, Step: "sign_in", NTStatus: "0xC000006D", Detail: "wrong user name or password"},
+			Verdict: Verdict{
+				Status: Failed, Cause: CauseAuthFailed, Detail: "wrong user name or password", Policy: policy,
+			},
+		},
 		"outlet.changed.v1": OutletChanged{
 			Code: "Köln 2", Address: "10.20.30.40:4450", Name: "Köln Süd", Group: "West", Active: true, PausedUntil: &until, MaxAgeSeconds: &age,
 			Source: SourceFile, Previous: 9, ChangedBy: "32787", ChangedAt: at("2026-03-14T01:00:00Z"),
@@ -97,9 +108,17 @@ func samples() map[string]Payload {
 			NTStatus: "0xC000006D", Detail: "wrong user name or password", FailingSince: &clock, AcceptedBy: []string{"10.20.30.7"}, RetryAt: &until, RestartTries: 1, Prober: "monitor-1", Previous: 21,
 			ChangedBy: "32787", ChangedAt: at("2026-03-14T01:00:00Z"),
 		},
+		"credential.changed.v1.contradicted": CredentialChanged{
+			Account: `SHOPS\svc-backup`, State: CredentialTripped, Server: "10.20.30.40", Failures: 2, RefusedBy: "10.20.30.40",
+			Refusers: []string{"10.20.30.40", "10.20.30.41"}, FailingSince: &clock, AcceptedBy: []string{"10.20.30.7"},
+			Contradicted: []string{"10.20.30.42"}, ContradictedUntil: &until, Previous: 21, ChangedAt: at("2026-03-14T01:00:00Z"),
+		},
 		"prober.changed.v1": ProberChanged{
 			Prober: "monitor-1", Online: false, Since: at("2026-03-14T00:58:00Z"), ValidUntil: &until, Tried: 42,
 			Detail: "none of 42 outlets could be reached", ChangedAt: at("2026-03-14T01:00:00Z"),
+		},
+		"prober.changed.v1.online": ProberChanged{
+			Prober: "monitor-1", Online: true, Since: at("2026-03-14T01:10:00Z"), ChangedAt: at("2026-03-14T01:10:00Z"),
 		},
 		"log.archived.v1": LogArchived{
 			Archives: []Archive{{
@@ -167,6 +186,60 @@ func TestGoldenFilesAllKnown(t *testing.T) {
 		if _, err := decodeGolden(readGolden(t, f)); err != nil {
 			t.Errorf("%s: %v", f, err)
 		}
+	}
+}
+
+// TestSamplesSetEveryField: a field that no sample sets is one whose loss no test
+// would see.
+func TestSamplesSetEveryField(t *testing.T) {
+	t.Parallel()
+	set, all := map[string]bool{}, map[string]bool{}
+	for _, p := range samples() {
+		v := reflect.ValueOf(p)
+		fieldsOf(v.Type(), p.Type(), all)
+		setIn(v, p.Type(), set)
+	}
+	for f := range all {
+		if !set[f] {
+			t.Errorf("no sample sets %s", f)
+		}
+	}
+}
+
+// fieldsOf notes the paths of all fields of a type that are not structs of ours.
+func fieldsOf(t reflect.Type, path string, all map[string]bool) {
+	switch {
+	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Slice, t.Kind() == reflect.Map:
+		fieldsOf(t.Elem(), path, all)
+	case t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]():
+		for f := range t.Fields() {
+			fieldsOf(f.Type, path+"."+f.Name, all)
+		}
+	default:
+		all[path] = true
+	}
+}
+
+// setIn notes those of them that are not zero somewhere in a value.
+func setIn(v reflect.Value, path string, set map[string]bool) {
+	switch {
+	case v.IsZero():
+	case v.Kind() == reflect.Pointer:
+		setIn(v.Elem(), path, set)
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			setIn(v.Index(i), path, set)
+		}
+	case v.Kind() == reflect.Map:
+		for _, k := range v.MapKeys() {
+			setIn(v.MapIndex(k), path, set)
+		}
+	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[time.Time]():
+		for f, inner := range v.Fields() {
+			setIn(inner, path+"."+f.Name, set)
+		}
+	default:
+		set[path] = true
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 	"backupmonitor/services/internal/store"
 )
 
-// Who waits for an answer and may not have it any more gets none, within 5 s of
-// that, however long it would have taken.
+// Who waits for an answer and may not have it any more gets none, and does not wait
+// for as long as it would have taken. How soon, TestARequestEndsWithTheRight tells.
 func TestWhoWaitsAndLosesTheRight(t *testing.T) {
 	t.Parallel()
 	e, slow := startStuck(t)
@@ -46,7 +46,7 @@ func TestWhoWaitsAndLosesTheRight(t *testing.T) {
 	if _, err := e.store.ChangeUser(t.Context(), "eve", func(u *store.User) ([]store.Note, error) { u.Active = false; return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
-	late := time.After(5 * time.Second)
+	late := time.After(limit)
 	for range calls {
 		select {
 		case a := <-answers:
@@ -54,7 +54,7 @@ func TestWhoWaitsAndLosesTheRight(t *testing.T) {
 				t.Errorf("%s: %d %s", a.path, a.status, a.body)
 			}
 		case <-late:
-			t.Fatal("after 5 s some still wait")
+			t.Fatal("some still wait")
 		}
 	}
 }
@@ -89,11 +89,7 @@ func TestAnAnswerEndsWithTheRight(t *testing.T) {
 	if _, err := e.store.ChangeUser(t.Context(), "eve", func(u *store.User) ([]store.Note, error) { u.Active = false; return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
 	eventually(t, "both have ended", func() bool { return e.gateway.InFlight() == 0 })
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("after %s", took)
-	}
 }
 
 // An import of many outlets ends soon after its sender may not do it any more, and

@@ -2,7 +2,9 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -109,6 +111,7 @@ func TestLiveFeedBeginsNow(t *testing.T) {
 	e.append(t, observed(1))
 	eventually(t, "the sign-ins are audited", func() bool { return e.identity(t).LastSeq == 3 })
 	id := e.identity(t)
+	get[scanList](t, e, http.StatusOK, call{path: "/scans", token: e.support}) // waits until the hub has all of that
 	s := e.listen(t, call{path: "/events", token: e.support})
 	defer s.close()
 	ready := s.next()
@@ -211,14 +214,14 @@ func TestLiveFeedEndsWithTheToken(t *testing.T) {
 	s := e.listen(t, call{path: "/events", token: e.signIn(t, "admin")})
 	defer s.close()
 	s.next()
-	began := time.Now()
 	for {
-		if _, err := s.read(); err != nil {
+		m, err := s.read()
+		if errors.Is(err, io.EOF) {
 			break
 		}
-	}
-	if took := time.Since(began); took > 10*time.Second { // before the first heartbeat
-		t.Errorf("the stream outlived its token by %s", took-2*time.Second)
+		if err != nil { // it would have gone on
+			t.Fatalf("the stream outlives its token: %+v, %v", m, err)
+		}
 	}
 }
 
@@ -241,10 +244,9 @@ func TestStopEndsStreams(t *testing.T) {
 	s := e.listen(t, call{path: "/events", token: e.admin})
 	defer s.close()
 	s.next()
-	began := time.Now()
 	e.stop()
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("stopping took %s", took)
+	if strings.Contains(e.logs.String(), "Requests were cut off") {
+		t.Error("the stream did not end by itself")
 	}
 	for {
 		if _, err := s.read(); err != nil {

@@ -96,6 +96,7 @@ type Gateway struct {
 	judging  chan struct{} // held by the one preview that is being made
 	listener net.Listener
 	inFlight inFlight
+	began    time.Time
 	closing  chan struct{} // closed when streams must end
 }
 
@@ -125,7 +126,7 @@ func New(cfg Config, log *events.Log, st Store, ui fs.FS, logger *slog.Logger) (
 	trail := audit.New(log, st, cfg.Now, logger)
 	tracker, watch := scans.New(cfg.Now), system.New(cfg.Now)
 	g := &Gateway{
-		cfg: cfg, log: log, store: st, logger: logger, app: app, audit: trail, scans: tracker, system: watch, proxies: proxies,
+		cfg: cfg, log: log, store: st, logger: logger, app: app, audit: trail, scans: tracker, system: watch, proxies: proxies, began: cfg.Now(),
 		auth: &auth.Auth{
 			Users: st, Tokens: tokens, Passwords: passwords, Trail: trail, Step: cfg.RefusalStep, Now: cfg.Now, Logger: logger,
 		},

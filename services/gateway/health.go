@@ -116,6 +116,7 @@ func (g *Gateway) questions() []*question {
 		{"event log", g.checkLog},
 		{"live feed", g.checkHub},
 		{"tables", g.checkTables},
+		{"full scans", g.checkScans},
 		{"audit trail", g.audit.Check},
 		{"capacity", g.cfg.Capacity.Check},
 	}, g.cfg.Checks...)

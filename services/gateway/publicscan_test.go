@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -71,6 +72,48 @@ func TestPublicScan(t *testing.T) {
 	yesterday := events.DateOf(time.Now().AddDate(0, 0, -1), time.UTC) // also of each day there would be a scan, and a row of each outlet
 	get[failure](t, e, http.StatusForbidden, call{path: "/backup-status/scan?scan_date=" + string(yesterday)})
 	get[failure](t, e, http.StatusForbidden, call{path: "/backup-status/scan", token: e.support})
+}
+
+// A stranger cannot follow a scan of chosen outlets, or one of the other mode, by
+// its id.
+func TestAStrangerFollowsFullScansAlone(t *testing.T) {
+	t.Parallel()
+	var c clock
+	e := start(t, public(&c))
+	e.register(t, "S1", "S2")
+	for body, want := range map[string]int{
+		`{"modes":["d_drive"]}`:                     http.StatusOK,
+		`{"modes":["ib_storage"]}`:                  http.StatusNotFound,
+		`{"modes":["d_drive"],"outlets":["S1"]}`:    http.StatusNotFound,
+		`{"modes":["ib_storage"],"outlets":["S1"]}`: http.StatusNotFound,
+	} {
+		id := get[asked](t, e, http.StatusAccepted, call{method: http.MethodPost, path: "/scans", token: e.admin, body: body}).ScanID
+		follow := call{path: "/backup-status/scan", header: map[string]string{"Last-Event-ID": id}}
+		if want == http.StatusOK {
+			s := e.listen(t, follow)
+			s.close()
+			continue
+		}
+		get[failure](t, e, want, follow)
+	}
+}
+
+// All addresses that one stranger may have, as those of a network of IPv6, have
+// the streams of one.
+func TestAStrangersStreamsAreBounded(t *testing.T) {
+	t.Parallel()
+	var c clock
+	e := start(t, public(&c), func(s *setup) { s.cfg.TrustedProxies = []string{"127.0.0.1"} })
+	from := func(address string) call {
+		return call{path: "/backup-status/scan", header: map[string]string{"X-Forwarded-For": address}}
+	}
+	for i := range 32 {
+		s := e.listen(t, from("2001:db8:0:1::"+strconv.FormatInt(int64(i+1), 16)))
+		defer s.close()
+	}
+	get[failure](t, e, http.StatusTooManyRequests, from("2001:db8:0:1:ffff::1"))
+	s := e.listen(t, from("2001:db8:0:2::1"))
+	s.close()
 }
 
 // Strangers start one scan a minute, all together, on all gateways, in both

@@ -10,8 +10,9 @@ import (
 	"backupmonitor/services/internal/store"
 )
 
-// stopLimit is how long a whole process may take to end.
-const stopLimit = 5 * time.Second
+// stopLimit is how long a gateway may take to end here: twice what a process may, so
+// that a busy machine is no failure.
+const stopLimit = 10 * time.Second
 
 // A gateway whose log is dead ends as soon as one whose log is not, and the
 // audit trail lacks nothing for it: it waits in the outbox.

@@ -16,6 +16,7 @@ import (
 func TestStopHandsBack(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
+	setAckWait(t, n, time.Hour) // only what is given back comes again
 	looking := make(chan struct{})
 	cfg := quick()
 	cfg.Look = func(ctx context.Context, target smb.Target, r smb.Request) []smb.Result {
@@ -26,7 +27,6 @@ func TestStopHandsBack(t *testing.T) {
 	stop := run(t, n, cfg)
 	offer(t, n, command("s1", "B1", "10.0.0.1"))
 	<-looking
-	began := time.Now()
 	stop()
 	cfg.Look = (&script{}).look
 	run(t, n, cfg)
@@ -34,9 +34,6 @@ func TestStopHandsBack(t *testing.T) {
 		if l.Attempt != 2 {
 			t.Errorf("%s: attempt %d", id, l.Attempt)
 		}
-	}
-	if took := time.Since(began); took >= events.AckWait {
-		t.Errorf("the command came back after %v: the queue missed it by itself", took)
 	}
 }
 

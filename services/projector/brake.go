@@ -16,6 +16,17 @@ const mostRefused = 20
 // outletsTable names the table of registrations, as a mode names a stat table.
 const outletsTable = "outlets"
 
+// contents are what is in a table, in words that anybody may read.
+func contents(table string) string {
+	switch table {
+	case string(events.DDrive):
+		return "the looks at drive D"
+	case string(events.IBStorage):
+		return "the looks at USB drives"
+	}
+	return "the outlets' registrations"
+}
+
 // brakes keep events from being set aside by the thousand, table by table: one
 // that takes everything says nothing about another.
 type brakes map[string]*brake
@@ -79,7 +90,8 @@ func (s brakes) hold(b store.Batch, cause error) error {
 		n := bits.OnesCount64(k.recent)
 		if k.holds = n >= mostRefused; k.holds {
 			return &store.Trouble{
-				Reason:     fmt.Sprintf("%s refuses so much that the table is at fault, and what comes waits: %s", table, store.UnstorableReason(cause)),
+				Reason: fmt.Sprintf("the database refuses so much of %s that its table is at fault, and what comes waits: %s",
+					contents(table), store.UnstorableReason(cause)),
 				Unstorable: true, Err: fmt.Errorf("%d of the last events did not fit either: %w", n, cause),
 			}
 		}

@@ -23,6 +23,7 @@ type Store interface {
 	Exclusive(ctx context.Context, f func(context.Context) error) error
 	Checkpoint(ctx context.Context) (store.Checkpoint, error)
 	Apply(ctx context.Context, b store.Batch) error
+	Quarantine(ctx context.Context, limit int) ([]store.Quarantined, error)
 }
 
 // Config is how a projector works. The zero value is what production uses.
@@ -73,8 +74,9 @@ type Projector struct {
 	logger *slog.Logger
 	status statusBox
 
-	advised bool // of what the operator should do for the database
-	brakes  brakes
+	advised  bool // of what the operator should do for the database
+	brakes   brakes
+	recalled bool // what the brakes were when this projector began, or took over
 }
 
 // New makes a projector. Run starts it.
@@ -142,6 +144,11 @@ func (p *Projector) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !p.recalled {
+		if err := p.recall(ctx, cp); err != nil {
+			return err
+		}
+	}
 	p.status.caughtUp(id.LastSeq == cp.Seq)
 	r, err := p.read(ctx, cp.Seq+1)
 	if err != nil {
@@ -160,6 +167,7 @@ func (p *Projector) session(ctx context.Context) error {
 		cp, err = p.write(ctx, cp, id.ID(), records)
 		if errors.Is(err, store.ErrFenced) {
 			r.stop() // nothing is read while standing by
+			p.recalled = false
 			return p.standBy(ctx)
 		}
 		if err != nil {

@@ -101,20 +101,20 @@ func TestOneTableIsAtFault(t *testing.T) {
 	t.Parallel()
 	both := events.Modes()
 	for name, x := range map[string]struct {
-		table string
+		table string                            // as readiness names what is for it
 		look  func(i int) events.BackupObserved // the i-th
 		bad   func(i int) bool                  // refuses it
 	}{
-		"every second event is for another": {"ib_storage", func(i int) events.BackupObserved {
+		"every second event is for another": {"the looks at USB drives", func(i int) events.BackupObserved {
 			return observed(fmt.Sprint("scan-", i), "OUT001", both[i%2])
 		}, func(i int) bool { return both[i%2] == events.IBStorage }},
-		"one fits after 19": {"d_drive", func(i int) events.BackupObserved {
+		"one fits after 19": {"the looks at drive D", func(i int) events.BackupObserved {
 			return observed(fmt.Sprint("scan-", i), "OUT001", events.DDrive)
 		}, func(i int) bool { return i%20 != 19 }},
-		"every second fits": {"d_drive", func(i int) events.BackupObserved {
+		"every second fits": {"the looks at drive D", func(i int) events.BackupObserved {
 			return observed(fmt.Sprint("scan-", i), "OUT001", events.DDrive)
 		}, func(i int) bool { return i%2 == 0 }},
-		"most change no row": {"d_drive", func(i int) events.BackupObserved {
+		"most change no row": {"the looks at drive D", func(i int) events.BackupObserved {
 			e := observed(fmt.Sprint("scan-", i), "OUT001", events.DDrive)
 			if i%5 > 0 {
 				e.Verdict = events.Verdict{Status: events.Failed, Cause: events.CauseTimeout, Detail: "no answer"}
@@ -135,13 +135,22 @@ func TestOneTableIsAtFault(t *testing.T) {
 				last = w.append(t, e)
 			}
 			p := w.projector(&narrow{Store: w.db, refuses: func(l store.Look) bool { return strings.HasPrefix(l.ScanID, "bad-") && !mended.Load() }})
-			running(t, p)
+			stop := running(t, p)
 			until(t, "it stops", func() bool { return strings.Contains(p.Status().Error, "did not fit either") })
-			if detail, err := p.Check(t.Context()); err == nil || !strings.Contains(detail, x.table+" ") || !strings.Contains(detail, "the table says no") {
+			if detail, err := p.Check(t.Context()); err == nil || !strings.Contains(detail, "refuses so much of "+x.table+" ") || !strings.Contains(detail, "the table says no") {
 				t.Errorf("readiness %q, %v; want that it names %s and why", detail, err, x.table)
 			}
 			if q := w.quarantine(t); len(q) != mostRefused {
 				t.Errorf("%d events were set aside, want %d", len(q), mostRefused)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			again := w.projector(p.db) // it knows no more than the database and the log
+			running(t, again)
+			until(t, "it stops at once", func() bool { return strings.Contains(again.Status().Error, "did not fit either") })
+			if q := w.quarantine(t); len(q) != mostRefused {
+				t.Errorf("%d events were set aside when it was started again, want %d", len(q), mostRefused)
 			}
 			mended.Store(true)
 			w.reached(t, last)
@@ -169,6 +178,32 @@ func TestMendedButForOne(t *testing.T) {
 	w.reached(t, last)
 	if q := w.quarantine(t); len(q) != mostRefused+1 || q[0].Seq != last {
 		t.Errorf("%d events were set aside, want %d", len(q), mostRefused+1)
+	}
+}
+
+// TestRestartsDoNotReleaseTheBrake: however often a projector is started anew, as
+// where it crashes, no more are set aside in all than by one that runs on.
+func TestRestartsDoNotReleaseTheBrake(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	n := &narrow{Store: w.db, refuses: func(store.Look) bool { return true }}
+	held := 0
+	for i := range mostRefused + 5 {
+		last := w.append(t, observed(fmt.Sprintf("scan-%d", i), "OUT001", events.DDrive))
+		p := w.projector(n)
+		stop := running(t, p)
+		until(t, "it is in quarantine or waits", func() bool {
+			return w.checkpoint(t).Seq == last || strings.Contains(p.Status().Error, "did not fit either")
+		})
+		if w.checkpoint(t).Seq != last {
+			held++
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	if q := w.quarantine(t); len(q) != mostRefused || held != 5 {
+		t.Errorf("%d events were set aside, want %d; %d starts found the brake, want 5", len(q), mostRefused, held)
 	}
 }
 

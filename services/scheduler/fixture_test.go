@@ -248,12 +248,17 @@ func (f *fixture) nothingUnacknowledged() {
 // delivered to another scheduler.
 func (f *fixture) quickTakeover() {
 	f.t.Helper()
+	f.takeoverAfter(time.Second)
+}
+
+func (f *fixture) takeoverAfter(unrenewed time.Duration) {
+	f.t.Helper()
 	c, err := f.JS.Consumer(f.ctx, events.StreamEvents, events.ConsumerSchedulers)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	cfg := c.CachedInfo().Config
-	cfg.AckWait = time.Second
+	cfg.AckWait = unrenewed
 	if _, err := f.JS.UpdateConsumer(f.ctx, events.StreamEvents, cfg); err != nil {
 		f.t.Fatal(err)
 	}

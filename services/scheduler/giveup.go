@@ -17,15 +17,16 @@ import (
 const lateStart = time.Minute
 
 // hopeless tells why a scan whose run has failed will never come to its end by
-// itself, "" where it may. It is for whoever asked for the scan.
+// itself, and what to do; "" where it may. It is for whoever asked for the scan,
+// and for whoever asks whether the system is ready.
 func (r *run) hopeless(err error) string {
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
-		return "the scan is too large for the event log"
+		return "the scan is too large for the event log; retire outlets, or give them shorter codes"
 	case errors.Is(err, events.ErrMalformed):
-		return "an event that the scan rests on cannot be read"
+		return "an event that the scan rests on cannot be read; `backup-monitor quarantine list` names it"
 	case r.progress == nil && !r.cfg.Now().Before(r.req.Deadline.Add(r.cfg.ProbeTimeout+lateStart)):
-		return "the scan could not start before its deadline"
+		return "the scan could not start before its deadline; the scheduler's log says why"
 	}
 	return ""
 }
@@ -44,5 +45,5 @@ func (r *run) giveUp(ctx context.Context, why string, failed error) error {
 	if r.progress == nil {
 		r.progress = scan.NewProgress(r.started)
 	}
-	return r.complete(ctx, events.ScanCompleted{Cancelled: true, CancelledBy: "scheduler: " + why})
+	return r.complete(ctx, events.ScanCompleted{Cancelled: true, CancelledBy: scan.GivenUp + why})
 }

@@ -9,12 +9,14 @@ import (
 
 const (
 	offerFirst = 50 * time.Millisecond
-	offerMost  = 2 * time.Second
+	// offerMost is long, because every command ends with a look, which brings the next
+	// offer forward: what is behind others, while nobody looks, costs next to nothing.
+	offerMost = 15 * time.Second
 )
 
 // offers is the list of outlets to be offered to the probers, and when. An
 // outlet that is refused, because it has a command already, is offered again
-// 50 ms later, then ever more slowly up to 2 s, and from 50 ms again after each
+// 50 ms later, then ever more slowly up to 15 s, and from 50 ms again after each
 // look at it. It is not safe for concurrent use.
 type offers struct {
 	waiting waiting

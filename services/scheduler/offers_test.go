@@ -24,7 +24,7 @@ func TestRefusedIsOfferedEverMoreSlowly(t *testing.T) {
 	o := newOffers([]string{"A"}, at(0))
 	now := 0
 	expectDue(t, o, "A", 0)
-	for _, pause := range []int{50, 100, 200, 400, 800, 1600, 2000, 2000} {
+	for _, pause := range []int{50, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 15000, 15000} {
 		o.refused("A", at(now))
 		now += pause
 		expectDue(t, o, "A", now)
@@ -39,7 +39,7 @@ func TestLookBringsTheOfferForward(t *testing.T) {
 		o.refused("A", at(0))
 		o.take()
 	}
-	o.refused("A", at(0)) // due after 2 s
+	o.refused("A", at(0)) // due after 3.2 s
 	o.looked("a", at(10))
 	expectDue(t, o, "A", 60)
 	o.refused("A", at(60))

@@ -223,7 +223,7 @@ func TestUnreadableRequestIsDropped(t *testing.T) {
 	f.nothingUnacknowledged()
 }
 
-func TestSpeed(t *testing.T) {
+func TestManyOutlets(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	const n = 2000
@@ -243,8 +243,5 @@ func TestSpeed(t *testing.T) {
 	f.queueEmpties()
 	if len(p.seen()) != n {
 		t.Errorf("%d commands for %d outlets", len(p.seen()), n)
-	}
-	if limit := 40 * time.Second; offered > limit { // some 20 times what it takes on a small machine
-		t.Errorf("offering took %v, more than %v", offered, limit)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"backupmonitor/events"
 )
 
 // ErrGone says that a position cannot be resumed from: it belongs to another
@@ -104,7 +102,7 @@ func (h *Hub) Resume(ctx context.Context, after Position, selected Selection, se
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a turn to read the log: %w", ctx.Err())
 	}
-	r := replay{hub: h, identity: after.Identity, sent: after.Seq, selected: selected, send: send}
+	r := replay{log: theLog{h.log}, most: h.maxReplay, identity: after.Identity, sent: after.Seq, selected: selected, send: send}
 	// Most is read before there is a queue that could overflow.
 	_, target := h.Position()
 	if err := r.upTo(ctx, target); err != nil {
@@ -142,63 +140,4 @@ func (h *Hub) holds(ctx context.Context, after Position) error {
 		return fmt.Errorf("%w: the log begins after it", ErrGone)
 	}
 	return nil
-}
-
-// replay reads the log for one client.
-type replay struct {
-	hub      *Hub
-	identity string
-	sent     uint64 // what is selected has been sent up to here
-	selected Selection
-	send     func(*Frame) error
-}
-
-// upTo sends what is selected up to a sequence that the log has.
-func (r *replay) upTo(ctx context.Context, target uint64) error {
-	if r.sent >= target {
-		return nil
-	}
-	if s := r.selected.Subjects; s != nil && len(s) == 0 {
-		r.sent = target
-		return nil
-	}
-	feed, err := r.hub.log.Feed(ctx, events.FeedOptions{From: r.sent + 1, Subjects: r.selected.Subjects})
-	if err != nil {
-		return err
-	}
-	defer feed.Stop()
-	// Who missed more sees it sooner in the tables.
-	if feed.Initial > r.hub.maxReplay {
-		return fmt.Errorf("%w: %d events follow it, and %d are caught up with at most", ErrGone, feed.Initial, r.hub.maxReplay)
-	}
-	for left := feed.Initial; left > 0; {
-		rec, err := feed.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if rec.Seq > target {
-			break
-		}
-		left = rec.Pending
-		r.sent = rec.Seq
-		if err := r.one(rec); err != nil {
-			return err
-		}
-	}
-	r.sent = target
-	return nil
-}
-
-// one sends a record that can be decoded and is wanted. The hub has told of
-// those that cannot.
-func (r *replay) one(rec events.Record) error {
-	e, err := rec.Decode()
-	if err != nil {
-		return nil
-	}
-	f, err := NewFrame(r.identity, rec, e)
-	if err != nil || !r.selected.Wants(f) {
-		return nil
-	}
-	return r.send(f)
 }

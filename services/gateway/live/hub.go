@@ -133,7 +133,13 @@ func (h *Hub) read(ctx context.Context, id events.Identity, next uint64) (uint64
 		return next, err
 	}
 	defer feed.Stop()
-	if feed.Initial == 0 {
+	// The leader is asked: the server that feeds may not have all of it yet. Where
+	// what was last is archived meanwhile, the log's own word on that follows.
+	end, err := lastOf(ctx, h.log, nil)
+	if err != nil {
+		return next, err
+	}
+	if end < next {
 		h.caughtUp(id.ID(), max(id.LastSeq, next-1))
 	}
 	for {
@@ -143,7 +149,7 @@ func (h *Hub) read(ctx context.Context, id events.Identity, next uint64) (uint64
 		}
 		next = r.Seq + 1
 		h.take(ctx, id.ID(), r)
-		if r.Seq >= id.LastSeq || r.Pending == 0 {
+		if r.Seq >= end {
 			h.caughtUp(id.ID(), max(id.LastSeq, r.Seq))
 		}
 	}

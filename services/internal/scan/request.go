@@ -28,6 +28,10 @@ const (
 	// that running scans, settings and audit still find room.
 	MaxFill = 0.95
 
+	// GivenUp is how CancelledBy begins where a scheduler has ended a scan that
+	// cannot be run. The reason follows, in words for people.
+	GivenUp = "scheduler: "
+
 	idLayout = "20060102T150405Z"
 )
 

@@ -57,13 +57,19 @@ func Next(s events.Schedule, after time.Time, zone *time.Location) (time.Time, b
 	})
 }
 
+// Last is the last slot at or before an instant, at most some ten days old; false
+// where there is none, because the schedule says never or cannot be.
+func Last(s events.Schedule, now time.Time, zone *time.Location) (time.Time, bool) {
+	return search(s, now, zone, -1, func(best, slot time.Time) bool {
+		return !slot.After(now) && slot.After(best)
+	})
+}
+
 // Current is the slot that a scheduler which was away should still make up
 // for: the last one at or before now, while its interval has not passed and
 // its active hours last. False where there is none.
 func Current(s events.Schedule, now time.Time, zone *time.Location) (time.Time, bool) {
-	slot, ok := search(s, now, zone, -1, func(best, slot time.Time) bool {
-		return !slot.After(now) && slot.After(best)
-	})
+	slot, ok := Last(s, now, zone)
 	if !ok || now.Sub(slot) >= time.Duration(s.IntervalSeconds)*time.Second || !active(s, now, zone) {
 		return time.Time{}, false
 	}

@@ -153,6 +153,30 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
+// The last slot is that of the last active hours, however long they are over.
+func TestLast(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		s         events.Schedule
+		now, want string // UTC; want "" for none
+	}{
+		{"within its interval", every(time.Hour, "08:00", "18:00"), "2026-02-21T10:59:59Z", "2026-02-21T10:00:00Z"},
+		{"after the hours", every(4*time.Hour, "08:00", "18:00"), "2026-02-21T23:30:00Z", "2026-02-21T16:00:00Z"},
+		{"days ago", every(time.Hour, "22:00", "04:00", 5), "2026-02-26T12:00:00Z", "2026-02-21T03:00:00Z"},
+		{"never", events.Schedule{}, "2026-02-26T12:00:00Z", ""},
+	} {
+		now, err := time.Parse(time.RFC3339, c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := schedule.Last(c.s, now, time.UTC)
+		if text := got.Format(time.RFC3339); ok != (c.want != "") || ok && text != c.want {
+			t.Errorf("%s: last slot at %s is %q, want %q", c.name, c.now, text, c.want)
+		}
+	}
+}
+
 // TestNextAgainstEveryMinute compares Next with a look at each minute around
 // changes of the clocks.
 func TestNextAgainstEveryMinute(t *testing.T) {
