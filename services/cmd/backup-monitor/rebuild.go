@@ -160,6 +160,9 @@ func writeOutcome(w io.Writer, r rebuild.Report, dryRun bool) error {
 	if n := r.Unknown(); n > 0 {
 		text += " " + count(n, "row that the log does not know stays.", "rows that the log does not know stay.")
 	}
+	if excused := r.Excused(); excused != "" {
+		text += "\n" + excused
+	}
 	if unstored := r.Unstored(); unstored != "" {
 		text += "\n" + plain(unstored) + "\n" + rebuild.DoMend
 	}
@@ -172,6 +175,9 @@ func writeChecked(w io.Writer, c rebuild.Checked) error {
 		count(c.Events, "event", "events"), c.Bytes, c.Checkpoint)
 	if err == nil && c.Compared != nil {
 		err = writeReport(w, *c.Compared)
+	}
+	if err == nil && c.Compared != nil && c.Compared.Dismissed > 0 {
+		_, err = fmt.Fprintln(w, c.Compared.Excused())
 	}
 	if err == nil && len(c.Findings) == 0 {
 		_, err = fmt.Fprintln(w, "Everything is as it must be.")
