@@ -228,8 +228,8 @@ func (a *app) showQuarantined(ctx context.Context, seqs []uint64, raw bool) erro
 		return err
 	}
 	lines := []string{
-		fmt.Sprintf("Event    %d", q.Seq), "Stored   " + q.Stored.Format(time.RFC3339Nano), "Subject  " + plain(q.Subject),
-		"Type     " + plain(q.Type), "Reason   " + plain(q.Reason),
+		fmt.Sprintf("Event      %d", q.Seq), "Stored     " + q.Stored.Format(time.RFC3339Nano), "Subject    " + plain(q.Subject),
+		"Type       " + plain(q.Type), "Reason     " + plain(q.Reason),
 		"Dismissed  " + dismissal(whole.Dismissed), "Header",
 	}
 	var header map[string][]string
@@ -242,7 +242,7 @@ func (a *app) showQuarantined(ctx context.Context, seqs []uint64, raw bool) erro
 		}
 	}
 	slices.Sort(lines[7:])
-	lines = append(lines, fmt.Sprintf("Data     %d bytes", len(q.Data)))
+	lines = append(lines, fmt.Sprintf("Data       %d bytes", len(q.Data)))
 	for line := range strings.Lines(strings.ToValidUTF8(string(q.Data), "\uFFFD")) {
 		lines = append(lines, "  "+plain(strings.TrimRight(line, "\r\n")))
 	}
