@@ -46,7 +46,8 @@ are named and stay. Users are not in the log: they are not touched.
 
 The exit code is 0 when the tables are as the log says, as far as that can be read;
 3 when this holds but for events that a column does not take: they are named, stay
-in quarantine, and have to be mended first; and 1 when nothing could be done.
+in quarantine, and have to be mended first (those that were dismissed are counted, and
+are no reason for 3); and 1 when nothing could be done.
 
 A running "backup-monitor up" does it, and everything else goes on meanwhile;
 without one this command does it by itself. It may be stopped at any moment:
