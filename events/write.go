@@ -24,7 +24,7 @@ const (
 // Append stores p and returns its sequence. A try whose answer is lost is
 // repeated, until ctx ends, under the same id: stored twice is stored once.
 // duplicate tells that an event of this id was stored before. Errors: ErrFull,
-// or ctx's.
+// ctx's; the network's, where it cannot be read what was stored before.
 func (l *Log) Append(ctx context.Context, p Payload) (seq uint64, duplicate bool, err error) {
 	m, err := Encode(l.source, l.now(), p)
 	if err != nil {
@@ -56,7 +56,7 @@ func (l *Log) Append(ctx context.Context, p Payload) (seq uint64, duplicate bool
 // Write stores p if the last event of its subject has sequence previous, 0 for
 // none, and returns the new sequence. That the very same event is there
 // already is success: a lost answer looks like that. Errors: ErrConflict,
-// ErrFull, or ctx's.
+// ErrFull, ctx's; the network's, where it cannot be read what is there.
 func (l *Log) Write(ctx context.Context, p Payload, previous uint64) (uint64, error) {
 	m, err := Encode(l.source, l.now(), p)
 	if err != nil {
@@ -92,9 +92,9 @@ func (l *Log) Write(ctx context.Context, p Payload, previous uint64) (uint64, er
 	return 0, fmt.Errorf("write %s: %w", m.Subject, ErrConflict)
 }
 
-// usedUp tells whether the event that a duplicate was taken for is none of this
-// subject. The server knows ids and no subjects: whoever may write any event could
-// keep another's from the log with its id.
+// usedUp tells whether what m was taken for a duplicate of is an event of another
+// subject. The server compares ids and no subjects: whoever may write some event
+// could keep another's from the log by using its id.
 func (l *Log) usedUp(ctx context.Context, m *nats.Msg, ack *jetstream.PubAck) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()

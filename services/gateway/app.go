@@ -61,7 +61,7 @@ func (g *Gateway) serveApp(w *response, r *http.Request) {
 	case ok:
 		h.Set("Cache-Control", "no-cache")
 	case !root && !strings.Contains(r.Header.Get("Accept"), "text/html"):
-		g.fail(w, r, notFound("There is nothing at %s.", r.URL.Path))
+		g.fail(w, r, notFound("There is nothing at %s.", shortened(r.URL.Path)))
 		return
 	default:
 		name = "index.html"

@@ -28,15 +28,15 @@ func (g *Gateway) publicScan(w *response, r *request, m events.Mode, date events
 	if err := g.caughtUp(r.Context()); err != nil {
 		return err
 	}
+	now := g.cfg.Now().UTC()
+	today := events.DateOf(now, g.cfg.Zone)
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		s, ok := g.scans.Get(id)
-		if !ok || !s.Request.Full() || !slices.Contains(s.Request.Modes, m) {
+		if !ok || !s.Request.Full() || !slices.Contains(s.Request.Modes, m) || !isPublic(s, today) {
 			return notFound("There is no such scan in this mode.")
 		}
 		return g.followScan(w, r, s, false, m)
 	}
-	now := g.cfg.Now().UTC()
-	today := events.DateOf(now, g.cfg.Zone)
 	if date == "" {
 		date = today
 	}
@@ -64,6 +64,13 @@ func (g *Gateway) publicScan(w *response, r *request, m events.Mode, date events
 		return err
 	}
 	return g.followScan(w, r, scans.State{Request: asked, Phase: scans.Requested}, false, m)
+}
+
+// isPublic tells whether strangers may follow a scan: one of today's date, or one
+// of theirs that midnight has overtaken. That they know its id says nothing, as
+// those of the schedule are times.
+func isPublic(s scans.State, today events.Date) bool {
+	return s.Request.ScanDate == today || s.Request.Trigger == events.TriggerPublic && !s.Phase.Ended()
 }
 
 // publicID is the id of the scan that strangers may start in a minute, so that

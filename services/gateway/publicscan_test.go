@@ -210,3 +210,23 @@ func TestStrangersHearNoNames(t *testing.T) {
 		}
 	}
 }
+
+// Who names a scan, whose id anybody can guess where the schedule asked for it,
+// learns nothing of another date than today's.
+func TestPublicScanOfAnotherDate(t *testing.T) {
+	t.Parallel()
+	var c clock
+	e := start(t, public(&c))
+	named := func(id string, daysAgo int, trigger string) call {
+		now := c.now().UTC()
+		e.append(t, events.ScanRequested{
+			ScanID: id, ScanDate: events.DateOf(now.AddDate(0, 0, -daysAgo), time.UTC), Modes: events.Modes(),
+			Trigger: trigger, RequestedAt: now, Deadline: now.Add(time.Hour),
+		})
+		return call{path: "/backup-status/scan", header: map[string]string{"Last-Event-ID": id}}
+	}
+	get[failure](t, e, http.StatusNotFound, named("earlier", 1, events.TriggerAPI))
+	for _, today := range []call{named("today", 0, events.TriggerCron), named("over midnight", 1, events.TriggerPublic)} {
+		e.listen(t, today).close()
+	}
+}

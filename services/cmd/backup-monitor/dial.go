@@ -11,9 +11,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// dial connects to NATS_URL. Over a network it takes TLS wherever the server has it,
-// also with nats://: by itself the client would do so only where the server insists,
-// which that of `up` does not, and the password would cross in the clear.
+// dial connects to NATS_URL. Over a network it takes TLS wherever the server has it by
+// then, also with nats://: by itself the client would do so only where the server
+// insists, which that of `up` does not, and the password would cross in the clear.
+// Reconnects go as the first connection did.
 func dial(address string, options ...nats.Option) (*nats.Conn, error) {
 	if staysHere(address) {
 		return nats.Connect(address, options...)

@@ -53,7 +53,7 @@ func newExporter(log *events.Log, tables tables, meter *capacity.Meter, logger *
 }
 
 // shared has all who scrape within figuresFor get what was gathered once. Gathering
-// knows no context; each has its scrapeTimeout.
+// takes no context: Collect bounds itself.
 func shared(from prometheus.Gatherer) http.Handler {
 	gathered := recent.New(figuresFor, func(context.Context) ([]*dto.MetricFamily, error) { return from.Gather() })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

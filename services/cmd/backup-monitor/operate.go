@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"github.com/nats-io/nats.go"
+	"github.com/schollz/progressbar/v3"
 
 	"backupmonitor/events"
 	"backupmonitor/services/cmd/backup-monitor/instance"

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -248,10 +249,10 @@ func (v *scanView) report() error {
 }
 
 // plain makes text from a machine that may be hostile safe for a terminal and
-// for one line of a table.
+// for one line of a table: nothing in it moves the cursor or turns the reading round.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			return '\uFFFD'
 		}
 		return r

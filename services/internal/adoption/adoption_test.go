@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 
@@ -168,6 +169,31 @@ func TestEnter(t *testing.T) {
 	}
 	if after := logged(t, s); len(after) != len(found) {
 		t.Errorf("%d events after the second time, %d before", len(after), len(found))
+	}
+}
+
+// TestEnterCutsEndlessTexts: a row whose texts no message of the log could carry is
+// entered all the same, with as much of them as any table shows.
+func TestEnterCutsEndlessTexts(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	endless := strings.Repeat("é", 1<<20)
+	src := &source{rows: map[events.Mode][]store.EarlierRow{events.IBStorage: {{
+		Outlet: "OUT001", ScanDate: "2024-07-02", Status: endless, BackupFile: endless, BackupFileSize: endless,
+		Duration: endless, ErrorDetails: endless, DriveLetter: endless,
+	}}}}
+	report, err := adoption.Enter(t.Context(), src, s.Log, adoption.Options{Zone: time.UTC})
+	if err != nil || report.Rows != 1 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	row, ok := logged(t, s)[events.HistoryID(events.IBStorage, "OUT001", "2024-07-02")][0].(events.HistoryImported)
+	if !ok {
+		t.Fatal("it is not in the log")
+	}
+	for _, text := range []string{string(row.Status), row.BackupFile, row.BackupFileSize, row.Duration, row.ErrorDetails, row.DriveLetter} {
+		if n := utf8.RuneCountInString(text); n < 1000 || n > 10_000 || !strings.HasPrefix(endless, text) {
+			t.Errorf("a text of %d characters", n)
+		}
 	}
 }
 

@@ -18,6 +18,10 @@ const (
 	// added.
 	leastBytes = 400
 	storeBytes = 100
+
+	// longestText is more than any table shows of a text, and so little that a row
+	// always fits into one message of the log.
+	longestText = 4000
 )
 
 // read reads from the source within its time.
@@ -145,8 +149,8 @@ func (e *entering) isStranger(outlet string) bool {
 	return true
 }
 
-// eventOf is the event of a row. Its texts are the row's own; whoever reads
-// the event understands the words of older versions.
+// eventOf is the event of a row. Its texts are the row's own, cut where they are
+// endless; whoever reads the event understands the words of older versions.
 func eventOf(m events.Mode, r store.EarlierRow, zone *time.Location) (events.HistoryImported, error) {
 	code, err := events.CleanCode(r.Outlet)
 	if err != nil {
@@ -156,9 +160,11 @@ func eventOf(m events.Mode, r store.EarlierRow, zone *time.Location) (events.His
 	if err != nil {
 		return events.HistoryImported{}, err
 	}
+	cut := func(text string) string { return store.Fit(text, longestText) }
 	return events.HistoryImported{
-		Outlet: code, Mode: m, ScanDate: date, Status: events.Status(strings.TrimSpace(r.Status)), LastBackupTaken: inZone(r.LastBackupTaken, zone),
-		BackupFile: r.BackupFile, BackupFileSize: r.BackupFileSize, Duration: r.Duration, ErrorDetails: r.ErrorDetails, DriveLetter: r.DriveLetter,
+		Outlet: code, Mode: m, ScanDate: date, Status: events.Status(cut(strings.TrimSpace(r.Status))), LastBackupTaken: inZone(r.LastBackupTaken, zone),
+		BackupFile: cut(r.BackupFile), BackupFileSize: cut(r.BackupFileSize), Duration: cut(r.Duration),
+		ErrorDetails: cut(r.ErrorDetails), DriveLetter: cut(r.DriveLetter),
 	}, nil
 }
 

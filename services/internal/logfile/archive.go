@@ -66,7 +66,7 @@ func (a *Archiver) Plan(ctx context.Context, before time.Time) (Plan, error) {
 	if age := a.Now().Sub(before); age < MinArchiveAge {
 		return Plan{}, fmt.Errorf("%w: only events older than %d days are archived", ErrNothing, int(MinArchiveAge.Hours()/24))
 	}
-	state, _, err := a.Log.Archived(ctx)
+	state, err := a.archived(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -91,6 +91,23 @@ func (a *Archiver) Plan(ctx context.Context, before time.Time) (Plan, error) {
 	}
 	p.Records = p.Last - p.First + 1
 	return p, a.room(ctx, p)
+}
+
+// archived is what was archived so far, where all that was noted of it can be read:
+// what a newer version noted must not be written over.
+func (a *Archiver) archived(ctx context.Context) (events.LogArchived, error) {
+	state, seq, err := a.Log.Archived(ctx)
+	if err != nil {
+		return state, err
+	}
+	last, err := a.Log.Last(ctx, events.SubjectArchived)
+	if err != nil && !errors.Is(err, events.ErrNotFound) {
+		return state, err
+	}
+	if last.Seq != seq {
+		return state, fmt.Errorf("event %d, which says what is archived, cannot be read: use the version of backup-monitor that wrote it, or a newer one", last.Seq)
+	}
+	return state, nil
 }
 
 // name is what the archive of a plan is called.

@@ -207,6 +207,24 @@ func TestArchiveSpares(t *testing.T) {
 	}
 }
 
+// TestArchiveOfANewerVersion: where the last that was noted of archives cannot be read
+// nothing is copied, which could not be noted after all.
+func TestArchiveOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	a := archiver(t, n)
+	story(t, n.Log, 0, 5)
+	if _, err := n.JS.Publish(t.Context(), events.SubjectArchived, []byte("of a newer version")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Archive(t.Context(), time.Now()); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(a.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something was copied: %v", err)
+	}
+}
+
 // TestArchiveNeedsRoom for itself and for the log that proves it, and writes
 // nothing without.
 func TestArchiveNeedsRoom(t *testing.T) {

@@ -10,9 +10,9 @@ import (
 
 // mostCodeBytes is what the codes of all active outlets may take as JSON: a full
 // scan names them in one event, of which NATS takes 1 MB unless told otherwise.
-// Codes of 10 characters are some 69,000. It is well below that megabyte: who
-// becomes active while somebody else does may pass it by some. Of what passes the
-// megabyte itself the scheduler ends each full scan at once, and says why.
+// Codes of 10 characters are some 69,000. It is well below that megabyte, because
+// two who add outlets at the same time do not see each other's and may pass it. Where
+// the megabyte itself is passed, the scheduler ends each full scan at once and says why.
 const mostCodeBytes = 900_000
 
 // ErrTooMany says that no full scan could name all active outlets.

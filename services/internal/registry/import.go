@@ -133,6 +133,9 @@ func Apply(ctx context.Context, log *events.Log, changes []Change, actor string,
 	for range writers {
 		wg.Go(func() {
 			for i := range next {
+				if errs[i] = going.Err(); errs[i] != nil {
+					continue
+				}
 				// With ctx: what has begun ends, so that it is known whether it is written.
 				if made[i], errs[i] = apply(ctx, log, made[i], actor, now); errs[i] != nil {
 					stop()
@@ -141,10 +144,7 @@ func Apply(ctx context.Context, log *events.Log, changes []Change, actor string,
 		})
 	}
 	for i, c := range made {
-		if !c.Writes() {
-			continue
-		}
-		if errs[i] = going.Err(); errs[i] == nil {
+		if c.Writes() {
 			next <- i
 		}
 	}

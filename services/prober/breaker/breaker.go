@@ -40,8 +40,9 @@
 //
 // A password that is changed while a scan runs is refused as often as sign-ins
 // are under way, at most inFlight times in each prober, at mostAside
-// contradicted outlets, and once more. Domain controllers do not count the last two passwords before the
-// present one (N-2 password history check, Windows Server).
+// contradicted outlets, and once more. Domain controllers do not count the last
+// two passwords before the present one (N-2 password history check, Windows
+// Server).
 package breaker
 
 import (

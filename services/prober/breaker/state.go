@@ -19,8 +19,8 @@ const (
 	// security baselines), so that one try in each pause locks nothing.
 	pauseFor = 45 * time.Minute
 	// restartTries is how many tries restarts may add within one pause: the
-	// password that a prober was restarted for is probably right. So do probers
-	// that are killed while they try: what they sent may have been counted.
+	// password that a prober was restarted for is probably right. The try of a
+	// prober that was killed meanwhile is one of them: it may have been counted.
 	restartTries = 2
 	// unsureFor keeps a paused account from being tried again at once when a try
 	// has ended without an answer.

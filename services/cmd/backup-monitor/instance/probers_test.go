@@ -2,6 +2,7 @@ package instance_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -237,4 +238,61 @@ func listen(t *testing.T, nc *nats.Conn) (heard func() []string) {
 		t.Fatal(err)
 	}
 	return func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(all) }
+}
+
+// TestConsumersDeliverNowhere: a service elsewhere may make a consumer on the log that
+// pushes. It would do so where the log is, with the server's own right; that nobody
+// there listens at exactly the subject it names is what keeps it from doing so.
+func TestConsumersDeliverNowhere(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	path, n := running(ctx, t, instance.NATSOptions{})
+	_, own := keeper(t, n)
+	if _, err := own.Publish(ctx, events.SubjectSettings, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	before := states(ctx, t, own)
+	nc, err := instance.Find(path, "service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	consume := func(name, target string) error {
+		_, err := js.CreateOrUpdatePushConsumer(ctx, events.StreamEvents, jetstream.ConsumerConfig{
+			Name: name, DeliverSubject: target, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: time.Minute,
+		})
+		return err
+	}
+	bound := func(name string) bool {
+		t.Helper()
+		c, err := js.PushConsumer(ctx, events.StreamEvents, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.CachedInfo().PushBound || c.CachedInfo().Delivered.Consumer > 0
+	}
+	for i, target := range []string{"$JS.API.STREAM.PURGE.EVENTS", "$JS.API.STREAM.DELETE.EVENTS", "cmd.probe.B0001", "ctl.do.archive"} {
+		name := fmt.Sprint("c", i)
+		if err := consume(name, target); err != nil {
+			t.Fatalf("%s: %v", target, err)
+		}
+		if bound(name) {
+			t.Errorf("it delivers to %s", target)
+		}
+	}
+	// Here the server itself listens; once bound, a consumer goes nowhere else.
+	if err := consume("listened", events.RequestNext+"PROBES.probers"); err != nil || !bound("listened") {
+		t.Fatalf("it is not bound: %v", err)
+	}
+	if err := consume("listened", "$JS.API.STREAM.PURGE.EVENTS"); err == nil {
+		t.Error("a bound consumer may be sent elsewhere")
+	}
+	if after := states(ctx, t, own); !slices.Equal(before, after) {
+		t.Errorf("before: %s\nafter: %s", before, after)
+	}
 }
