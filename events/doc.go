@@ -80,7 +80,8 @@
 // Old looks and scans may be archived: the log then has gaps, which
 // [LogArchived] names, and a reader from the beginning is given the rest. A log
 // that was restored has another [Identity], and says in [LogRestored] up to
-// which sequence it is the one that you knew.
+// which sequence it is the one that you knew. An event that cannot be read stays in
+// the log; [LogDismissed] names those that an operator has found to be nothing.
 //
 // Keep the sequence of the last record that you have dealt with, and the
 // [Identity] of the log beside it, and open the next feed from there.

@@ -140,6 +140,12 @@ func (l *Log) Restored(ctx context.Context) (LogRestored, uint64, error) {
 	return lastState[LogRestored](ctx, l, SubjectRestored)
 }
 
+// Dismissed is which events are dismissed, and the sequence of the event that says
+// so; 0 where none ever was.
+func (l *Log) Dismissed(ctx context.Context) (LogDismissed, uint64, error) {
+	return lastState[LogDismissed](ctx, l, SubjectDismissed)
+}
+
 // lastState is the last readable event of a subject, or the zero value: one that
 // cannot be read, which a newer version may have written, takes nothing away.
 func lastState[T Payload](ctx context.Context, l *Log, subject string) (state T, seq uint64, err error) {

@@ -47,6 +47,41 @@ func (e LogArchived) Purged() uint64 {
 	return n
 }
 
+// Bounds of LogDismissed, which is one message of at most 1 MB however its reasons
+// are written.
+const (
+	MostDismissed = 1000
+	LongestReason = 140 // characters
+)
+
+// Dismissed is an event of the log that somebody has looked at and found to be
+// nothing.
+type Dismissed struct {
+	Seq         uint64    `json:"seq"`
+	Reason      string    `json:"reason"`
+	DismissedBy string    `json:"dismissedBy"`
+	DismissedAt time.Time `json:"dismissedAt"`
+}
+
+// LogDismissed is the full state of which events that cannot be read or stored are
+// dismissed. It is written expecting the subject's last sequence to be Previous. They
+// stay in the log and in quarantine: nobody waits for them any more, and that is all.
+type LogDismissed struct {
+	Events    []Dismissed `json:"events"` // in the order of the log
+	Previous  uint64      `json:"previous"`
+	ChangedBy string      `json:"changedBy,omitempty"`
+	ChangedAt time.Time   `json:"changedAt"`
+}
+
+// BySeq is what is dismissed, by the sequence of the event.
+func (e LogDismissed) BySeq() map[uint64]Dismissed {
+	found := make(map[uint64]Dismissed, len(e.Events))
+	for _, d := range e.Events {
+		found[d.Seq] = d
+	}
+	return found
+}
+
 // Incarnation is a log that another was restored from.
 type Incarnation struct {
 	Log        string    `json:"log"`  // its Identity.ID

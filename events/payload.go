@@ -23,6 +23,7 @@ const (
 	TypeCredentialChanged = "credential.changed.v1"
 	TypeProberChanged     = "prober.changed.v1"
 	TypeLogArchived       = "log.archived.v1"
+	TypeLogDismissed      = "log.dismissed.v1"
 	TypeLogRestored       = "log.restored.v1"
 
 	typeAuditPrefix, typeAuditSuffix = "audit.", ".v1"
@@ -174,6 +175,19 @@ func (e LogArchived) id(data []byte) string {
 }
 
 // Type implements Payload.
+func (LogDismissed) Type() string { return TypeLogDismissed }
+
+// Subject implements Payload.
+func (LogDismissed) Subject() string { return SubjectDismissed }
+
+// About implements Payload.
+func (LogDismissed) About() string { return "log" }
+
+func (e LogDismissed) id(data []byte) string {
+	return fmt.Sprintf("log:dismissed:%d:%s", e.Previous, digest(data))
+}
+
+// Type implements Payload.
 func (LogRestored) Type() string { return TypeLogRestored }
 
 // Subject implements Payload.
@@ -228,6 +242,8 @@ func decodePayload(ceType string, data []byte) (Payload, error) {
 		return decodeAs[ProberChanged](data)
 	case TypeLogArchived:
 		return decodeAs[LogArchived](data)
+	case TypeLogDismissed:
+		return decodeAs[LogDismissed](data)
 	case TypeLogRestored:
 		return decodeAs[LogRestored](data)
 	}

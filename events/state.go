@@ -141,13 +141,14 @@ const (
 	OutletsImported  AuditKind = "outlets_imported"
 	SettingsReplaced AuditKind = "settings_changed"
 	CredentialTried  AuditKind = "credential_retried"
+	EventDismissed   AuditKind = "event_dismissed"
 )
 
 // AuditKinds lists every kind.
 func AuditKinds() []AuditKind {
 	return []AuditKind{
 		SignedIn, SignInFailed, UserChanged, APITokenChanged, ScanAsked, SyncAsked, ScanCancelled,
-		OutletEdited, OutletsImported, SettingsReplaced, CredentialTried,
+		OutletEdited, OutletsImported, SettingsReplaced, CredentialTried, EventDismissed,
 	}
 }
 

@@ -21,6 +21,8 @@ const (
 
 	// SubjectArchived holds the one state of what was taken out of the log.
 	SubjectArchived = "ev.log.archived"
+	// SubjectDismissed holds the one state of which events are dismissed.
+	SubjectDismissed = "ev.log.dismissed"
 	// SubjectRestored holds the one state of what the log was restored from.
 	SubjectRestored = "ev.log.restored"
 
@@ -101,6 +103,8 @@ func SubjectsOf(ceType, outlet string) []string {
 		return []string{AllProbers}
 	case TypeLogArchived:
 		return []string{SubjectArchived}
+	case TypeLogDismissed:
+		return []string{SubjectDismissed}
 	case TypeLogRestored:
 		return []string{SubjectRestored}
 	}

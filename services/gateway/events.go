@@ -168,7 +168,7 @@ func eventTypes() []string {
 	types := []string{
 		events.TypeScanRequested, events.TypeScanStarted, events.TypeScanCompleted, events.TypeBackupObserved,
 		events.TypeOutletChanged, events.TypeSettingsChanged, events.TypeHistoryImported,
-		events.TypeCredentialChanged, events.TypeProberChanged, events.TypeLogArchived, events.TypeLogRestored,
+		events.TypeCredentialChanged, events.TypeProberChanged, events.TypeLogArchived, events.TypeLogDismissed, events.TypeLogRestored,
 	}
 	for _, k := range events.AuditKinds() {
 		types = append(types, events.Audited{Kind: k}.Type())

@@ -22,14 +22,15 @@ import (
 
 // Names of what a running instance does for a command.
 const (
-	opRebuild         = "rebuild"
-	opCheck           = "fsck"
-	opQuarantineList  = "quarantine.list"
-	opQuarantineShow  = "quarantine.show"
-	opQuarantineRetry = "quarantine.retry"
-	opUsers           = "backup.users"
-	opArchive         = "archive"
-	opArchivePlan     = "archive.plan"
+	opRebuild           = "rebuild"
+	opCheck             = "fsck"
+	opQuarantineList    = "quarantine.list"
+	opQuarantineShow    = "quarantine.show"
+	opQuarantineRetry   = "quarantine.retry"
+	opQuarantineDismiss = "quarantine.dismiss"
+	opUsers             = "backup.users"
+	opArchive           = "archive"
+	opArchivePlan       = "archive.plan"
 )
 
 // rebuildable is what the commands need of a back end.
@@ -61,11 +62,12 @@ func (m *mending) whole(fold func(rebuild.Log) error) error {
 
 func (m *mending) operations() map[string]control.Handler {
 	return map[string]control.Handler{
-		opRebuild:         control.Of(m.rebuild),
-		opCheck:           control.Of(m.check),
-		opQuarantineList:  control.Of(m.listQuarantine),
-		opQuarantineShow:  control.Of(m.showQuarantine),
-		opQuarantineRetry: control.Of(m.retryQuarantine),
+		opRebuild:           control.Of(m.rebuild),
+		opCheck:             control.Of(m.check),
+		opQuarantineList:    control.Of(m.listQuarantine),
+		opQuarantineShow:    control.Of(m.showQuarantine),
+		opQuarantineRetry:   control.Of(m.retryQuarantine),
+		opQuarantineDismiss: control.Of(m.dismiss),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"backupmonitor/events"
 	"backupmonitor/services/internal/control"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/projector/rebuild"
@@ -25,6 +26,14 @@ type quarantineEntry struct {
 	Type   string    `json:"type"`
 	Bytes  int       `json:"bytes"`
 	Reason string    `json:"reason"`
+
+	Dismissed *events.Dismissed `json:"dismissed,omitempty"`
+}
+
+// quarantineWhole is an event in quarantine with what it says.
+type quarantineWhole struct {
+	Event     store.Quarantined `json:"event"`
+	Dismissed *events.Dismissed `json:"dismissed,omitempty"`
 }
 
 type seqRequest struct {
@@ -36,18 +45,41 @@ const quarantineListed = 500
 
 func (m *mending) listQuarantine(ctx context.Context, _ struct{}, _ func(control.Progress)) ([]quarantineEntry, error) {
 	found := []quarantineEntry{}
-	events, err := m.store.Quarantine(ctx, quarantineListed)
-	for _, q := range events {
-		found = append(found, quarantineEntry{Seq: q.Seq, Stored: q.Stored, Type: q.Type, Bytes: len(q.Data), Reason: q.Reason})
+	aside, err := m.store.Quarantine(ctx, quarantineListed)
+	if err != nil {
+		return nil, err
+	}
+	state, _, err := m.log.Dismissed(ctx)
+	all := state.BySeq()
+	for _, q := range aside {
+		found = append(found, quarantineEntry{Seq: q.Seq, Stored: q.Stored, Type: q.Type, Bytes: len(q.Data), Reason: q.Reason, Dismissed: dismissalOf(all, q.Seq)})
 	}
 	return found, err
 }
 
-func (m *mending) showQuarantine(ctx context.Context, r seqRequest, _ func(control.Progress)) (q store.Quarantined, err error) {
-	if q, err = rebuild.Quarantined(ctx, m.store, r.Seqs[0]); errors.Is(err, store.ErrNotFound) {
-		err = fmt.Errorf("event %d is not in quarantine (`backup-monitor quarantine list` names those that are)", r.Seqs[0])
+// dismissalOf is nil where the event is not dismissed.
+func dismissalOf(all map[uint64]events.Dismissed, seq uint64) *events.Dismissed {
+	if d, ok := all[seq]; ok {
+		return &d
 	}
+	return nil
+}
+
+func (m *mending) showQuarantine(ctx context.Context, r seqRequest, _ func(control.Progress)) (q quarantineWhole, err error) {
+	if q.Event, err = rebuild.Quarantined(ctx, m.store, r.Seqs[0]); err != nil {
+		return q, notQuarantined(r.Seqs[0], err)
+	}
+	state, _, err := m.log.Dismissed(ctx)
+	q.Dismissed = dismissalOf(state.BySeq(), q.Event.Seq)
 	return q, err
+}
+
+// notQuarantined says what to do where an event was not found.
+func notQuarantined(seq uint64, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("event %d is not in quarantine (`backup-monitor quarantine list` names those that are)", seq)
+	}
+	return err
 }
 
 func (m *mending) retryQuarantine(ctx context.Context, r seqRequest, progress func(control.Progress)) ([]rebuild.Retried, error) {
@@ -55,18 +87,43 @@ func (m *mending) retryQuarantine(ctx context.Context, r seqRequest, progress fu
 	return slices.Concat([]rebuild.Retried{}, done), err
 }
 
-// checkQuarantine tells, for readiness, that events could not be read or stored:
-// what they say is in no table.
+// checkQuarantine tells, for readiness, that events could not be read or stored, and
+// nobody has dismissed them: what they say is in no table. Anybody may ask, so that it
+// reads no events, and no more sequences than can be dismissed.
 func (p *pipeline) checkQuarantine(ctx context.Context) (detail string, err error) {
-	newest, err := p.store.Quarantine(ctx, 1)
+	aside, err := p.store.QuarantinedSeqs(ctx, events.MostDismissed+1)
 	if err != nil {
 		return "unknown: the database does not answer", err
 	}
-	if len(newest) == 0 {
+	if len(aside) == 0 {
 		return "", nil
 	}
-	return "events of the log could not be read or stored; see `backup-monitor quarantine list`",
-		fmt.Errorf("event %d of the log, and maybe others, could not be read or stored: %s", newest[0].Seq, newest[0].Reason)
+	state, _, err := p.own.Dismissed(ctx)
+	if err != nil {
+		return "unknown: the log does not answer", err
+	}
+	all := state.BySeq()
+	i := slices.IndexFunc(aside, func(seq uint64) bool { _, ok := all[seq]; return !ok })
+	switch {
+	case i >= 0:
+		return undismissed, p.whyAside(ctx, aside[i])
+	case len(aside) > events.MostDismissed:
+		return undismissed, fmt.Errorf("more than %d events are in quarantine: the older ones are not looked at", events.MostDismissed)
+	case len(aside) == 1:
+		return "1 event of the log that cannot be read is dismissed", nil
+	}
+	return fmt.Sprintf("%d events of the log that cannot be read are dismissed", len(aside)), nil
+}
+
+const undismissed = "events of the log could not be read or stored; see `backup-monitor quarantine list`"
+
+// whyAside is an error in any case.
+func (p *pipeline) whyAside(ctx context.Context, seq uint64) error {
+	q, err := rebuild.Quarantined(ctx, p.store, seq)
+	if err != nil {
+		return fmt.Errorf("event %d of the log, and maybe others, could not be read or stored, and why is not known: %w", seq, err)
+	}
+	return fmt.Errorf("event %d of the log, and maybe others, could not be read or stored: %s", seq, q.Reason)
 }
 
 func (a *app) quarantineCommand() *cobra.Command {
@@ -75,10 +132,11 @@ func (a *app) quarantineCommand() *cobra.Command {
 		Short: "The events of the log that could not be read or stored",
 		Long: `An event that cannot be read, because it is damaged or a newer version wrote it,
 or that a column in SQL Server does not take, is set aside instead of being dropped;
-readiness (/readyz) is red as long as there is one. What it says is in no table.`,
+readiness (/readyz) is red as long as there is one that nobody has dismissed. What it
+says is in no table.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say which: `backup-monitor quarantine list`, `show SEQ` or `retry`")
+			return errors.New("say which: `backup-monitor quarantine list`, `show SEQ`, `retry` or `dismiss SEQ --reason TEXT`")
 		},
 	}
 	var raw bool
@@ -95,7 +153,7 @@ readiness (/readyz) is red as long as there is one. What it says is in no table.
 		},
 	}
 	show.Flags().BoolVar(&raw, "raw", false, "only what it says, byte for byte; not meant for a terminal")
-	c.AddCommand(show, &cobra.Command{
+	c.AddCommand(show, a.dismissCommand(), &cobra.Command{
 		Use:   "list",
 		Short: "List them, newest first",
 		Args:  cobra.NoArgs,
@@ -138,9 +196,9 @@ func (a *app) listQuarantined(ctx context.Context) error {
 		return err
 	}
 	t := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
-	lines := []string{"EVENT\tSTORED\tTYPE\tBYTES\tREASON"}
+	lines := []string{"EVENT\tSTORED\tTYPE\tBYTES\tDISMISSED\tREASON"}
 	for _, q := range found {
-		lines = append(lines, fmt.Sprintf("%d\t%s\t%s\t%d\t%s", q.Seq, q.Stored.Format(time.RFC3339), plain(q.Type), q.Bytes, plain(q.Reason)))
+		lines = append(lines, fmt.Sprintf("%d\t%s\t%s\t%d\t%s\t%s", q.Seq, q.Stored.Format(time.RFC3339), plain(q.Type), q.Bytes, dismissal(q.Dismissed), plain(q.Reason)))
 	}
 	if len(found) == quarantineListed {
 		lines = append(lines, fmt.Sprintf("(the newest %d)", quarantineListed))
@@ -151,18 +209,28 @@ func (a *app) listQuarantined(ctx context.Context) error {
 	return t.Flush()
 }
 
+// dismissal tells people who dismissed an event and why; "no" where nobody did.
+func dismissal(d *events.Dismissed) string {
+	if d == nil {
+		return "no"
+	}
+	return fmt.Sprintf("%s, by %s: %s", d.DismissedAt.Format(time.DateOnly), plain(d.DismissedBy), plain(d.Reason))
+}
+
 func (a *app) showQuarantined(ctx context.Context, seqs []uint64, raw bool) error {
-	var q store.Quarantined
-	if err := a.operate(ctx, opQuarantineShow, seqRequest{seqs}, &q); err != nil {
+	var whole quarantineWhole
+	if err := a.operate(ctx, opQuarantineShow, seqRequest{seqs}, &whole); err != nil {
 		return err
 	}
+	q := whole.Event
 	if raw {
 		_, err := a.stdout.Write(q.Data)
 		return err
 	}
 	lines := []string{
-		fmt.Sprintf("Event    %d", q.Seq), "Stored   " + q.Stored.Format(time.RFC3339Nano), "Subject  " + plain(q.Subject),
-		"Type     " + plain(q.Type), "Reason   " + plain(q.Reason), "Header",
+		fmt.Sprintf("Event      %d", q.Seq), "Stored     " + q.Stored.Format(time.RFC3339Nano), "Subject    " + plain(q.Subject),
+		"Type       " + plain(q.Type), "Reason     " + plain(q.Reason),
+		"Dismissed  " + dismissal(whole.Dismissed), "Header",
 	}
 	var header map[string][]string
 	if err := json.Unmarshal(q.Header, &header); err != nil {
@@ -173,8 +241,8 @@ func (a *app) showQuarantined(ctx context.Context, seqs []uint64, raw bool) erro
 			lines = append(lines, "  "+plain(name)+": "+plain(v))
 		}
 	}
-	slices.Sort(lines[6:])
-	lines = append(lines, fmt.Sprintf("Data     %d bytes", len(q.Data)))
+	slices.Sort(lines[7:])
+	lines = append(lines, fmt.Sprintf("Data       %d bytes", len(q.Data)))
 	for line := range strings.Lines(strings.ToValidUTF8(string(q.Data), "\uFFFD")) {
 		lines = append(lines, "  "+plain(strings.TrimRight(line, "\r\n")))
 	}

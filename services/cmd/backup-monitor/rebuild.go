@@ -46,7 +46,8 @@ are named and stay. Users are not in the log: they are not touched.
 
 The exit code is 0 when the tables are as the log says, as far as that can be read;
 3 when this holds but for events that a column does not take: they are named, stay
-in quarantine, and have to be mended first; and 1 when nothing could be done.
+in quarantine, and have to be mended first (those that were dismissed are counted, and
+are no reason for 3); and 1 when nothing could be done.
 
 A running "backup-monitor up" does it, and everything else goes on meanwhile;
 without one this command does it by itself. It may be stopped at any moment:
@@ -160,6 +161,9 @@ func writeOutcome(w io.Writer, r rebuild.Report, dryRun bool) error {
 	if n := r.Unknown(); n > 0 {
 		text += " " + count(n, "row that the log does not know stays.", "rows that the log does not know stay.")
 	}
+	if excused := r.Excused(); excused != "" {
+		text += "\n" + excused
+	}
 	if unstored := r.Unstored(); unstored != "" {
 		text += "\n" + plain(unstored) + "\n" + rebuild.DoMend
 	}
@@ -172,6 +176,9 @@ func writeChecked(w io.Writer, c rebuild.Checked) error {
 		count(c.Events, "event", "events"), c.Bytes, c.Checkpoint)
 	if err == nil && c.Compared != nil {
 		err = writeReport(w, *c.Compared)
+	}
+	if err == nil && c.Compared != nil && c.Compared.Dismissed > 0 {
+		_, err = fmt.Fprintln(w, c.Compared.Excused())
 	}
 	if err == nil && len(c.Findings) == 0 {
 		_, err = fmt.Fprintln(w, "Everything is as it must be.")

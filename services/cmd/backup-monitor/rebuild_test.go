@@ -238,28 +238,10 @@ func TestQuarantine(t *testing.T) {
 	t.Parallel()
 	s := newSettings(t, nil)
 	in, stop := startUp(t, s)
-	ready := func(status int, want string) {
-		t.Helper()
-		var last string
-		for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-			resp, err := in.request(t.Context(), http.MethodGet, "/readyz?verbose", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := io.ReadAll(resp.Body)
-			if err := errors.Join(err, resp.Body.Close()); err != nil {
-				t.Fatal(err)
-			}
-			if last = fmt.Sprint(resp.StatusCode, string(b)); resp.StatusCode == status && strings.Contains(last, want) {
-				return
-			}
-		}
-		t.Fatalf("readiness says %s, want %d and %q", last, status, want)
-	}
-	ready(http.StatusOK, `{"name":"quarantine","ok":true}`)
+	in.awaitReadiness(http.StatusOK, `{"name":"quarantine","ok":true}`)
 	poison(t, s, "backup.observed.v1", "{\x1b[2J")
 	poison(t, s, "outlet.%1B[2Junheard.v9", `{"a":1}`)
-	ready(http.StatusServiceUnavailable, `"name":"quarantine","ok":false,"detail":"events of the log could not be read`)
+	in.awaitReadiness(http.StatusServiceUnavailable, `"name":"quarantine","ok":false,"detail":"events of the log could not be read`)
 	db := filepath.Join(s["DATA_DIR"], "backup-monitor.db")
 	for deadline := time.Now().Add(patience); ask(t, db, "SELECT COUNT(*) FROM MonitorQuarantine") != "2"; {
 		if time.Now().After(deadline) {
@@ -274,7 +256,7 @@ func TestQuarantine(t *testing.T) {
 				seq = strings.Fields(line)[0]
 			}
 		}
-		list += says(t, s, 0, "quarantine show "+seq, "ev.backup.observed.d_drive.X", "malformed", "Data     5 bytes")
+		list += says(t, s, 0, "quarantine show "+seq, "ev.backup.observed.d_drive.X", "malformed", "Dismissed  no", "Data       5 bytes")
 		if strings.Contains(list, "\x1b") {
 			t.Errorf("what an event says reaches the terminal as it is: %q", list)
 		}
@@ -291,6 +273,26 @@ func TestQuarantine(t *testing.T) {
 			t.Fatal(code)
 		}
 	}
+}
+
+// awaitReadiness polls /readyz?verbose until it has a status and says something.
+func (in *instanceUnderTest) awaitReadiness(status int, want string) {
+	in.t.Helper()
+	var last string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		resp, err := in.request(in.t.Context(), http.MethodGet, "/readyz?verbose", nil)
+		if err != nil {
+			in.t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			in.t.Fatal(err)
+		}
+		if last = fmt.Sprint(resp.StatusCode, string(b)); resp.StatusCode == status && strings.Contains(last, want) {
+			return
+		}
+	}
+	in.t.Fatalf("readiness says %s, want %d and %q", last, status, want)
 }
 
 // poison stores what is no event.

@@ -34,6 +34,11 @@ func (w Whole) Restored(ctx context.Context) (events.LogRestored, uint64, error)
 	return w.Log.Restored(ctx)
 }
 
+// Dismissed is the log's.
+func (w Whole) Dismissed(ctx context.Context) (events.LogDismissed, uint64, error) {
+	return w.Log.Dismissed(ctx)
+}
+
 // Read hands the events of the sequences from to to, both included, to each, in
 // order and without a gap; each's error ends it and is returned. Errors: those
 // of Sequence.

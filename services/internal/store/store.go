@@ -228,6 +228,9 @@ type Backend interface {
 	// Quarantine lists the newest quarantined events, newest first; limit 0 is
 	// all.
 	Quarantine(ctx context.Context, limit int) ([]Quarantined, error)
+	// QuarantinedSeqs are the sequences of the newest quarantined events, newest
+	// first, at most limit.
+	QuarantinedSeqs(ctx context.Context, limit int) ([]uint64, error)
 
 	Access
 

@@ -28,6 +28,10 @@ func (made) Restored(context.Context) (events.LogRestored, uint64, error) {
 	return events.LogRestored{}, 0, nil
 }
 
+func (made) Dismissed(context.Context) (events.LogDismissed, uint64, error) {
+	return events.LogDismissed{}, 0, nil
+}
+
 func (l made) SequenceAt(context.Context, time.Time) (uint64, error) { return uint64(l.looks), nil }
 
 // Read implements rebuild.Log.

@@ -20,6 +20,9 @@ type Log interface {
 	// Restored is what the log was restored from, and the sequence of the event
 	// that says so.
 	Restored(ctx context.Context) (events.LogRestored, uint64, error)
+	// Dismissed is which events are dismissed, and the sequence of the event that
+	// says so.
+	Dismissed(ctx context.Context) (events.LogDismissed, uint64, error)
 	// Read hands the events of the sequences from to to, both included, to
 	// each, in order and without a gap; each's error ends it and is returned.
 	// Errors: logfile.ErrIncomplete, logfile.ErrNoArchive, logfile.ErrDamaged,

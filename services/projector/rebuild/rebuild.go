@@ -51,10 +51,9 @@ func Run(ctx context.Context, log Log, db store.Rebuilder, dry bool, progress Pr
 	if err != nil {
 		return r, err
 	}
-	left := f.list()
-	r = Report{
-		Log: f.stream, Checkpoint: at.Seq, Unreadable: f.unreadable(), Tables: c.tables,
-		Unstorable: uint64(len(left)), FirstUnstorable: left[:min(shown, len(left))],
+	r = Report{Log: f.stream, Checkpoint: at.Seq, Tables: c.tables}
+	if err := f.count(ctx, staging, &r); err != nil {
+		return r, err
 	}
 	if dry || r.Wrong() == 0 {
 		return r, nil

@@ -26,12 +26,13 @@ const (
 type Report struct {
 	Log        string  `json:"log"`        // identity
 	Checkpoint uint64  `json:"checkpoint"` // that the comparison is as of
-	Unreadable uint64  `json:"unreadable"` // events up to it that no version so far can read
+	Unreadable uint64  `json:"unreadable"` // events up to it that no version so far can read and nobody has dismissed
+	Dismissed  uint64  `json:"dismissed"`  // events up to it that cannot be read or stored, and are dismissed
 	Tables     []Table `json:"tables"`
 	Repaired   bool    `json:"repaired"` // what was missing or different has been put right
 
-	// Unstorable is how many events up to it the tables could not hold. They
-	// count as set aside on both sides, and stay so.
+	// Unstorable is how many events up to it the tables could not hold and nobody has
+	// dismissed. They count as set aside on both sides, and stay so.
 	Unstorable      uint64       `json:"unstorable"`
 	FirstUnstorable []Unstorable `json:"firstUnstorable,omitempty"`
 }
@@ -94,6 +95,17 @@ func (r Report) Unstored() string {
 		named = append(named, fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Sprintf("%d events could not be stored: %s.", r.Unstorable, strings.Join(named, "; "))
+}
+
+// Excused says how many events are dismissed, as a sentence; "" where none are.
+func (r Report) Excused() string {
+	switch r.Dismissed {
+	case 0:
+		return ""
+	case 1:
+		return "1 event that cannot be read or stored is dismissed: what it says is in no table."
+	}
+	return fmt.Sprintf("%d events that cannot be read or stored are dismissed: what they say is in no table.", r.Dismissed)
 }
 
 // Unknown is how many rows the log does not know.

@@ -108,6 +108,31 @@ func unstorable(ctx context.Context, t store.Tables) (map[uint64]setAside, error
 	return found, nil
 }
 
+// count says in the report what was set aside, apart from what somebody has
+// dismissed.
+func (f *folding) count(ctx context.Context, made store.Tables, r *Report) error {
+	state, _, err := f.log.Dismissed(ctx)
+	if err != nil {
+		return err
+	}
+	dismissed := map[uint64]bool{}
+	for _, d := range state.Events {
+		q, err := made.QuarantinedAfter(ctx, d.Seq-min(d.Seq, 1), 1)
+		if err != nil {
+			return err
+		}
+		if len(q) > 0 && q[0].Seq == d.Seq {
+			dismissed[d.Seq] = true
+		}
+	}
+	all := f.list()
+	left := slices.DeleteFunc(slices.Clone(all), func(u Unstorable) bool { return dismissed[u.Seq] })
+	r.Dismissed = uint64(len(dismissed))
+	r.Unreadable = f.unreadable() - (r.Dismissed - uint64(len(all)-len(left)))
+	r.Unstorable, r.FirstUnstorable = uint64(len(left)), left[:min(shown, len(left))]
+	return nil
+}
+
 // heed has the fold leave what the tables leave by now. What they have taken
 // since, as by Retry, is folded as they did: under its own sequence.
 func (f *folding) heed(ctx context.Context, t store.Tables) error {

@@ -286,6 +286,34 @@ func TestUnreadableThatDoesNotFit(t *testing.T) {
 	}
 }
 
+// TestDismissed: an event that somebody has dismissed is counted apart, whether it
+// cannot be read or not be stored, and is no finding; one that can be read is not.
+func TestDismissed(t *testing.T) {
+	t.Parallel()
+	n, l, _, aside := narrowed(t)
+	before := agree(t, l, n)
+	garbage := slices.IndexFunc(l.records, func(r events.Record) bool { return string(r.Data) == "{" }) + 1
+	for _, seq := range []uint64{uint64(garbage), 26, 2, 0, 99999} {
+		l.dismissed.Events = append(l.dismissed.Events, events.Dismissed{Seq: seq})
+	}
+	r := agree(t, l, n)
+	if before.Unreadable != 1 || before.Dismissed != 0 || r.Unreadable != 0 || r.Dismissed != 2 || r.Unstorable != uint64(len(aside)-1) {
+		t.Fatalf("before %s\nafter %s", text(before), text(r))
+	}
+	if strings.Contains(r.Unstored(), "event 26 ") {
+		t.Errorf("is named still: %s", r.Unstored())
+	}
+	for _, seq := range aside {
+		l.dismissed.Events = append(l.dismissed.Events, events.Dismissed{Seq: seq})
+	}
+	if c := check(t, l, n); len(c.Findings) != 0 || c.Compared.Dismissed != uint64(len(aside)+1) {
+		t.Fatalf("fsck found %s", text(c))
+	}
+	if a, b := before.Tables, run(t, l, n, false); text(a) != text(b.Tables) || b.Repaired {
+		t.Errorf("a dismissal changed tables: %s", text(b))
+	}
+}
+
 // TestAnyUnstorable: whatever events tables do not take, and whatever is damaged
 // beside, one rebuild is enough; and when all is mended and read once more, the
 // tables are those of a database that took everything at once.

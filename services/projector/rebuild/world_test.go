@@ -92,6 +92,8 @@ type memory struct {
 	records  []events.Record
 	made     time.Duration // how long after the others
 	restored events.LogRestored
+
+	dismissed events.LogDismissed
 }
 
 func (l *memory) add(t testing.TB, payloads ...events.Payload) {
@@ -141,6 +143,10 @@ func (l *memory) Read(ctx context.Context, from, to uint64, each func(events.Rec
 		}
 	}
 	return nil
+}
+
+func (l *memory) Dismissed(context.Context) (events.LogDismissed, uint64, error) {
+	return l.dismissed, 0, nil
 }
 
 func (l *memory) SequenceAt(_ context.Context, t time.Time) (seq uint64, err error) {

@@ -114,7 +114,7 @@ func TestProbersOnlyLook(t *testing.T) {
 	nc, js := outside(t, path, n, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refusals <- err.Error() }))
 	for _, subject := range []string{
 		"ctl.users", "ctl.do.archive", "ev.audit.x", "ev.settings", "ev.outlet.B0001", "ev.scan.requested.x", "ev.scan.completed.x", "ev.history.x",
-		"ev.log.archived", "cmd.probe.B0001", "_INBOX.gateway.x", "$JS.API.CONSUMER.CREATE.EVENTS.own", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.schedulers", "$JS.ACK.EVENTS.schedulers.1.1.1.1.1",
+		"ev.log.archived", "ev.log.dismissed", "cmd.probe.B0001", "_INBOX.gateway.x", "$JS.API.CONSUMER.CREATE.EVENTS.own", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.schedulers", "$JS.ACK.EVENTS.schedulers.1.1.1.1.1",
 	} {
 		refused(t, nc, refusals, subject, []byte("{}"))
 	}
@@ -143,7 +143,7 @@ func TestAnswersStayOutside(t *testing.T) {
 	t.Parallel()
 	// Nobody may have a purge published; a service may write events and commands.
 	taking := []string{"$JS.API.STREAM.PURGE.EVENTS", "$JS.API.STREAM.DELETE.EVENTS", "$JS.API.STREAM.PURGE.PROBES", "$JS.API.CONSUMER.DELETE.EVENTS.schedulers", "_INBOX.own.x"}
-	writing := []string{events.SubjectSettings, events.SubjectArchived, "ev.outlet.B0001", "ev.audit.x", "ev.scan.requested.x", "cmd.probe.B0002", "ctl.users", "ctl.do.archive"}
+	writing := []string{events.SubjectSettings, events.SubjectArchived, events.SubjectDismissed, "ev.outlet.B0001", "ev.audit.x", "ev.scan.requested.x", "cmd.probe.B0002", "ctl.users", "ctl.do.archive"}
 	t.Run("prober", func(t *testing.T) {
 		t.Parallel()
 		answersStay(t, events.ProberPermissions().Ask, append(taking, writing...), func(path string, n *instance.NATS, ignored nats.Option) *nats.Conn {

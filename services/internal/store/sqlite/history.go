@@ -16,6 +16,8 @@ const sqlPast = `SELECT OutletServer, ScanDate, Status, LastBackupTaken, BackupF
 
 const sqlNewest = `SELECT Seq, Subject, Type, Stored, Reason, Header, Data FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?`
 
+const sqlNewestSeqs = `SELECT Seq FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?`
+
 // History hands the looks behind the rows to each, in the order of the log.
 func (s *Store) History(ctx context.Context, q store.Query, each func(store.Look) error) error {
 	if _, err := table(q.Mode); err != nil {
@@ -64,6 +66,15 @@ func (s *Store) Quarantine(ctx context.Context, limit int) ([]store.Quarantined,
 		limit = -1
 	}
 	found, err := collect(ctx, s.reader, scanQuarantined, sqlNewest, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the quarantine: %w", err)
+	}
+	return found, nil
+}
+
+// QuarantinedSeqs are the sequences of the newest quarantined events, newest first.
+func (s *Store) QuarantinedSeqs(ctx context.Context, limit int) ([]uint64, error) {
+	found, err := collect(ctx, s.reader, func(rows *sql.Rows) (seq uint64, err error) { return seq, rows.Scan(&seq) }, sqlNewestSeqs, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the quarantine: %w", err)
 	}

@@ -16,6 +16,8 @@ const (
 		h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes, h.TotalBytes, h.ScanID, NULL
 		FROM dbo.MonitorHistory h WHERE h.Mode = @mode AND h.Seq > @after{where} ORDER BY h.Seq`
 	sqlSetAside = `SELECT {top} Seq, Subject, Type, Stored, Reason, Header, Data FROM dbo.MonitorQuarantine ORDER BY Seq DESC`
+
+	sqlSetAsideSeqs = `SELECT TOP (@limit) Seq FROM dbo.MonitorQuarantine ORDER BY Seq DESC`
 )
 
 // History hands the looks behind the rows to each, in the order of the log.
@@ -72,6 +74,16 @@ func (s *Store) Quarantine(ctx context.Context, limit int) (found []store.Quaran
 		top, args = "TOP (@limit)", append(args, sql.Named("limit", limit))
 	}
 	return collect(ctx, s.writer, scanQuarantined, fill(sqlSetAside, "top", top), args...)
+}
+
+// QuarantinedSeqs are the sequences of the newest quarantined events, newest first.
+func (s *Store) QuarantinedSeqs(ctx context.Context, limit int) ([]uint64, error) {
+	scan := func(rows *sql.Rows) (seq uint64, err error) { return seq, rows.Scan(&seq) }
+	found, err := collect(ctx, s.writer, scan, sqlSetAsideSeqs, sql.Named("limit", limit))
+	if err != nil {
+		return nil, fmt.Errorf("read the quarantine: %w", explain(err))
+	}
+	return found, nil
 }
 
 func scanQuarantined(rows *sql.Rows) (q store.Quarantined, err error) {

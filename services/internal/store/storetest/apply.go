@@ -126,6 +126,11 @@ func exerciseQuarantine(t *testing.T, fresh Fresh) {
 		}
 		same(t, "quarantine", got, want)
 	}
+	for limit, want := range map[int][]uint64{2: {8, 4}, 9: {8, 4, 3}} {
+		if got, err := w.QuarantinedSeqs(t.Context(), limit); err != nil || !slices.Equal(got, want) {
+			t.Errorf("the newest %d in quarantine are %v, %v; want %v", limit, got, err, want)
+		}
+	}
 }
 
 // cancelledAfter is a context that ends when it has been asked for its error
