@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
@@ -130,6 +131,26 @@ func (f *Feed) Next(ctx context.Context) (Record, error) {
 			Seq: meta.Sequence.Stream, Stored: meta.Timestamp.UTC(), Subject: m.Subject(),
 			Header: m.Headers(), Data: m.Data(), Pending: meta.NumPending,
 		}, nil
+	}
+}
+
+// Read gives what a feed would, until it has caught up. With an error, one of Feed's
+// or Next's, it ends.
+func (l *Log) Read(ctx context.Context, o FeedOptions) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		feed, err := l.Feed(ctx, o)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		defer feed.Stop()
+		for more := feed.Initial > 0; more; {
+			r, err := feed.Next(ctx)
+			if !yield(r, err) || err != nil {
+				return
+			}
+			more = r.Pending > 0
+		}
 	}
 }
 

@@ -159,20 +159,13 @@ func lastState[T Payload](ctx context.Context, l *Log, subject string) (state T,
 	if state, ok := stateOf[T](last); ok {
 		return state, last.Seq, nil
 	}
-	feed, err := l.Feed(ctx, FeedOptions{Subjects: []string{subject}})
-	if err != nil {
-		return state, 0, err
-	}
-	defer feed.Stop()
-	for more := feed.Initial > 0; more; {
-		r, err := feed.Next(ctx)
+	for r, err := range l.Read(ctx, FeedOptions{Subjects: []string{subject}}) {
 		if err != nil {
 			return state, 0, err
 		}
 		if s, ok := stateOf[T](r); ok {
 			state, seq = s, r.Seq
 		}
-		more = r.Pending > 0
 	}
 	return state, seq, nil
 }

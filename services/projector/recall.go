@@ -59,13 +59,7 @@ func (s brakes) repeat(ctx context.Context, log *events.Log, aside map[uint64]bo
 	for seq := range aside {
 		first = min(first, seq)
 	}
-	feed, err := log.Feed(ctx, events.FeedOptions{From: first})
-	if err != nil {
-		return err
-	}
-	defer feed.Stop()
-	for more := feed.Initial > 0; more; {
-		r, err := feed.Next(ctx)
+	for r, err := range log.Read(ctx, events.FeedOptions{From: first}) {
 		if err != nil {
 			return err
 		}
@@ -77,7 +71,9 @@ func (s brakes) repeat(ctx context.Context, log *events.Log, aside map[uint64]bo
 		} else {
 			s.took(b)
 		}
-		more = r.Seq < until && r.Pending > 0
+		if r.Seq == until {
+			break
+		}
 	}
 	for _, k := range s {
 		k.holds = bits.OnesCount64(k.recent) >= mostRefused

@@ -62,21 +62,14 @@ func lastSince(ctx context.Context, log *events.Log, since time.Time, q Query) (
 	if q.Kind != "" {
 		subject = events.Audited{Kind: q.Kind}.Subject()
 	}
-	feed, err := log.Feed(ctx, events.FeedOptions{Since: since, Subjects: []string{subject}})
-	if err != nil {
-		return nil, err
-	}
-	defer feed.Stop()
 	found := []Entry{}
-	for more := feed.Initial > 0; more; {
-		r, err := feed.Next(ctx)
+	for r, err := range log.Read(ctx, events.FeedOptions{Since: since, Subjects: []string{subject}}) {
 		if err != nil {
 			return nil, err
 		}
 		if q.Before > 0 && r.Seq >= q.Before {
 			break
 		}
-		more = r.Pending > 0
 		e, ok := q.selects(r)
 		if !ok {
 			continue

@@ -68,17 +68,10 @@ func (t *Tracker) Load(ctx context.Context, log *events.Log) (from uint64, err e
 	clear(t.scans)
 	t.looks = nil
 	t.mu.Unlock()
-	feed, err := log.Feed(ctx, events.FeedOptions{Since: t.now().Add(-window), Subjects: []string{events.AllScans}})
-	if err != nil {
-		return 0, err
-	}
-	defer feed.Stop()
-	for more := feed.Initial > 0; more; {
-		r, err := feed.Next(ctx)
+	for r, err := range log.Read(ctx, events.FeedOptions{Since: t.now().Add(-window), Subjects: []string{events.AllScans}}) {
 		if err != nil {
 			return 0, err
 		}
-		more = r.Pending > 0
 		if e, err := r.Decode(); err == nil {
 			t.Apply(r, e)
 		}

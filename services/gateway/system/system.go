@@ -73,17 +73,10 @@ func (t *Tracker) Load(ctx context.Context, log *events.Log) (from uint64, err e
 	t.mu.Lock()
 	t.forget()
 	t.mu.Unlock()
-	feed, err := log.Feed(ctx, events.FeedOptions{LastPerSubject: true, Subjects: []string{events.AllProbers, events.AllCredentials}})
-	if err != nil {
-		return 0, err
-	}
-	defer feed.Stop()
-	for more := feed.Initial > 0; more; {
-		r, err := feed.Next(ctx)
+	for r, err := range log.Read(ctx, events.FeedOptions{LastPerSubject: true, Subjects: []string{events.AllProbers, events.AllCredentials}}) {
 		if err != nil {
 			return 0, err
 		}
-		more = r.Pending > 0
 		if e, err := r.Decode(); err == nil {
 			t.Apply(r, e)
 		}

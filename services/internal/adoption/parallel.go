@@ -76,18 +76,11 @@ func (s *rowSet) len() int { return len(s.ids) }
 // knownRows reads which rows the log has.
 func knownRows(ctx context.Context, log *events.Log) (*rowSet, error) {
 	s := &rowSet{ids: map[[16]byte]state{}}
-	feed, err := log.Feed(ctx, events.FeedOptions{Subjects: []string{events.AllHistory}})
-	if err != nil {
-		return nil, fmt.Errorf("read which rows the log has: %w", err)
-	}
-	defer feed.Stop()
-	for more := feed.Initial > 0; more; {
-		r, err := feed.Next(ctx)
+	for r, err := range log.Read(ctx, events.FeedOptions{Subjects: []string{events.AllHistory}}) {
 		if err != nil {
 			return nil, fmt.Errorf("read which rows the log has: %w", err)
 		}
 		s.put(events.ID(r.Header), inLog)
-		more = r.Pending > 0
 	}
 	return s, nil
 }

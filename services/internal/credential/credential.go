@@ -35,18 +35,11 @@ func Read(ctx context.Context, log *events.Log, account string) (Entry, error) {
 
 // All lists the states of all accounts that were ever used, by name.
 func All(ctx context.Context, log *events.Log) ([]Entry, error) {
-	feed, err := log.Feed(ctx, events.FeedOptions{LastPerSubject: true, Subjects: []string{events.AllCredentials}})
-	if err != nil {
-		return nil, err
-	}
-	defer feed.Stop()
 	var all []Entry
-	for more := feed.Initial > 0; more; {
-		r, err := feed.Next(ctx)
+	for r, err := range log.Read(ctx, events.FeedOptions{LastPerSubject: true, Subjects: []string{events.AllCredentials}}) {
 		if err != nil {
 			return nil, err
 		}
-		more = r.Pending > 0
 		s, err := decode(r)
 		if err != nil {
 			return nil, err

@@ -134,18 +134,11 @@ func (a *Archiver) lastBefore(ctx context.Context, before time.Time) (uint64, er
 // spareOpenScans ends the plan before the first request whose scan has not
 // ended: taking it out of the log would be the end of it that nobody sees.
 func (a *Archiver) spareOpenScans(ctx context.Context, p *Plan) error {
-	feed, err := a.Log.Feed(ctx, events.FeedOptions{From: p.First, Subjects: []string{events.AllScans}})
-	if err != nil {
-		return err
-	}
-	defer feed.Stop()
 	open := map[string]uint64{} // scan id: sequence of its request
-	for more := feed.Initial > 0; more; {
-		r, err := feed.Next(ctx)
+	for r, err := range a.Log.Read(ctx, events.FeedOptions{From: p.First, Subjects: []string{events.AllScans}}) {
 		if err != nil {
 			return err
 		}
-		more = r.Pending > 0
 		e, err := r.Decode()
 		if err != nil {
 			continue // no scan that anybody could run

@@ -110,13 +110,7 @@ func loadOlder(ctx context.Context, log *events.Log, asOf uint64, subjects []str
 // read hands over what there is to read, up to sequence asOf where that is not
 // 0, and returns when it has caught up.
 func read(ctx context.Context, log *events.Log, o events.FeedOptions, asOf uint64, each func(events.Record)) error {
-	feed, err := log.Feed(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer feed.Stop()
-	for more := feed.Initial > 0; more; {
-		r, err := feed.Next(ctx)
+	for r, err := range log.Read(ctx, o) {
 		if err != nil {
 			return err
 		}
@@ -124,7 +118,6 @@ func read(ctx context.Context, log *events.Log, o events.FeedOptions, asOf uint6
 			return nil
 		}
 		each(r)
-		more = r.Pending > 0
 	}
 	return nil
 }
