@@ -55,15 +55,8 @@ func proberPassword(t *testing.T, path string) nats.Option {
 // provision makes the streams as the process itself does.
 func provision(ctx context.Context, t *testing.T, n *instance.NATS) {
 	t.Helper()
-	nc, err := n.ConnectKeeper("provision")
-	if err != nil {
-		t.Fatal(err)
-	}
+	nc, js := keeper(t, n)
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := events.Provision(ctx, js, events.Limits{EventsMaxBytes: 64 << 20}); err != nil {
 		t.Fatal(err)
 	}
@@ -87,11 +80,7 @@ func TestServicesTakeNothingFromTheLog(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer nc.Close()
-			js, err := jetstream.New(nc)
-			if err != nil {
-				t.Fatal(err)
-			}
+			js := jetStream(t, nc)
 			serve(ctx, t, events.NewLog(js, "gateway"))
 			select {
 			case r := <-refusals:

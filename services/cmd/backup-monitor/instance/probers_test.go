@@ -23,12 +23,7 @@ func outside(t *testing.T, path string, n *instance.NATS, more ...nats.Option) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return nc, js
+	return nc, jetStream(t, nc)
 }
 
 // keeper is a connection that may do everything.
@@ -38,12 +33,18 @@ func keeper(t *testing.T, n *instance.NATS) (*nats.Conn, jetstream.JetStream) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return nc, jetStream(t, nc)
+}
+
+// jetStream is that of a connection, which ends with the test.
+func jetStream(t *testing.T, nc *nats.Conn) jetstream.JetStream {
+	t.Helper()
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return nc, js
+	return js
 }
 
 // TestProbersElsewhere: what a prober does with commands and events works from its
@@ -257,11 +258,7 @@ func TestConsumersDeliverNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := jetStream(t, nc)
 	consume := func(name, target string) error {
 		_, err := js.CreateOrUpdatePushConsumer(ctx, events.StreamEvents, jetstream.ConsumerConfig{
 			Name: name, DeliverSubject: target, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: time.Minute,
