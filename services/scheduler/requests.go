@@ -54,6 +54,7 @@ func (s *Scheduler) takeRequests(ctx context.Context) {
 		s.setFault(err)
 		return err
 	})
+	close(s.taken)
 	s.setFault(nil)
 }
 
@@ -171,6 +172,7 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 	case err == nil:
 		s.acknowledge(ctx, m, r.req.ScanID)
 	case ctx.Err() != nil:
+		<-s.taken // or it might be delivered to our own last question, and lost with it
 		s.giveBack(m)
 	default:
 		s.logger.Error("a scan's run failed and is repeated", slog.String("scan", r.req.ScanID), slog.Any("error", err))

@@ -43,6 +43,7 @@ type Scheduler struct {
 	logger *slog.Logger
 
 	ready    chan struct{} // closed when the log has the outlets file and the settings
+	taken    chan struct{} // closed when no more requests are asked for
 	mu       sync.Mutex
 	running  map[string]*run // by scan id
 	places   places
@@ -57,7 +58,8 @@ func New(cfg Config, log *events.Log, logger *slog.Logger) *Scheduler {
 		cfg.Now = time.Now
 	}
 	return &Scheduler{
-		cfg: cfg, log: log, logger: logger, ready: make(chan struct{}), running: map[string]*run{}, places: newPlaces(),
+		cfg: cfg, log: log, logger: logger, ready: make(chan struct{}), taken: make(chan struct{}),
+		running: map[string]*run{}, places: newPlaces(),
 	}
 }
 
