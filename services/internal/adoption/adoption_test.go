@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -194,6 +195,22 @@ func TestEnterCutsEndlessTexts(t *testing.T) {
 		if n := utf8.RuneCountInString(text); n < 1000 || n > 10_000 || !strings.HasPrefix(endless, text) {
 			t.Errorf("a text of %d characters", n)
 		}
+	}
+}
+
+// TestRowsOfNoDay are left out, counted and named, wherever they stand among the
+// days of the source; all others are entered.
+func TestRowsOfNoDay(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	src := &source{rows: map[events.Mode][]store.EarlierRow{events.DDrive: {
+		{Outlet: "A1", ScanDate: ""}, {Outlet: "A2", ScanDate: "2024-07-01"}, {Outlet: "A3", ScanDate: "20240701"},
+	}, events.IBStorage: {{Outlet: "A2", ScanDate: "2024-07-01"}, {Outlet: "A4", ScanDate: ""}}}}
+	r, err := adoption.Enter(t.Context(), src, s.Log, adoption.Options{RowsOnly: true})
+	want := []string{`row of outlet "A1": it has no scan date that can be read`,
+		`row of outlet "A3" on 20240701: "20240701" is not a date: write it as YYYY-MM-DD`, `row of outlet "A4": it has no scan date that can be read`}
+	if err != nil || r.Rows != 2 || r.Skipped != 3 || r.Done() != r.Total || !slices.Equal(r.Left, want) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

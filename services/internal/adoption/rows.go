@@ -96,7 +96,10 @@ func (e *entering) enter(ctx context.Context, r row) error {
 	return nil
 }
 
-var errFuture = errors.New("its scan date is in the future")
+var (
+	errFuture = errors.New("its scan date is in the future")
+	errNoDay  = errors.New("it has no scan date that can be read")
+)
 
 // missing is a row of a stat table as it is to be entered; not ok: it is not to
 // be, and was counted. What the log has is not encoded again to find that out.
@@ -130,7 +133,10 @@ func (e *entering) missing(m events.Mode, r store.EarlierRow, known *rowSet) (on
 
 // skip counts a row that is left out, and why.
 func (e *entering) skip(r store.EarlierRow, why error) (row, bool) {
-	what := fmt.Sprintf("row of outlet %q on %s", r.Outlet, r.ScanDate)
+	what := fmt.Sprintf("row of outlet %q", r.Outlet)
+	if r.ScanDate != "" {
+		what += " on " + string(r.ScanDate)
+	}
 	e.count(func(r *Report) { r.Skipped++; r.leave(what, why) })
 	return row{}, false
 }
@@ -156,6 +162,9 @@ func eventOf(m events.Mode, r store.EarlierRow, zone *time.Location) (events.His
 	if err != nil {
 		return events.HistoryImported{}, err
 	}
+	if r.ScanDate == "" {
+		return events.HistoryImported{}, errNoDay
+	}
 	date, err := events.ParseDate(string(r.ScanDate))
 	if err != nil {
 		return events.HistoryImported{}, err
@@ -177,14 +186,15 @@ func inZone(t *time.Time, zone *time.Location) *time.Time {
 	return &at
 }
 
-// chunk is a span of scan dates that is read at once.
+// chunk is a span of scan dates that is read at once. The rows of no day are
+// a chunk of their own.
 type chunk struct{ from, to events.Date }
 
 func chunks(days []store.EarlierDay) []chunk {
 	var all []chunk
 	rows := 0
 	for _, d := range days {
-		if len(all) == 0 || rows+d.Rows > chunkRows {
+		if len(all) == 0 || d.ScanDate == "" || all[len(all)-1].to == "" || rows+d.Rows > chunkRows {
 			all, rows = append(all, chunk{from: d.ScanDate}), 0
 		}
 		all[len(all)-1].to = d.ScanDate
