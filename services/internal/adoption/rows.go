@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/verdict"
 )
 
 const (
@@ -155,8 +157,21 @@ func (e *entering) isStranger(outlet string) bool {
 	return true
 }
 
-// eventOf is the event of a row. Its texts are the row's own, cut where they are
-// endless; whoever reads the event understands the words of older versions.
+// safe is a text as tables, files and terminals may show it: whoever wrote it may
+// have had it from an outlet. A line break of it becomes a blank, and what is
+// endless is cut.
+func safe(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return store.Fit(verdict.Printable(text), longestText)
+}
+
+// eventOf is the event of a row. Its texts are the row's own, made safe; whoever
+// reads the event understands the words of older versions.
 func eventOf(m events.Mode, r store.EarlierRow, zone *time.Location) (events.HistoryImported, error) {
 	code, err := events.CleanCode(r.Outlet)
 	if err != nil {
@@ -169,11 +184,10 @@ func eventOf(m events.Mode, r store.EarlierRow, zone *time.Location) (events.His
 	if err != nil {
 		return events.HistoryImported{}, err
 	}
-	cut := func(text string) string { return store.Fit(text, longestText) }
 	return events.HistoryImported{
-		Outlet: code, Mode: m, ScanDate: date, Status: events.Status(cut(strings.TrimSpace(r.Status))), LastBackupTaken: inZone(r.LastBackupTaken, zone),
-		BackupFile: cut(r.BackupFile), BackupFileSize: cut(r.BackupFileSize), Duration: cut(r.Duration),
-		ErrorDetails: cut(r.ErrorDetails), DriveLetter: cut(r.DriveLetter),
+		Outlet: code, Mode: m, ScanDate: date, Status: events.Status(safe(strings.TrimSpace(r.Status))), LastBackupTaken: inZone(r.LastBackupTaken, zone),
+		BackupFile: safe(r.BackupFile), BackupFileSize: safe(r.BackupFileSize), Duration: safe(r.Duration),
+		ErrorDetails: safe(r.ErrorDetails), DriveLetter: safe(r.DriveLetter),
 	}, nil
 }
 
