@@ -46,6 +46,7 @@ func TestWhatIsCutOffStaysSo(t *testing.T) {
 				err := g.attended(func(w *response, r *request) error {
 					<-r.Context().Done()
 					synctest.Wait()
+					w.Header().Set("Content-Encoding", "gzip")
 					w.WriteHeader(http.StatusOK)
 					if _, err := w.Write([]byte("y")); err == nil {
 						t.Error("a write succeeds")
@@ -66,6 +67,9 @@ func TestWhatIsCutOffStaysSo(t *testing.T) {
 					g.fail(w, r.Request, p)
 					if conn.Code != http.StatusUnauthorized || !strings.Contains(conn.Body.String(), "Sign in again") {
 						t.Errorf("the answer is %d %s", conn.Code, conn.Body)
+					}
+					if coding := conn.Header().Get("Content-Encoding"); coding != "" {
+						t.Errorf("the error is said to be in %s", coding)
 					}
 				}
 			})

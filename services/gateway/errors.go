@@ -107,6 +107,7 @@ func (g *Gateway) fail(w *response, r *http.Request, err error) {
 	}
 	h := w.Header()
 	h.Del("Content-Disposition")
+	h.Del("Content-Encoding")
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}

@@ -59,6 +59,19 @@ func TestListInGzip(t *testing.T) {
 	}
 }
 
+// A list of no records is sent as it is, also to who takes gzip: it would come out
+// larger, and is packed anew for everybody who asks, as it is not kept.
+func TestListOfNothingIsNotPacked(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	header := http.Header{"Accept-Encoding": {"gzip"}, "Authorization": {"Bearer " + e.support}}
+	a := e.plain(t, http.MethodGet, prefix+"/backup-stats?date_from=2001-01-01&date_to=2001-01-01", header)
+	var list statsJSON
+	if err := json.Unmarshal([]byte(a.body), &list); err != nil || list.Count != 0 || a.header.Get("Content-Encoding") != "" || a.header.Get("Vary") != "Accept-Encoding" {
+		t.Errorf("%v, %v, %q", err, a.header, a.body)
+	}
+}
+
 // unpacked is the one member of a file of gzip, which browsers read no more of.
 func unpacked(t *testing.T, packed string) string {
 	t.Helper()

@@ -26,6 +26,9 @@ const (
 	// sendChunk is how much is sent within one writeTimeout: by a client of 35 kB
 	// a second or more. In smaller parts many who read at once wait longer.
 	sendChunk = 1 << 20
+	// packLeast is how much is packed at least. Less fits into one packet as it is,
+	// and to pack it would take a megabyte of memory all the same.
+	packLeast = 1 << 10
 )
 
 // encodedStats is a list of records, encoded once for all who ask for it while
@@ -64,7 +67,7 @@ func (g *Gateway) keptStats(w *response, r *request, q store.Query, began time.T
 	jsonHeader(w)
 	records := list.records
 	w.Header().Add("Vary", "Accept-Encoding")
-	if takesGzip(r.Header) {
+	if len(records) >= packLeast && takesGzip(r.Header) {
 		z, err := list.zipped()
 		if err != nil {
 			return false, err

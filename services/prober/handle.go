@@ -106,13 +106,13 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 }
 
 // givenUp is the reason of a command that came too often. The queue does not tell
-// whether those who had it died of it, or gave it back as they may: a prober that
-// was not there then knows nothing of the outlet either way.
+// whether those who had it died of it, or gave it back as they may, and of the
+// outlet none of that says anything.
 func givenUp(tries int) events.LookError {
 	return events.LookError{
 		Code: events.CauseExpired,
-		Detail: fmt.Sprintf("given up after %d tries: each time the prober stopped on the way, could reach nothing at all, or its turn to sign in did not come",
-			tries),
+		Detail: fmt.Sprintf("given up after %d tries that came to nothing: probers stopped on the way, could reach nothing at all, "+
+			"had no turn to sign in, or could not write to the log", tries),
 	}
 }
 

@@ -99,7 +99,8 @@ func TestStoredMeanwhile(t *testing.T) {
 
 // TestTooManyDeliveries: a command that may kill its probers ends without another
 // look. They may as well have put it back, as while the account's turn to sign in
-// does not come: what it ends in holds for both, and says nothing of the outlet.
+// does not come or the log takes nothing: what it ends in holds for all of these,
+// and says nothing of the outlet.
 func TestTooManyDeliveries(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
@@ -112,7 +113,7 @@ func TestTooManyDeliveries(t *testing.T) {
 		if l.Verdict.Cause != events.CauseExpired || l.Verdict.Conclusive || l.Attempt != 13 {
 			t.Errorf("%s: %s at attempt %d", id, l.Verdict.Cause, l.Attempt)
 		}
-		for _, want := range []string{"after 12 tries", "stopped", "turn to sign in"} {
+		for _, want := range []string{"after 12 tries", "stopped", "turn to sign in", "write to the log"} {
 			if !strings.Contains(l.Verdict.Detail, want) {
 				t.Errorf("%s: %q does not say %q", id, l.Verdict.Detail, want)
 			}

@@ -140,7 +140,7 @@ func (p *Progress) Open() []string {
 // Done tells whether every outlet has its look in every counted mode.
 func (p *Progress) Done() bool { return len(p.open) == 0 }
 
-// Expired is how many looks ended as expired: nobody had looked in time.
+// Expired is how many looks ended as expired: nobody had looked.
 func (p *Progress) Expired() int { return p.expired }
 
 // Last is the outlet of the last look that counted, "" before the first.

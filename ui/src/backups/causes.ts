@@ -18,7 +18,7 @@ const causes: ReadonlyMap<string, CauseWords> = new Map([
   ['access_denied', { name: 'Access denied', conclusive: false }],
   ['protocol_error', { name: 'Protocol error', conclusive: false }],
   ['paused', { name: 'Look put off', conclusive: false }],
-  ['expired', { name: 'Not reached in time', conclusive: false }],
+  ['expired', { name: 'Nobody looked', conclusive: false }],
 ]);
 
 const places = new Map([...causes.keys()].map((cause, index) => [cause, index]));
