@@ -160,14 +160,15 @@ func (a *app) dismissCommand() *cobra.Command {
 		Use:   "dismiss SEQ …",
 		Short: "Say that some of them are nothing to wait for",
 		Long: `For what no version will ever read, as garbage that somebody published. Look at it
-first (` + "`backup-monitor quarantine show SEQ`" + `); whoever can publish such can publish anything,
+first (` + "`backup-monitor quarantine show SEQ`" + `); whoever can publish such can publish looks, too,
 so find out who did.
 
 Readiness is green again once every event in quarantine is dismissed. Nothing else
 changes: they stay in the log and in quarantine, and what they say is in no table. The
 log keeps who dismissed what and why, so that restarts, rebuilds and backups know it,
 and the audit trail tells of it. What a newer version wrote, or a column does not take,
-is better read once more: see ` + "`quarantine retry`" + `.
+is better read once more: see ` + "`quarantine retry`" + `, which ends the dismissal of what it
+can read.
 
 Each needs --reason; --undo takes a dismissal back. At most ` + fmt.Sprint(events.MostDismissed) + ` can be dismissed at a
 time.`,

@@ -95,7 +95,23 @@ func notQuarantined(seq uint64) error {
 
 func (m *mending) retryQuarantine(ctx context.Context, r retryRequest, progress func(control.Progress)) ([]rebuild.Retried, error) {
 	done, err := rebuild.Retry(ctx, m.store, r.Seqs, progressOf(progress))
-	return slices.Concat([]rebuild.Retried{}, done), err
+	return slices.Concat([]rebuild.Retried{}, done), errors.Join(err, m.undismissRead(ctx, done))
+}
+
+// undismissRead takes back the dismissals of what is read by now: tables that do not
+// take it some day, as others made anew, are to tell.
+func (m *mending) undismissRead(ctx context.Context, done []rebuild.Retried) error {
+	var read []uint64
+	for _, r := range done {
+		if r.Released {
+			read = append(read, r.Seq)
+		}
+	}
+	if len(read) == 0 {
+		return nil
+	}
+	_, err := m.dismiss(ctx, dismissRequest{Seqs: read, Undo: true}, nil)
+	return err
 }
 
 // quarantineCheck tells, for readiness, that events could not be read or stored, and
