@@ -111,13 +111,20 @@ func TestLiveFeedBeginsNow(t *testing.T) {
 	e.append(t, observed(1))
 	eventually(t, "the sign-ins are audited", func() bool { return e.identity(t).LastSeq == 3 })
 	id := e.identity(t)
-	get[scanList](t, e, http.StatusOK, call{path: "/scans", token: e.support}) // waits until the hub has all of that
-	s := e.listen(t, call{path: "/events", token: e.support})
+	want := fmt.Sprintf("%s-%d", id.ID(), id.LastSeq)
+	var s *eventStream
+	eventually(t, "the gateway has all of that", func() bool {
+		s = e.listen(t, call{path: "/events", token: e.support})
+		ready := s.next()
+		if ready.event != "ready" || ready.data != `{"position":"`+ready.id+`"}` {
+			t.Fatalf("%+v", ready)
+		}
+		if ready.id != want {
+			s.close()
+		}
+		return ready.id == want
+	})
 	defer s.close()
-	ready := s.next()
-	if want := fmt.Sprintf("%s-%d", id.ID(), id.LastSeq); ready.event != "ready" || ready.id != want || ready.data != `{"position":"`+want+`"}` {
-		t.Errorf("%+v and not at %s", ready, want)
-	}
 	o := observed(2)
 	seq := e.append(t, o)
 	m := s.next()

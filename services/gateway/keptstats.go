@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"backupmonitor/services/gateway/answers"
@@ -31,6 +33,7 @@ const (
 type encodedStats struct {
 	records []byte // the envelope up to what follows the records
 	tail    envelopeTail
+	zipped  func() (gzipped, error) // of the records, packed when the first client asks for it
 }
 
 var errTooLarge = errors.New("the list is too large to keep")
@@ -38,10 +41,11 @@ var errTooLarge = errors.New("the list is too large to keep")
 // keptStats answers with a list that is kept, or is kept from now on: a whole
 // day's, as every page and wall screen asks for it after each change. It tells
 // whether it was sent; what is selected more finely is not kept.
-func (g *Gateway) keptStats(ctx context.Context, w *response, q store.Query, began time.Time) (sent bool, err error) {
+func (g *Gateway) keptStats(w *response, r *request, q store.Query, began time.Time) (sent bool, err error) {
 	if q.From != q.To || q.Outlet != "" || q.Limit != 0 || q.Offset != 0 {
 		return false, nil
 	}
+	ctx := r.Context()
 	seen, err := g.store.Checkpoint(ctx)
 	if err != nil {
 		return false, unavailable("The database", err)
@@ -58,20 +62,35 @@ func (g *Gateway) keptStats(ctx context.Context, w *response, q store.Query, beg
 		return false, err
 	}
 	jsonHeader(w)
-	w.Header().Set("Content-Length", strconv.Itoa(len(list.records)+len(rest)))
+	records := list.records
+	w.Header().Add("Vary", "Accept-Encoding")
+	if takesGzip(r.Header) {
+		z, err := list.zipped()
+		if err != nil {
+			return false, err
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		records, rest = z.bytes, z.end(rest)
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(records)+len(rest)))
 	w.WriteHeader(http.StatusOK)
-	for part := list.records; len(part) > 0; part = part[min(len(part), sendChunk):] {
-		if err := ctx.Err(); err != nil {
-			return true, err
-		}
-		if _, err := w.Write(part[:min(len(part), sendChunk)]); err != nil {
-			return true, fmt.Errorf("send the answer: %w", err)
+	return true, sendInParts(ctx, w, records, rest)
+}
+
+// sendInParts sends the parts of an answer, each within its own writeTimeout, for
+// as long as ctx lasts.
+func sendInParts(ctx context.Context, w *response, all ...[]byte) error {
+	for _, one := range all {
+		for part := range slices.Chunk(one, sendChunk) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if _, err := w.Write(part); err != nil {
+				return fmt.Errorf("send the answer: %w", err)
+			}
 		}
 	}
-	if _, err := w.Write(rest); err != nil {
-		return true, fmt.Errorf("send the answer: %w", err)
-	}
-	return true, nil
+	return nil
 }
 
 // encodeStats reads the checkpoint before the tables, so that the list is of
@@ -96,9 +115,10 @@ func (g *Gateway) encodeStats(ctx context.Context, q store.Query) (a answers.Ans
 		return a, err
 	}
 	a.Value.tail.Outlets = len(outlets)
-	a.Value.records = bytes.Clone(b.Bytes())                   // without what it grew too large by
+	records := bytes.Clone(b.Bytes()) // without what it grew too large by
+	a.Value.records, a.Value.zipped = records, sync.OnceValues(func() (gzipped, error) { return newGzipped(records) })
 	if a.Value.tail.Count+a.Value.tail.AdvancedDateCount > 0 { // of days without records there are as many as anybody likes
-		a.Size = len(a.Value.records) + keptOverhead
+		a.Size = 2*len(records) + keptOverhead // packed it is no larger
 	}
 	return a, nil
 }

@@ -32,7 +32,7 @@ func (g *Gateway) stats(w *response, r *request, m events.Mode) error {
 		return err
 	}
 	if r.param(paramAsOf) == "" && format != "csv" {
-		if sent, err := g.keptStats(r.Context(), w, q, began); sent || err != nil {
+		if sent, err := g.keptStats(w, r, q, began); sent || err != nil {
 			return err
 		}
 	}

@@ -116,7 +116,7 @@ func TestRequestsAreTakenWithoutPauses(t *testing.T) {
 	f := newFixture(t)
 	f.schedule() // of no outlets at all, so that each scan ends at once
 	last := ""
-	for i := range 800 {
+	for i := range 400 {
 		r := request(fmt.Sprint("r", i), events.DDrive)
 		r.RequestedBy = fmt.Sprint("somebody", i)
 		r.Outlets = []string{"R0001"}

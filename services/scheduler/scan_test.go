@@ -226,7 +226,7 @@ func TestUnreadableRequestIsDropped(t *testing.T) {
 func TestManyOutlets(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	const n = 2000
+	const n = 1000
 	f.register(n)
 	f.schedule()
 	began := time.Now()

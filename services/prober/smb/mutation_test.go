@@ -242,7 +242,7 @@ func number(t testing.TB, name string, otherwise uint64) uint64 {
 // first is: MUTATIONS=1 with the seed of a failure repeats it.
 func TestMutatedConversations(t *testing.T) {
 	t.Parallel()
-	first, n := number(t, "MUTATION_SEED", 1), number(t, "MUTATIONS", 1500)
+	first, n := number(t, "MUTATION_SEED", 1), number(t, "MUTATIONS", 1000)
 	var done atomic.Uint64
 	ended := mutate(t, func() (uint64, bool) {
 		i := done.Add(1) - 1
