@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"backupmonitor/services/internal/store"
 )
@@ -88,11 +89,23 @@ func csvLine(cells []string) string {
 			b.WriteByte(',')
 		}
 		b.WriteByte('"')
-		b.WriteString(strings.ReplaceAll(harmless(c), `"`, `""`))
+		b.WriteString(strings.ReplaceAll(harmless(uncontrolled(c)), `"`, `""`))
 		b.WriteByte('"')
 	}
 	b.WriteString("\r\n")
 	return b.String()
+}
+
+// uncontrolled is a cell without what steers a terminal, or ends a text for some
+// reader, as NUL: rows that others wrote may have it. Line breaks and tabs are
+// harmless's.
+func uncontrolled(cell string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) {
+			return utf8.RuneError
+		}
+		return r
+	}, cell)
 }
 
 // formulaSigns begin a formula; some spreadsheets take the wide forms for them.

@@ -1,8 +1,10 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway"
 	"backupmonitor/services/internal/store"
 )
 
@@ -185,6 +188,55 @@ func TestNoSignInAfterTheFifthFailure(t *testing.T) {
 	if want := map[bool]int{true: http.StatusUnauthorized, false: http.StatusOK}[n >= 5]; status != want {
 		t.Errorf("with %d failures the right password gets %d and not %d", n, status, want)
 	}
+}
+
+// heldSignIn lets a right password wait between its comparison and its being
+// accepted.
+type heldSignIn struct {
+	gateway.Store
+	compared, let chan struct{}
+}
+
+func (h *heldSignIn) SignedIn(ctx context.Context, id string, at time.Time, lockAt int, notes ...store.Note) (bool, error) {
+	close(h.compared)
+	select {
+	case <-h.let:
+	case <-ctx.Done():
+	}
+	return h.Store.SignedIn(ctx, id, at, lockAt, notes...)
+}
+
+// A right password among wrong ones, which was looked up and found right before the
+// fifth failure was counted, at another gateway, is refused all the same, as the
+// audit trail says, and takes nothing from the count.
+func TestARightGuessAmongFiveFailures(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	held := &heldSignIn{Store: e.store, compared: make(chan struct{}), let: make(chan struct{})}
+	slow := e.another(t, held)
+	right := make(chan int, 1)
+	go func() {
+		status, _, _ := slow.do(t, login("support", password))
+		right <- status
+	}()
+	select {
+	case <-held.compared:
+	case <-time.After(limit):
+		t.Fatal("the right password was not compared")
+	}
+	for range 5 {
+		get[failure](t, e, http.StatusUnauthorized, login("support", "wrong"))
+	}
+	close(held.let)
+	if status := <-right; status != http.StatusUnauthorized {
+		t.Errorf("the right password gets %d after five failures", status)
+	}
+	if n := e.user(t, "support").LoginFalseAttempt; n != 5 {
+		t.Errorf("%d failures count", n)
+	}
+	eventually(t, "it is in the audit trail", func() bool {
+		return slices.ContainsFunc(e.audits(t), func(a events.Audited) bool { return a.Actor == "support" && a.Details["reason"] == "locked" })
+	})
 }
 
 // The log does not fill with the tries of strangers.

@@ -19,8 +19,8 @@ import (
 	"backupmonitor/services/gateway/throttle"
 )
 
-// another is one more gateway on the same database and the same log.
-func (e *env) another(t *testing.T) *env {
+// another is one more gateway on the same log, and on a database, as a rule the same.
+func (e *env) another(t *testing.T, database gateway.Store) *env {
 	t.Helper()
 	_, _, log := e.nats.Client(t, "gateway")
 	cfg := gateway.Config{
@@ -29,7 +29,7 @@ func (e *env) another(t *testing.T) *env {
 	}
 	o := &env{nats: e.nats, store: e.store, logs: &syncBuffer{}, admin: e.admin, support: e.support, doc: e.doc, router: e.router}
 	var err error
-	o.gateway, err = gateway.New(cfg, log, e.store, fstest.MapFS{}, slog.New(slog.NewJSONHandler(o.logs, nil)))
+	o.gateway, err = gateway.New(cfg, log, database, fstest.MapFS{}, slog.New(slog.NewJSONHandler(o.logs, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestTriesAreHeldBackByAddress(t *testing.T) {
 func TestFailuresOnSeveralGateways(t *testing.T) {
 	t.Parallel()
 	e := start(t)
-	gateways := []*env{e, e.another(t), e.another(t)}
+	gateways := []*env{e, e.another(t, e.store), e.another(t, e.store)}
 	const each = 7
 	var tries sync.WaitGroup
 	var refusals atomic.Int32

@@ -18,7 +18,7 @@ import (
 
 const (
 	// moreDeliveries than attempts end a command without a look: something
-	// about it kills those who try.
+	// about it may kill those who try.
 	moreDeliveries = 10
 	// publishTimeout bounds the publishing of what a command ended in. Later
 	// than that the command has been delivered to somebody else.
@@ -78,10 +78,7 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 	case c.expired(now):
 		looks = p.without(c, open, verdict.Expired(c.ProbeCommand))
 	case c.attempt > p.cfg.Attempts+moreDeliveries:
-		looks = p.without(c, open, events.LookError{
-			Code:   events.CauseProtocolError,
-			Detail: fmt.Sprintf("no prober got to the end of %d attempts to look", c.attempt-1),
-		})
+		looks = p.without(c, open, givenUp(c.attempt-1))
 	default:
 		looks, hold = p.look(work, c, open, quiet)
 	}
@@ -106,6 +103,17 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 		}
 	}
 	return retry, nil
+}
+
+// givenUp is the reason of a command that came too often. The queue does not tell
+// whether those who had it died of it, or gave it back as they may: a prober that
+// was not there then knows nothing of the outlet either way.
+func givenUp(tries int) events.LookError {
+	return events.LookError{
+		Code: events.CauseExpired,
+		Detail: fmt.Sprintf("given up after %d tries: each time the prober stopped on the way, could reach nothing at all, or its turn to sign in did not come",
+			tries),
+	}
 }
 
 // openModes are the modes of a command that have no event yet. Of an outlet's

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,8 +97,9 @@ func TestStoredMeanwhile(t *testing.T) {
 	}
 }
 
-// TestTooManyDeliveries: a command that kills its probers ends without another
-// look.
+// TestTooManyDeliveries: a command that may kill its probers ends without another
+// look. They may as well have put it back, as while the account's turn to sign in
+// does not come: what it ends in holds for both, and says nothing of the outlet.
 func TestTooManyDeliveries(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
@@ -107,8 +109,13 @@ func TestTooManyDeliveries(t *testing.T) {
 	deliver(t, n, 12)
 	run(t, n, cfg)
 	for id, l := range observed(t, n, 2) {
-		if l.Verdict.Cause != events.CauseProtocolError || l.Attempt != 13 {
+		if l.Verdict.Cause != events.CauseExpired || l.Verdict.Conclusive || l.Attempt != 13 {
 			t.Errorf("%s: %s at attempt %d", id, l.Verdict.Cause, l.Attempt)
+		}
+		for _, want := range []string{"after 12 tries", "stopped", "turn to sign in"} {
+			if !strings.Contains(l.Verdict.Detail, want) {
+				t.Errorf("%s: %q does not say %q", id, l.Verdict.Detail, want)
+			}
 		}
 	}
 }

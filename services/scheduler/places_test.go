@@ -90,6 +90,58 @@ func TestNobodyAttachesToWhatWaits(t *testing.T) {
 	}
 }
 
+// TestAttachedScansLeaveTheirHostAPlace: after a restart requests come in any order,
+// also those of many attached scans before that of their host. All end.
+func TestAttachedScansLeaveTheirHostAPlace(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	codes := f.register(2)
+	host := request("host", events.DDrive)
+	host.RequestedBy = "ada"
+	started := events.ScanStarted{
+		ScanID: "host", ScanDate: host.ScanDate, Modes: host.Modes, RequestPosition: f.request(host),
+		Outlets: codes, Policy: policy(), Deadline: host.Deadline,
+	}
+	f.starts(started)
+	c, err := f.JS.Consumer(f.ctx, events.StreamEvents, events.ConsumerSchedulers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, err := c.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{"host"}
+	started.AttachedTo, started.HostPosition = "host", started.RequestPosition
+	for i := range 50 {
+		r := request(fmt.Sprint("guest-", i), events.DDrive)
+		r.RequestedBy = "ada"
+		started.ScanID, started.RequestPosition = r.ScanID, f.request(r)
+		f.starts(started)
+		ids = append(ids, r.ScanID)
+	}
+	s := f.schedule()
+	s.detail("19 scans running, 0 of 38 looks")
+	if err := late.Nak(); err != nil {
+		t.Fatal(err)
+	}
+	f.probe(2)
+	for _, id := range ids {
+		if c := f.completed(id); c.Cancelled || c.Counts[events.DDrive] != (events.ModeCount{Total: 2, Successful: 2}) {
+			t.Fatalf("%s completed as %+v", id, c)
+		}
+	}
+	f.nothingUnacknowledged()
+}
+
+// starts stores what a scheduler that is gone had decided of a scan.
+func (f *fixture) starts(s events.ScanStarted) {
+	f.t.Helper()
+	if _, err := f.Log.Write(f.ctx, s, 0); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 // TestManyCallersLeaveRoomForTheSchedule: the requests of many who each ask for
 // little, as somebody writes them who may write to the log.
 func TestManyCallersLeaveRoomForTheSchedule(t *testing.T) {

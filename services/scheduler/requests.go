@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -153,7 +154,8 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 		}
 	})
 	err := r.do(ctx)
-	if err != nil && ctx.Err() == nil {
+	mayWait := errors.Is(err, errNoPlace)
+	if err != nil && !mayWait && ctx.Err() == nil {
 		if why := r.hopeless(err); why != "" {
 			err = r.giveUp(ctx, why, err)
 		}
@@ -163,9 +165,9 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 	s.mu.Lock()
 	m := r.message
 	delete(s.running, r.req.ScanID)
-	s.places.give(scan.Caller(r.req.ScanRequested))
+	s.places.give(scan.Caller(r.req.ScanRequested), r.attached)
 	s.mu.Unlock()
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !mayWait {
 		s.setRunFault(err)
 	}
 	switch {
@@ -174,12 +176,27 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 	case ctx.Err() != nil:
 		<-s.taken // or it might be delivered to our own last question, and lost with it
 		s.giveBack(m)
+	case mayWait:
+		s.putBack(m, r.req)
 	default:
 		s.logger.Error("a scan's run failed and is repeated", slog.String("scan", r.req.ScanID), slog.Any("error", err))
 		if err := m.NakWithDelay(failedDelay); err != nil {
 			s.logger.Warn("giving a request back failed", slog.String("scan", r.req.ScanID), slog.Any("error", err))
 		}
 	}
+}
+
+// errNoPlace ends the run of an attached scan that has to wait.
+var errNoPlace = errors.New("other attached scans have the places")
+
+// attach keeps the place of a run that is found to be attached. Errors: errNoPlace.
+func (s *Scheduler) attach(r *run) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.attached = s.places.attach(scan.Caller(r.req.ScanRequested)); !r.attached {
+		return errNoPlace
+	}
+	return nil
 }
 
 func (s *Scheduler) messageOf(r *run) jetstream.Msg {

@@ -21,8 +21,10 @@ import (
 // scheduler can go on with it at any time.
 type run struct {
 	*Scheduler
-	req     request
-	message jetstream.Msg // the latest delivery of the request; guarded by Scheduler.mu
+	req request
+
+	message  jetstream.Msg // the latest delivery of the request; guarded by Scheduler.mu
+	attached bool          // it counts as that in Scheduler.places; likewise
 
 	started  events.ScanStarted
 	outlets  registry.Outlets
@@ -43,7 +45,7 @@ func (r *run) show() {
 	r.shown.Store(&sum)
 }
 
-// do returns nil when the scan is completed, by whomever.
+// do returns nil when the scan is completed, by whomever. Errors: errNoPlace.
 func (r *run) do(ctx context.Context) error {
 	_, err := r.log.Last(ctx, events.CompletedSubject(r.req.ScanID))
 	if !errors.Is(err, events.ErrNotFound) {
@@ -51,6 +53,11 @@ func (r *run) do(ctx context.Context) error {
 	}
 	if r.started, err = r.start(ctx); err != nil {
 		return fmt.Errorf("start scan %s: %w", r.req.ScanID, err)
+	}
+	if r.started.AttachedTo != "" {
+		if err := r.attach(r); err != nil {
+			return err
+		}
 	}
 	if r.outlets, err = registry.Load(ctx, r.log, r.req.seq); err != nil {
 		return fmt.Errorf("start scan %s: %w", r.req.ScanID, err)

@@ -163,12 +163,12 @@ func (a *app) dismissCommand() *cobra.Command {
 first (` + "`backup-monitor quarantine show SEQ`" + `); whoever can publish such can publish looks, too,
 so find out who did.
 
-Readiness is green again once every event in quarantine is dismissed. Nothing else
-changes: they stay in the log and in quarantine, and what they say is in no table. The
-log keeps who dismissed what and why, so that restarts, rebuilds and backups know it,
-and the audit trail tells of it. What a newer version wrote, or a column does not take,
-is better read once more: see ` + "`quarantine retry`" + `, which ends the dismissal of what it
-can read.
+Readiness is green again once every event in quarantine is dismissed, and ` + "`archive`" + `
+goes on where such a one stood in its way. Nothing else changes: they stay in the log
+and in quarantine, and what they say is in no table. The log keeps who dismissed what
+and why, so that restarts, rebuilds and backups know it, and the audit trail tells of
+it. What a newer version wrote, or a column does not take, is better read once more:
+see ` + "`quarantine retry`" + `, which ends the dismissal of what it can read.
 
 Each needs --reason; --undo takes a dismissal back. At most ` + fmt.Sprint(events.MostDismissed) + ` can be dismissed at a
 time.`,

@@ -188,7 +188,7 @@ func (e *entering) outlet(ctx context.Context, o store.EarlierOutlet) error {
 		return nil
 	}
 	changed := events.OutletChanged{
-		Code: code, Address: strings.TrimSpace(store.ReadText(o.Address)), Name: strings.TrimSpace(store.ReadText(o.Name)), Active: o.Active,
+		Code: code, Address: strings.TrimSpace(safe(store.ReadText(o.Address))), Name: strings.TrimSpace(safe(store.ReadText(o.Name))), Active: o.Active,
 		Source: events.SourceDB, ChangedBy: events.ActorDatabase, ChangedAt: e.at,
 	}
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)

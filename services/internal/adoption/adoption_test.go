@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -194,6 +195,54 @@ func TestEnterCutsEndlessTexts(t *testing.T) {
 		if n := utf8.RuneCountInString(text); n < 1000 || n > 10_000 || !strings.HasPrefix(endless, text) {
 			t.Errorf("a text of %d characters", n)
 		}
+	}
+}
+
+// TestTextsAreSafe: what a row or an outlet says reaches tables, files and terminals
+// without what steers them; a line break leaves a blank.
+func TestTextsAreSafe(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	src := &source{
+		outlets: []store.EarlierOutlet{{Code: "A1", Address: "192.0.2.1\x00", Name: " North\x1b[2J\n", Active: true}},
+		rows: map[events.Mode][]store.EarlierRow{events.DDrive: {{
+			Outlet: "A1", ScanDate: "2024-07-01", Status: "Error\x00", BackupFile: "a\x00b.bak", BackupFileSize: "2,45\u00a0GB", Duration: "1\x9b s",
+			ErrorDetails: "timed out\r\n\tin \u202e\x07 Köln", DriveLetter: "\x00",
+		}}},
+	}
+	if _, err := adoption.Enter(t.Context(), src, s.Log, adoption.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	found := logged(t, s)
+	row, _ := found[events.HistoryID(events.DDrive, "A1", "2024-07-01")][0].(events.HistoryImported)
+	for got, want := range map[string]string{
+		string(row.Status): "Error\ufffd", row.BackupFile: "a\ufffdb.bak", row.BackupFileSize: "2,45 GB", row.Duration: "1\ufffd s",
+		row.ErrorDetails: "timed out   in \ufffd\ufffd Köln", row.DriveLetter: "\ufffd",
+	} {
+		if got != want {
+			t.Errorf("%q is in the log, want %q", got, want)
+		}
+	}
+	for _, list := range found {
+		if o, ok := list[0].(events.OutletChanged); ok && (o.Address != "192.0.2.1\ufffd" || o.Name != "North\ufffd[2J") {
+			t.Errorf("outlet %+v", o)
+		}
+	}
+}
+
+// TestRowsOfNoDay are left out, counted and named, wherever they stand among the
+// days of the source; all others are entered.
+func TestRowsOfNoDay(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	src := &source{rows: map[events.Mode][]store.EarlierRow{events.DDrive: {
+		{Outlet: "A1", ScanDate: ""}, {Outlet: "A2", ScanDate: "2024-07-01"}, {Outlet: "A3", ScanDate: "20240701"},
+	}, events.IBStorage: {{Outlet: "A2", ScanDate: "2024-07-01"}, {Outlet: "A4", ScanDate: ""}}}}
+	r, err := adoption.Enter(t.Context(), src, s.Log, adoption.Options{RowsOnly: true})
+	want := []string{`row of outlet "A1": it has no scan date that can be read`,
+		`row of outlet "A3" on 20240701: "20240701" is not a date: write it as YYYY-MM-DD`, `row of outlet "A4": it has no scan date that can be read`}
+	if err != nil || r.Rows != 2 || r.Skipped != 3 || r.Done() != r.Total || !slices.Equal(r.Left, want) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

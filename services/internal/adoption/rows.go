@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/verdict"
 )
 
 const (
@@ -96,7 +98,10 @@ func (e *entering) enter(ctx context.Context, r row) error {
 	return nil
 }
 
-var errFuture = errors.New("its scan date is in the future")
+var (
+	errFuture = errors.New("its scan date is in the future")
+	errNoDay  = errors.New("it has no scan date that can be read")
+)
 
 // missing is a row of a stat table as it is to be entered; not ok: it is not to
 // be, and was counted. What the log has is not encoded again to find that out.
@@ -130,7 +135,10 @@ func (e *entering) missing(m events.Mode, r store.EarlierRow, known *rowSet) (on
 
 // skip counts a row that is left out, and why.
 func (e *entering) skip(r store.EarlierRow, why error) (row, bool) {
-	what := fmt.Sprintf("row of outlet %q on %s", r.Outlet, r.ScanDate)
+	what := fmt.Sprintf("row of outlet %q", r.Outlet)
+	if r.ScanDate != "" {
+		what += " on " + string(r.ScanDate)
+	}
 	e.count(func(r *Report) { r.Skipped++; r.leave(what, why) })
 	return row{}, false
 }
@@ -149,22 +157,37 @@ func (e *entering) isStranger(outlet string) bool {
 	return true
 }
 
-// eventOf is the event of a row. Its texts are the row's own, cut where they are
-// endless; whoever reads the event understands the words of older versions.
+// safe is a text as tables, files and terminals may show it: whoever wrote it may
+// have had it from an outlet. A line break of it becomes a blank, and what is
+// endless is cut.
+func safe(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return store.Fit(verdict.Printable(text), longestText)
+}
+
+// eventOf is the event of a row. Its texts are the row's own, made safe; whoever
+// reads the event understands the words of older versions.
 func eventOf(m events.Mode, r store.EarlierRow, zone *time.Location) (events.HistoryImported, error) {
 	code, err := events.CleanCode(r.Outlet)
 	if err != nil {
 		return events.HistoryImported{}, err
 	}
+	if r.ScanDate == "" {
+		return events.HistoryImported{}, errNoDay
+	}
 	date, err := events.ParseDate(string(r.ScanDate))
 	if err != nil {
 		return events.HistoryImported{}, err
 	}
-	cut := func(text string) string { return store.Fit(text, longestText) }
 	return events.HistoryImported{
-		Outlet: code, Mode: m, ScanDate: date, Status: events.Status(cut(strings.TrimSpace(r.Status))), LastBackupTaken: inZone(r.LastBackupTaken, zone),
-		BackupFile: cut(r.BackupFile), BackupFileSize: cut(r.BackupFileSize), Duration: cut(r.Duration),
-		ErrorDetails: cut(r.ErrorDetails), DriveLetter: cut(r.DriveLetter),
+		Outlet: code, Mode: m, ScanDate: date, Status: events.Status(safe(strings.TrimSpace(r.Status))), LastBackupTaken: inZone(r.LastBackupTaken, zone),
+		BackupFile: safe(r.BackupFile), BackupFileSize: safe(r.BackupFileSize), Duration: safe(r.Duration),
+		ErrorDetails: safe(r.ErrorDetails), DriveLetter: safe(r.DriveLetter),
 	}, nil
 }
 
@@ -177,14 +200,15 @@ func inZone(t *time.Time, zone *time.Location) *time.Time {
 	return &at
 }
 
-// chunk is a span of scan dates that is read at once.
+// chunk is a span of scan dates that is read at once. The rows of no day are
+// a chunk of their own.
 type chunk struct{ from, to events.Date }
 
 func chunks(days []store.EarlierDay) []chunk {
 	var all []chunk
 	rows := 0
 	for _, d := range days {
-		if len(all) == 0 || rows+d.Rows > chunkRows {
+		if len(all) == 0 || d.ScanDate == "" || all[len(all)-1].to == "" || rows+d.Rows > chunkRows {
 			all, rows = append(all, chunk{from: d.ScanDate}), 0
 		}
 		all[len(all)-1].to = d.ScanDate

@@ -3,6 +3,7 @@ package logfile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -222,6 +223,48 @@ func TestArchiveOfANewerVersion(t *testing.T) {
 	}
 	if _, err := os.Stat(a.Dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("something was copied: %v", err)
+	}
+}
+
+// TestArchiveAfterGarbage: what somebody published where the archives are noted holds up
+// archiving until all of it is dismissed, and is noted over then; what was archived
+// before stays known.
+func TestArchiveAfterGarbage(t *testing.T) {
+	t.Parallel()
+	n := natstest.Start(t)
+	a := archiver(t, n)
+	story(t, n.Log, 0, 5)
+	before := time.Now()
+	story(t, n.Log, 5, 5)
+	first, err := a.Archive(t.Context(), before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dismissed events.LogDismissed
+	for range 2 {
+		ack, err := n.JS.Publish(t.Context(), events.SubjectArchived, []byte("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Archive(t.Context(), time.Now()); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("event %d", ack.Sequence)) ||
+			!strings.Contains(err.Error(), "quarantine dismiss") {
+			t.Fatalf("error %v", err)
+		}
+		dismissed.Events = append(dismissed.Events, events.Dismissed{Seq: ack.Sequence, Reason: "garbage"})
+		if dismissed.Previous, err = n.Log.Write(t.Context(), dismissed, dismissed.Previous); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second, err := a.Archive(t.Context(), time.Now())
+	if err != nil || second.First != first.Last+1 || !second.Done {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	state, _, err := n.Log.Archived(t.Context())
+	if err != nil || len(state.Archives) != 2 || state.Archives[0].Name != first.Name {
+		t.Errorf("%+v, %v", state, err)
+	}
+	if id := identity(t, n.Log); id.Missing != 0 || id.Archived != second.Last {
+		t.Errorf("%+v", id)
 	}
 }
 

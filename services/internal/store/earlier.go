@@ -30,7 +30,8 @@ type EarlierOutlet struct {
 	Active  bool
 }
 
-// EarlierDay is a scan date of a stat table and how many rows it has.
+// EarlierDay is a scan date of a stat table and how many rows it has. Rows of
+// which it is none, as NULL, are all of the day "".
 type EarlierDay struct {
 	ScanDate events.Date
 	Rows     int

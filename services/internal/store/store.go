@@ -244,7 +244,8 @@ type Backend interface {
 	// EarlierDays lists the scan dates of a mode, oldest first. Rows that an
 	// event of a log stands behind count neither here nor below.
 	EarlierDays(ctx context.Context, m events.Mode) ([]EarlierDay, error)
-	// EarlierRows lists the rows of a mode from one scan date to another.
+	// EarlierRows lists the rows of a mode from one scan date to another, or from
+	// "" to "" those of no day.
 	EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]EarlierRow, error)
 
 	// Ping tells whether the database answers and has this version's tables.

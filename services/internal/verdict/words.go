@@ -133,15 +133,20 @@ func Size(bytes int64) string {
 	return fmt.Sprintf("%.2f %s", v, units[0])
 }
 
-// clip makes a sentence fit maxDetail without cutting a character in two, and
-// replaces what cannot be printed: file names are chosen by strangers.
-func clip(s string) string {
-	s = strings.Map(func(r rune) rune {
+// Printable replaces what cannot be printed: file names are chosen by strangers.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return utf8.RuneError
 	}, s)
+}
+
+// clip makes a sentence fit maxDetail without cutting a character in two, and
+// Printable.
+func clip(s string) string {
+	s = Printable(s)
 	units := utf16.Encode([]rune(s))
 	if len(units) <= maxDetail {
 		return s

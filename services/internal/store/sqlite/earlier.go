@@ -27,9 +27,14 @@ func (s *Store) Exclusive(ctx context.Context, f func(context.Context) error) er
 
 const (
 	sqlEarlierOutlets = `SELECT OutletCode, IPAddress, OutletName, ActiveDepot FROM Outlets ORDER BY OutletCode`
-	sqlEarlierDays    = `SELECT CAST(ScanDate AS TEXT), COUNT(*) FROM %s s WHERE %s GROUP BY CAST(ScanDate AS TEXT) ORDER BY 1`
-	sqlEarlierRows    = `SELECT OutletServer, CAST(ScanDate AS TEXT), Status, CAST(LastBackupTaken AS TEXT), BackupFile, BackupFileSize,
-		Duration, ErrorDetails, %s FROM %s s WHERE ScanDate BETWEEN ? AND ? AND %s ORDER BY ScanDate, OutletServer`
+	sqlEarlierDays    = `SELECT CASE WHEN ` + sqlDated + ` THEN CAST(ScanDate AS TEXT) ELSE '' END, COUNT(*) FROM %s s WHERE %s GROUP BY 1 ORDER BY 1`
+	sqlEarlierRows    = `SELECT OutletServer, COALESCE(CAST(ScanDate AS TEXT), ''), Status, CAST(LastBackupTaken AS TEXT), BackupFile, BackupFileSize,
+		Duration, ErrorDetails, %s FROM %s s WHERE %s AND %s ORDER BY ScanDate, OutletServer`
+	// sqlDated is true of rows whose scan date is a text: NULL and a number are
+	// in no span of days.
+	sqlDated   = `typeof(ScanDate) = 'text'`
+	sqlInSpan  = sqlDated + ` AND ScanDate BETWEEN ? AND ?`
+	sqlDayless = `(typeof(ScanDate) <> 'text' OR ScanDate = '')`
 	// sqlNotOurs is true of rows that no event of a log stands behind.
 	sqlNotOurs = `NOT EXISTS (SELECT 1 FROM MonitorStat m WHERE m.Mode = '%s' AND m.OutletServer = s.OutletServer AND m.ScanDate = s.ScanDate AND m.EventID <> '')`
 )
@@ -83,7 +88,8 @@ func (s *Store) EarlierDays(ctx context.Context, m events.Mode) ([]store.Earlier
 	return s.earlier().EarlierDays(ctx, m)
 }
 
-// EarlierRows lists the rows of a mode from one scan date to another.
+// EarlierRows lists the rows of a mode from one scan date to another, or from ""
+// to "" those of no day.
 func (s *Store) EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]store.EarlierRow, error) {
 	return s.earlier().EarlierRows(ctx, m, from, to)
 }
@@ -154,7 +160,8 @@ func (e *Earlier) EarlierDays(ctx context.Context, m events.Mode) ([]store.Earli
 	})
 }
 
-// EarlierRows lists the rows of a mode from one scan date to another.
+// EarlierRows lists the rows of a mode from one scan date to another, or from ""
+// to "" those of no day.
 func (e *Earlier) EarlierRows(ctx context.Context, m events.Mode, from, to events.Date) ([]store.EarlierRow, error) {
 	name, err := table(m)
 	if err != nil {
@@ -168,8 +175,12 @@ func (e *Earlier) EarlierRows(ctx context.Context, m events.Mode, from, to event
 	if err != nil {
 		return nil, fmt.Errorf("read the earlier rows of %s: %w", name, explain(err))
 	}
-	query := fmt.Sprintf(sqlEarlierRows, drive, name, notOurs)
-	return earlier(ctx, e, name, query, []any{from, to}, func(rows *sql.Rows) (store.EarlierRow, error) {
+	span, args := sqlInSpan, []any{from, to}
+	if to == "" {
+		span, args = sqlDayless, nil
+	}
+	query := fmt.Sprintf(sqlEarlierRows, drive, name, span, notOurs)
+	return earlier(ctx, e, name, query, args, func(rows *sql.Rows) (store.EarlierRow, error) {
 		var outlet, status, taken, file, size, duration, details, drive sql.NullString
 		var r store.EarlierRow
 		err := rows.Scan(&outlet, &r.ScanDate, &status, &taken, &file, &size, &duration, &details, &drive)

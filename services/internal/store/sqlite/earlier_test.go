@@ -10,6 +10,7 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/store/sqlite"
 )
 
 // TestEarlierRows: tables that were there are used as they are, and what
@@ -123,6 +124,45 @@ func TestEarlierRowsOfOneKey(t *testing.T) {
 	outlets, err := s.ActiveOutlets(t.Context())
 	if err != nil || len(outlets) != 1 || len(rows) != 1 || rows[0].Outlet != "out1" || rows[0].Status != events.Successful {
 		t.Errorf("rows %+v, outlets %+v, %v", rows, outlets, err)
+	}
+}
+
+// TestEarlierRowsOfNoDay: SQLite lets a column hold anything. What is no scan date
+// keeps no other row from being read, and is counted and read by itself.
+func TestEarlierRowsOfNoDay(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "old.db")
+	exec1(t, path, `CREATE TABLE D_Drive_Backup_Stat (OutletServer TEXT, ScanDate DATE, Status TEXT, LastBackupTaken DATETIME,
+		BackupFile TEXT, BackupFileSize TEXT, Duration TEXT, ErrorDetails TEXT)`)
+	exec1(t, path, `INSERT INTO D_Drive_Backup_Stat (OutletServer, ScanDate, Status, LastBackupTaken, Duration) VALUES
+		('A1', NULL, 'Error', NULL, NULL), ('A2', 20250301, 'Error', 5, 1.5), ('A3', '', NULL, X'00FF', X'01'),
+		(NULL, '2025-03-01', 7, NULL, NULL), ('A5', '2025-03-01', 'Error', NULL, NULL), ('A6', 'N/A', 'Error', NULL, NULL), ('A7', 2025.5, 'Error', NULL, NULL)`)
+	e, err := sqlite.OpenEarlier(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	days, err := e.EarlierDays(t.Context(), events.DDrive)
+	if want := []store.EarlierDay{{ScanDate: "", Rows: 4}, {ScanDate: "2025-03-01", Rows: 2}, {ScanDate: "N/A", Rows: 1}}; err != nil || !slices.Equal(days, want) {
+		t.Fatalf("days %+v, %v; want %+v", days, err, want)
+	}
+	for _, span := range []struct {
+		from, to events.Date
+		want     string
+	}{{"", "", "[A1  A2 20250301 A3  A7 2025.5]"}, {"2025-03-01", "N/A", "[ 2025-03-01 A5 2025-03-01 A6 N/A]"}} {
+		rows, err := e.EarlierRows(t.Context(), events.DDrive, span.from, span.to)
+		var got []string
+		for _, r := range rows {
+			got = append(got, r.Outlet+" "+string(r.ScanDate))
+		}
+		slices.Sort(got)
+		if err != nil || fmt.Sprint(got) != span.want {
+			t.Errorf("from %q: %q, %v; want %s", span.from, got, err, span.want)
+		}
 	}
 }
 

@@ -67,3 +67,25 @@ func TestKeptDays(t *testing.T) {
 		}
 	}
 }
+
+// TestEarlierRowsOfNoDay: where the scan dates are texts, what is none of them keeps
+// no other row from being read, and is counted and read by itself.
+func TestEarlierRowsOfNoDay(t *testing.T) {
+	t.Parallel()
+	dsn := sqlservertest.Database(t)
+	sqlservertest.Exec(t, dsn, `CREATE TABLE dbo.D_Drive_Backup_Stat (OutletServer NVARCHAR(50), ScanDate VARCHAR(20), Status NVARCHAR(50),
+			LastBackupTaken DATETIME, BackupFile NVARCHAR(255), BackupFileSize NVARCHAR(50), Duration NVARCHAR(50), ErrorDetails NVARCHAR(500))`,
+		`INSERT INTO dbo.D_Drive_Backup_Stat (OutletServer, ScanDate, Status) VALUES ('A1', NULL, 'Error'), ('A2', 'N/A', 'Error'), ('A3', '2025-03-01', 'Error')`)
+	s := open(t, dsn)
+	days, err := s.EarlierDays(t.Context(), events.DDrive)
+	slices.SortFunc(days, func(a, b store.EarlierDay) int { return cmp.Compare(a.ScanDate, b.ScanDate) })
+	if want := []store.EarlierDay{{ScanDate: "", Rows: 2}, {ScanDate: "2025-03-01", Rows: 1}}; err != nil || !slices.Equal(days, want) {
+		t.Fatalf("days %+v, %v; want %+v", days, err, want)
+	}
+	for _, d := range days {
+		rows, err := s.EarlierRows(t.Context(), events.DDrive, d.ScanDate, d.ScanDate)
+		if err != nil || len(rows) != d.Rows || rows[0].ScanDate != d.ScanDate {
+			t.Errorf("of %q: %+v, %v", d.ScanDate, rows, err)
+		}
+	}
+}

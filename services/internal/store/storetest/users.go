@@ -139,6 +139,7 @@ func exerciseUsers(t *testing.T, fresh Fresh) {
 	})
 	t.Run("signing in", func(t *testing.T) { t.Parallel(); exerciseSignIn(t, fresh) })
 	t.Run("counting under parallel calls", func(t *testing.T) { t.Parallel(); exerciseParallelSignIn(t, fresh) })
+	t.Run("a lock holds under parallel calls", func(t *testing.T) { t.Parallel(); exerciseLock(t, fresh) })
 }
 
 func exerciseSignIn(t *testing.T, fresh Fresh) {
@@ -206,6 +207,52 @@ func exerciseParallelSignIn(t *testing.T, fresh Fresh) {
 	for n := 1; n < len(seen); n++ {
 		if seen[n].Load() != 1 {
 			t.Fatalf("count %d was given %d times, want once", n, seen[n].Load())
+		}
+	}
+}
+
+// exerciseLock: of right and wrong passwords at once, on several gateways, none is
+// accepted once the count has reached the lock, so that from there on it only grows:
+// each count is given once, and the highest stays.
+func exerciseLock(t *testing.T, fresh Fresh) {
+	open := fresh(t)
+	first := open()
+	if err := first.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.AddUser(t.Context(), user("Jo")); err != nil {
+		t.Fatal(err)
+	}
+	const lockAt, each = 5, 20 // so many that some five come in a row, between 6 successes
+	backends := []store.Backend{first, open(), first}
+	var seen [each*3 + 1]atomic.Int32
+	var wg sync.WaitGroup
+	for _, b := range backends {
+		wg.Go(func() {
+			for i := range each {
+				n, err := b.SignInFailed(t.Context(), "Jo", nil)
+				if err != nil || n < 1 || n >= len(seen) {
+					t.Errorf("count %d, %v", n, err)
+					return
+				}
+				seen[n].Add(1)
+				if i%10 != 4 {
+					continue
+				}
+				if _, err := b.SignedIn(t.Context(), "Jo", noon(), lockAt); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	u, err := first.User(t.Context(), "Jo")
+	if err != nil || u.LoginFalseAttempt < lockAt {
+		t.Fatalf("%+v, %v; want it locked", u, err)
+	}
+	for n := lockAt; n < len(seen); n++ {
+		if got := seen[n].Load(); got > 1 || (got == 1) != (n <= u.LoginFalseAttempt) {
+			t.Errorf("count %d was given %d times, and the last is %d", n, got, u.LoginFalseAttempt)
 		}
 	}
 }
