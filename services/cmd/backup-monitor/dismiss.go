@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/control"
+	"backupmonitor/services/internal/store"
 	"backupmonitor/services/projector/rebuild"
 )
 
@@ -73,8 +73,8 @@ func parseReason(text string) (string, error) {
 		return "", errors.New(`say why it is nothing to wait for: --reason "garbage that a test published"`)
 	case n > events.LongestReason:
 		return "", fmt.Errorf("--reason has %d characters: at most %d are kept", n, events.LongestReason)
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
-		return "", errors.New("--reason must be one line of text")
+	case plain(text) != text: // lists and the audit trail show it as it is
+		return "", errors.New("--reason must be one line of plain text")
 	}
 	return text, nil
 }
@@ -85,10 +85,12 @@ func (m *mending) allQuarantined(ctx context.Context, seqs []uint64) error {
 	if len(seqs) > events.MostDismissed {
 		return tooManyDismissed()
 	}
-	for _, seq := range seqs {
-		if _, err := rebuild.Quarantined(ctx, m.store, seq); err != nil {
-			return notQuarantined(seq, err)
-		}
+	there := map[uint64]bool{}
+	if err := rebuild.Quarantined(ctx, m.store, seqs, func(q store.Quarantined) { there[q.Seq] = true }); err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(seqs, func(seq uint64) bool { return !there[seq] }); i >= 0 {
+		return notQuarantined(seqs[i])
 	}
 	return nil
 }
@@ -158,7 +160,7 @@ func (a *app) dismissCommand() *cobra.Command {
 		Use:   "dismiss SEQ …",
 		Short: "Say that some of them are nothing to wait for",
 		Long: `For what no version will ever read, as garbage that somebody published. Look at it
-first (` + "`backup-monitor quarantine show SEQ`" + `); whoever can publish such can publish anything,
+first (` + "`backup-monitor quarantine show SEQ`" + `); whoever can publish such can publish looks, too,
 so find out who did.
 
 Readiness is green again once every event in quarantine is dismissed, and ` + "`archive`" + `
@@ -166,7 +168,7 @@ goes on where such a one stood in its way. Nothing else changes: they stay in th
 and in quarantine, and what they say is in no table. The log keeps who dismissed what
 and why, so that restarts, rebuilds and backups know it, and the audit trail tells of
 it. What a newer version wrote, or a column does not take, is better read once more:
-see ` + "`quarantine retry`" + `.
+see ` + "`quarantine retry`" + `, which ends the dismissal of what it can read.
 
 Each needs --reason; --undo takes a dismissal back. At most ` + fmt.Sprint(events.MostDismissed) + ` can be dismissed at a
 time.`,

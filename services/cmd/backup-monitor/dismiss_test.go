@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,11 +44,12 @@ func TestDismiss(t *testing.T) {
 	says(t, s, 1, "quarantine dismiss --reason=x", "at least 1 arg")
 	says(t, s, 1, "quarantine dismiss --reason=x 99999 "+seq, "event 99999 is not in quarantine")
 	says(t, s, 1, "quarantine dismiss --reason="+strings.Repeat("ü", events.LongestReason+1)+" "+seq, "at most 140")
+	says(t, s, 1, "quarantine dismiss --reason=a\u202eb "+seq, "one line")
 	says(t, s, 1, "quarantine dismiss --undo --reason=x "+seq, "reason undo")
 	in.awaitReadiness(http.StatusServiceUnavailable, red)
 	says(t, s, 0, "quarantine dismiss --reason=nothing "+seq+" "+seq, "Event "+seq+" is dismissed.\n")
 	says(t, s, 0, "quarantine dismiss --reason=nothing "+seq, "Event "+seq+" was dismissed before")
-	in.awaitReadiness(http.StatusOK, green+"1 event of the log that cannot be read is dismissed")
+	in.awaitReadiness(http.StatusOK, green+"1 event of the log that cannot be read or stored is dismissed")
 	in.told("dismissed nothing " + seq)
 	if code := stop(); code != 0 {
 		t.Fatal(code)
@@ -63,7 +65,7 @@ func TestDismiss(t *testing.T) {
 	in.awaitReadiness(http.StatusServiceUnavailable, red)
 	newer := quarantinedSeqs(t, s)[0]
 	says(t, s, 0, "quarantine dismiss --reason=too "+newer)
-	in.awaitReadiness(http.StatusOK, green+"2 events of the log that cannot be read are dismissed")
+	in.awaitReadiness(http.StatusOK, green+"2 events of the log that cannot be read or stored are dismissed")
 	if code := stop(); code != 0 {
 		t.Fatal(code)
 	}
@@ -195,11 +197,61 @@ func TestMostDismissed(t *testing.T) {
 	if _, err := m.log.Write(t.Context(), state, 1); err != nil {
 		t.Fatal(err)
 	}
-	p := &pipeline{store: m.store, own: m.log}
+	ready := func() error {
+		t.Helper()
+		detail, err := quarantineCheck(m.store, m.log).Run(t.Context())
+		if err != nil && detail != undismissed {
+			t.Errorf("%q, %v", detail, err)
+		}
+		return err
+	}
 	if _, err := m.noteDismissed(t.Context(), dismissRequest{Seqs: all, Reason: "x"}); err != nil {
 		t.Fatal(err)
 	}
-	if detail, err := p.checkQuarantine(t.Context()); err == nil || detail != undismissed {
-		t.Errorf("%q, %v; want that the oldest is not dismissed", detail, err)
+	if err := ready(); err == nil || !strings.Contains(err.Error(), "event 1 ") {
+		t.Errorf("%v; want that the oldest is not dismissed", err)
+	}
+	list, err := m.listQuarantine(t.Context(), struct{}{}, nil)
+	if err != nil || len(list) != len(all)+1 || list[0].Dismissed == nil || list[len(all)].Seq != 1 || list[len(all)].Dismissed != nil {
+		t.Errorf("a list of %d, %v; want also the oldest, which is not dismissed", len(list), err)
+	}
+}
+
+// TestDismissedBeyondBounds: what more are dismissed than can be, by whomever, excuses
+// none that readiness does not look at.
+func TestDismissedBeyondBounds(t *testing.T) {
+	t.Parallel()
+	m, _ := dismissing(t, events.MostDismissed+2)
+	var state events.LogDismissed
+	for seq := range uint64(events.MostDismissed + 1) {
+		state.Events = append(state.Events, events.Dismissed{Seq: seq + 2})
+	}
+	if _, err := m.log.Write(t.Context(), state, 0); err != nil {
+		t.Fatal(err)
+	}
+	if detail, err := quarantineCheck(m.store, m.log).Run(t.Context()); err == nil || detail != undismissed {
+		t.Errorf("%q, %v", detail, err)
+	}
+}
+
+// TestReason: what is kept reads as it was written, in a line of a list.
+func TestReason(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		" a <b> ü\t": "a <b> ü", strings.Repeat("ü", events.LongestReason): strings.Repeat("ü", events.LongestReason),
+		"": "", " \n": "", "a\nb": "", "a\u2028b": "", "a\u202eb": "", "a\x1b[2J": "", "a\xff": "", strings.Repeat("ü", events.LongestReason+1): "",
+	} {
+		if got, err := parseReason(text); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q is kept as %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+// TestShowNone: who asks for no event at all is told so.
+func TestShowNone(t *testing.T) {
+	t.Parallel()
+	m, _ := dismissing(t, 1)
+	if _, err := m.operations()[opQuarantineShow](t.Context(), json.RawMessage("{}"), nil); err == nil || !strings.Contains(err.Error(), "is not in quarantine") {
+		t.Errorf("error %v", err)
 	}
 }

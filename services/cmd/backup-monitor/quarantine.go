@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"backupmonitor/events"
+	"backupmonitor/services/gateway"
 	"backupmonitor/services/internal/control"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/projector/rebuild"
@@ -36,24 +37,32 @@ type quarantineWhole struct {
 	Dismissed *events.Dismissed `json:"dismissed,omitempty"`
 }
 
-type seqRequest struct {
-	Seqs []uint64 `json:"seqs"`
+type showRequest struct {
+	Seq uint64 `json:"seq"`
 }
 
-// quarantineListed is the most that `quarantine list` names.
-const quarantineListed = 500
+type retryRequest struct {
+	Seqs []uint64 `json:"seqs"` // none: all
+}
 
+// quarantineListed is the most that `quarantine list` names: one more than can be
+// dismissed, so that what readiness is red for is among them.
+const quarantineListed = events.MostDismissed + 1
+
+// listQuarantine has one event in memory at a time: each may have a megabyte.
 func (m *mending) listQuarantine(ctx context.Context, _ struct{}, _ func(control.Progress)) ([]quarantineEntry, error) {
-	found := []quarantineEntry{}
-	aside, err := m.store.Quarantine(ctx, quarantineListed)
+	aside, err := m.store.QuarantinedSeqs(ctx, quarantineListed)
 	if err != nil {
 		return nil, err
 	}
 	state, _, err := m.log.Dismissed(ctx)
-	all := state.BySeq()
-	for _, q := range aside {
-		found = append(found, quarantineEntry{Seq: q.Seq, Stored: q.Stored, Type: q.Type, Bytes: len(q.Data), Reason: q.Reason, Dismissed: dismissalOf(all, q.Seq)})
+	if err != nil {
+		return nil, err
 	}
+	found, all := []quarantineEntry{}, state.BySeq()
+	err = rebuild.Quarantined(ctx, m.store, aside, func(q store.Quarantined) {
+		found = append(found, quarantineEntry{Seq: q.Seq, Stored: q.Stored, Type: q.Type, Bytes: len(q.Data), Reason: q.Reason, Dismissed: dismissalOf(all, q.Seq)})
+	})
 	return found, err
 }
 
@@ -65,66 +74,78 @@ func dismissalOf(all map[uint64]events.Dismissed, seq uint64) *events.Dismissed 
 	return nil
 }
 
-func (m *mending) showQuarantine(ctx context.Context, r seqRequest, _ func(control.Progress)) (q quarantineWhole, err error) {
-	if q.Event, err = rebuild.Quarantined(ctx, m.store, r.Seqs[0]); err != nil {
-		return q, notQuarantined(r.Seqs[0], err)
+func (m *mending) showQuarantine(ctx context.Context, r showRequest, _ func(control.Progress)) (q quarantineWhole, err error) {
+	there := false
+	err = rebuild.Quarantined(ctx, m.store, []uint64{r.Seq}, func(e store.Quarantined) { q.Event, there = e, true })
+	switch {
+	case err != nil:
+		return q, err
+	case !there:
+		return q, notQuarantined(r.Seq)
 	}
 	state, _, err := m.log.Dismissed(ctx)
-	q.Dismissed = dismissalOf(state.BySeq(), q.Event.Seq)
+	q.Dismissed = dismissalOf(state.BySeq(), r.Seq)
 	return q, err
 }
 
-// notQuarantined says what to do where an event was not found.
-func notQuarantined(seq uint64, err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("event %d is not in quarantine (`backup-monitor quarantine list` names those that are)", seq)
+// notQuarantined says what to do where an event is not there.
+func notQuarantined(seq uint64) error {
+	return fmt.Errorf("event %d is not in quarantine (`backup-monitor quarantine list` names those that are)", seq)
+}
+
+func (m *mending) retryQuarantine(ctx context.Context, r retryRequest, progress func(control.Progress)) ([]rebuild.Retried, error) {
+	done, err := rebuild.Retry(ctx, m.store, r.Seqs, progressOf(progress))
+	return slices.Concat([]rebuild.Retried{}, done), errors.Join(err, m.undismissRead(ctx, done))
+}
+
+// undismissRead takes back the dismissals of what is read by now: tables that do not
+// take it some day, as others made anew, are to tell.
+func (m *mending) undismissRead(ctx context.Context, done []rebuild.Retried) error {
+	var read []uint64
+	for _, r := range done {
+		if r.Released {
+			read = append(read, r.Seq)
+		}
 	}
+	if len(read) == 0 {
+		return nil
+	}
+	_, err := m.dismiss(ctx, dismissRequest{Seqs: read, Undo: true}, nil)
 	return err
 }
 
-func (m *mending) retryQuarantine(ctx context.Context, r seqRequest, progress func(control.Progress)) ([]rebuild.Retried, error) {
-	done, err := rebuild.Retry(ctx, m.store, r.Seqs, progressOf(progress))
-	return slices.Concat([]rebuild.Retried{}, done), err
-}
-
-// checkQuarantine tells, for readiness, that events could not be read or stored, and
+// quarantineCheck tells, for readiness, that events could not be read or stored, and
 // nobody has dismissed them: what they say is in no table. Anybody may ask, so that it
-// reads no events, and no more sequences than can be dismissed.
-func (p *pipeline) checkQuarantine(ctx context.Context) (detail string, err error) {
-	aside, err := p.store.QuarantinedSeqs(ctx, events.MostDismissed+1)
-	if err != nil {
-		return "unknown: the database does not answer", err
-	}
-	if len(aside) == 0 {
-		return "", nil
-	}
-	state, _, err := p.own.Dismissed(ctx)
-	if err != nil {
-		return "unknown: the log does not answer", err
-	}
-	all := state.BySeq()
-	i := slices.IndexFunc(aside, func(seq uint64) bool { _, ok := all[seq]; return !ok })
-	switch {
-	case i >= 0:
-		return undismissed, p.whyAside(ctx, aside[i])
-	case len(aside) > events.MostDismissed:
-		return undismissed, fmt.Errorf("more than %d events are in quarantine: the older ones are not looked at", events.MostDismissed)
-	case len(aside) == 1:
-		return "1 event of the log that cannot be read is dismissed", nil
-	}
-	return fmt.Sprintf("%d events of the log that cannot be read are dismissed", len(aside)), nil
+// reads no events, holds nothing that the projector waits for, and reads no more
+// sequences than can be dismissed. Why they are there the projector has logged.
+func quarantineCheck(db store.Backend, log *events.Log) gateway.Check {
+	return gateway.Check{Name: "quarantine", Run: func(ctx context.Context) (detail string, err error) {
+		aside, err := db.QuarantinedSeqs(ctx, events.MostDismissed+1)
+		if err != nil {
+			return "unknown: the database does not answer", err
+		}
+		if len(aside) == 0 {
+			return "", nil
+		}
+		state, _, err := log.Dismissed(ctx)
+		if err != nil {
+			return "unknown: the log does not answer", err
+		}
+		all := state.BySeq()
+		i := slices.IndexFunc(aside, func(seq uint64) bool { _, ok := all[seq]; return !ok })
+		switch {
+		case i >= 0:
+			return undismissed, fmt.Errorf("event %d of the log, and maybe others, could not be read or stored: `backup-monitor quarantine show %d` says why", aside[i], aside[i])
+		case len(aside) > events.MostDismissed:
+			return undismissed, fmt.Errorf("more than %d events are in quarantine: the older ones are not looked at", events.MostDismissed)
+		case len(aside) == 1:
+			return "1 event of the log that cannot be read or stored is dismissed", nil
+		}
+		return fmt.Sprintf("%d events of the log that cannot be read or stored are dismissed", len(aside)), nil
+	}}
 }
 
 const undismissed = "events of the log could not be read or stored; see `backup-monitor quarantine list`"
-
-// whyAside is an error in any case.
-func (p *pipeline) whyAside(ctx context.Context, seq uint64) error {
-	q, err := rebuild.Quarantined(ctx, p.store, seq)
-	if err != nil {
-		return fmt.Errorf("event %d of the log, and maybe others, could not be read or stored, and why is not known: %w", seq, err)
-	}
-	return fmt.Errorf("event %d of the log, and maybe others, could not be read or stored: %s", seq, q.Reason)
-}
 
 func (a *app) quarantineCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -149,7 +170,7 @@ says is in no table.`,
 			if err != nil {
 				return err
 			}
-			return a.showQuarantined(cmd.Context(), seqs, raw)
+			return a.showQuarantined(cmd.Context(), seqs[0], raw)
 		},
 	}
 	show.Flags().BoolVar(&raw, "raw", false, "only what it says, byte for byte; not meant for a terminal")
@@ -217,9 +238,9 @@ func dismissal(d *events.Dismissed) string {
 	return fmt.Sprintf("%s, by %s: %s", d.DismissedAt.Format(time.DateOnly), plain(d.DismissedBy), plain(d.Reason))
 }
 
-func (a *app) showQuarantined(ctx context.Context, seqs []uint64, raw bool) error {
+func (a *app) showQuarantined(ctx context.Context, seq uint64, raw bool) error {
 	var whole quarantineWhole
-	if err := a.operate(ctx, opQuarantineShow, seqRequest{seqs}, &whole); err != nil {
+	if err := a.operate(ctx, opQuarantineShow, showRequest{seq}, &whole); err != nil {
 		return err
 	}
 	q := whole.Event
@@ -252,7 +273,7 @@ func (a *app) showQuarantined(ctx context.Context, seqs []uint64, raw bool) erro
 
 func (a *app) retryQuarantined(ctx context.Context, seqs []uint64) error {
 	var done []rebuild.Retried
-	if err := a.operate(ctx, opQuarantineRetry, seqRequest{seqs}, &done); err != nil {
+	if err := a.operate(ctx, opQuarantineRetry, retryRequest{seqs}, &done); err != nil {
 		return err
 	}
 	released := uint64(0)

@@ -182,6 +182,9 @@ func TestUnstorable(t *testing.T) {
 		}
 		says(t, s, 1, "fsck", "\n1. 1 events could not be stored: event "+seq+" of outlet B0001", "Mend the column")
 		says(t, s, 3, "rebuild", "Nothing is missing or different.\n1 events could not be stored")
+		says(t, s, 0, "quarantine dismiss --reason=x "+seq)
+		says(t, s, 0, "rebuild", "Nothing is missing or different.\n1 event that cannot be read or stored is dismissed")
+		// It is dismissed no longer when it is read: the next round, where it is set aside again, must tell.
 		says(t, s, 0, "quarantine retry", "1 event read; 0 stay in quarantine.")
 		says(t, s, 0, "rebuild", "Nothing is missing or different.")
 		says(t, s, 0, "fsck", "Everything is as it must be.")

@@ -96,7 +96,8 @@ func TestSQLServerAway(t *testing.T) {
 }
 
 // TestSQLServerComes: the whole on SQL Server, which is away at the start; and
-// a projector and a gateway of their own beside it.
+// a projector and a gateway of their own beside it, which agree with it on what
+// cannot be read, and on what of that is dismissed.
 func TestSQLServerComes(t *testing.T) {
 	t.Parallel()
 	line, dsn := sqlservertest.NewLine(t, sqlservertest.Database(t))
@@ -190,6 +191,19 @@ func TestSQLServerComes(t *testing.T) {
 	if said := readiness(t, other); said["database"] != "ok" || said["tables"] != "ok" {
 		t.Errorf("the other gateway's readiness %v", said)
 	}
+
+	poison(t, s, "prober.changed.v1", "{")
+	for _, g := range []*instanceUnderTest{in, second} {
+		g.awaitReadiness(http.StatusServiceUnavailable, `"name":"quarantine","ok":false,"detail":"events of the log could not be read`)
+	}
+	seq := quarantinedSeqs(t, s)[0]
+	says(t, elsewhere, 0, "quarantine dismiss --reason=nothing "+seq, "Event "+seq+" is dismissed.\n")
+	for _, g := range []*instanceUnderTest{in, second} {
+		g.awaitReadiness(http.StatusOK, `"name":"quarantine","ok":true,"detail":"1 event of the log`)
+	}
+	says(t, s, 0, "fsck", "1 event that cannot be read or stored is dismissed", "Everything is as it must be.")
+	says(t, s, 0, "quarantine dismiss --undo "+seq, "Event "+seq+" is no longer dismissed.")
+	second.awaitReadiness(http.StatusServiceUnavailable, `"name":"quarantine","ok":false`)
 }
 
 // mended damages the tables, and has them put right.

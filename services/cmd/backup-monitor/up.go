@@ -158,7 +158,7 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 		gateway.Check{Name: "scheduler", Run: back.scheduler.Check},
 		gateway.Check{Name: "prober", Run: back.prober.Check},
 		gateway.Check{Name: "projector", Run: back.projector.Check},
-		gateway.Check{Name: "quarantine", Run: p.checkQuarantine},
+		quarantineCheck(p.store, p.own),
 	), log, p.store, ui.Files(), p.logger)
 }
 

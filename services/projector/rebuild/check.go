@@ -149,7 +149,7 @@ func (c *Checked) quarantine(r Report) {
 		}
 		if r.Unreadable > 0 {
 			c.add(fmt.Sprintf("%d events in the log cannot be read by this version and are in quarantine: what they say is in no table.", r.Unreadable),
-				"`backup-monitor quarantine list` names them. If a newer version wrote them, install that one and run `backup-monitor quarantine retry`.")
+				"`backup-monitor quarantine list` names them. If a newer version wrote them, install that one and run `backup-monitor quarantine retry`. What nobody will ever read is dismissed with `backup-monitor quarantine dismiss`.")
 		}
 	}
 	if r.Unstorable > 0 {

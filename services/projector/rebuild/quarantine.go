@@ -113,20 +113,19 @@ func noteReason(ctx context.Context, db Quarantine, q store.Quarantined) error {
 	})
 }
 
-// Quarantined finds an event in quarantine. Errors: store.ErrNotFound.
-func Quarantined(ctx context.Context, db store.Rebuilder, seq uint64) (q store.Quarantined, err error) {
-	err = db.View(ctx, func(ctx context.Context, t store.Tables) error {
-		if seq == 0 {
-			return store.ErrNotFound
+// Quarantined hands those of some events that are in quarantine to each, one at a
+// time, all as of one moment.
+func Quarantined(ctx context.Context, db store.Rebuilder, seqs []uint64, each func(store.Quarantined)) error {
+	return db.View(ctx, func(ctx context.Context, t store.Tables) error {
+		for _, seq := range seqs {
+			q, err := t.QuarantinedAfter(ctx, seq-min(seq, 1), 1)
+			if err != nil {
+				return err
+			}
+			if len(q) > 0 && q[0].Seq == seq {
+				each(q[0])
+			}
 		}
-		page, err := t.QuarantinedAfter(ctx, seq-1, 1)
-		if err == nil && (len(page) == 0 || page[0].Seq != seq) {
-			err = store.ErrNotFound
-		}
-		if err == nil {
-			q = page[0]
-		}
-		return err
+		return nil
 	})
-	return q, err
 }

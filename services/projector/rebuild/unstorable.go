@@ -117,7 +117,10 @@ func (f *folding) count(ctx context.Context, made store.Tables, r *Report) error
 	}
 	dismissed := map[uint64]bool{}
 	for _, d := range state.Events {
-		q, err := made.QuarantinedAfter(ctx, d.Seq-min(d.Seq, 1), 1)
+		if d.Seq == 0 || d.Seq > f.at { // whoever wrote that: it is none of what was read
+			continue
+		}
+		q, err := made.QuarantinedAfter(ctx, d.Seq-1, 1)
 		if err != nil {
 			return err
 		}

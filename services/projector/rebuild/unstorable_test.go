@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -292,8 +293,11 @@ func TestDismissed(t *testing.T) {
 	t.Parallel()
 	n, l, _, aside := narrowed(t)
 	before := agree(t, l, n)
+	if do := check(t, l, n).Findings[0].Do; !strings.Contains(do, "`backup-monitor quarantine dismiss`") {
+		t.Errorf("fsck advises %q", do)
+	}
 	garbage := slices.IndexFunc(l.records, func(r events.Record) bool { return string(r.Data) == "{" }) + 1
-	for _, seq := range []uint64{uint64(garbage), 26, 2, 0, 99999} {
+	for _, seq := range []uint64{uint64(garbage), 26, 2, 0, 99999, math.MaxUint64} {
 		l.dismissed.Events = append(l.dismissed.Events, events.Dismissed{Seq: seq})
 	}
 	r := agree(t, l, n)
