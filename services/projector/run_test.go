@@ -70,9 +70,9 @@ func TestQuarantine(t *testing.T) {
 	running(t, p)
 	w.reached(t, last)
 	w.agrees(t)
-	q, err := w.db.Quarantine(t.Context(), 0)
-	if err != nil || len(q) != 1 || q[0].Seq != 2 || string(q[0].Data) != "{" || q[0].Reason == "" {
-		t.Fatalf("quarantine %s, %v", text(q), err)
+	q := w.quarantine(t)
+	if len(q) != 1 || q[0].Seq != 2 || string(q[0].Data) != "{" || q[0].Reason == "" {
+		t.Fatalf("quarantine %s", text(q))
 	}
 	until(t, "the status counts it", func() bool { return p.Status().Quarantined == 1 })
 	if !w.logs.contains("level=ERROR") {

@@ -36,12 +36,17 @@ func (n *narrow) Apply(ctx context.Context, b store.Batch) error {
 	return n.Store.Apply(ctx, b)
 }
 
-func (w *world) quarantine(t *testing.T) []store.Quarantined {
+// quarantine is what is in it, newest first.
+func (w *world) quarantine(t *testing.T) (q []store.Quarantined) {
 	t.Helper()
-	q, err := w.db.Quarantine(t.Context(), 0)
+	err := w.db.(store.Rebuilder).View(t.Context(), func(ctx context.Context, tables store.Tables) (err error) {
+		q, err = tables.QuarantinedAfter(ctx, 0, 1000)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	slices.Reverse(q)
 	return q
 }
 

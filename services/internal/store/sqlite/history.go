@@ -14,7 +14,7 @@ const sqlPast = `SELECT OutletServer, ScanDate, Status, LastBackupTaken, BackupF
 	FreeBytes, TotalBytes, ScanID, NULL
 	FROM MonitorHistory WHERE Mode = ? AND Seq > ?%s ORDER BY Seq LIMIT ?`
 
-const sqlNewest = `SELECT Seq, Subject, Type, Stored, Reason, Header, Data FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?`
+const sqlNewest = `SELECT Seq, Subject, Type, Stored, Reason, NULL, NULL FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?`
 
 const sqlNewestSeqs = `SELECT Seq FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?`
 
@@ -60,7 +60,8 @@ func (s *Store) past(ctx context.Context, q store.Query, after uint64) (page []s
 	return s.readRows(ctx, q.Mode, fmt.Sprintf(sqlPast, where), append(args, pageRows)...)
 }
 
-// Quarantine lists the newest quarantined events, newest first.
+// Quarantine lists the newest quarantined events, newest first, without Header
+// and Data.
 func (s *Store) Quarantine(ctx context.Context, limit int) ([]store.Quarantined, error) {
 	if limit <= 0 {
 		limit = -1

@@ -15,7 +15,7 @@ const (
 		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive, h.Server, h.SizeBytes,
 		h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes, h.TotalBytes, h.ScanID, NULL
 		FROM dbo.MonitorHistory h WHERE h.Mode = @mode AND h.Seq > @after{where} ORDER BY h.Seq`
-	sqlSetAside = `SELECT {top} Seq, Subject, Type, Stored, Reason, Header, Data FROM dbo.MonitorQuarantine ORDER BY Seq DESC`
+	sqlSetAside = `SELECT {top} Seq, Subject, Type, Stored, Reason, NULL, NULL FROM dbo.MonitorQuarantine ORDER BY Seq DESC`
 
 	sqlSetAsideSeqs = `SELECT TOP (@limit) Seq FROM dbo.MonitorQuarantine ORDER BY Seq DESC`
 )
@@ -62,7 +62,8 @@ func (s *Store) past(ctx context.Context, q store.Query, after uint64) ([]store.
 	return read(ctx, s, rowOf(q.Mode), fill(sqlPast, "where", where), args...)
 }
 
-// Quarantine lists the newest quarantined events, newest first.
+// Quarantine lists the newest quarantined events, newest first, without Header
+// and Data.
 func (s *Store) Quarantine(ctx context.Context, limit int) (found []store.Quarantined, err error) {
 	defer func() {
 		if err != nil {

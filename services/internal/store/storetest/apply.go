@@ -124,6 +124,9 @@ func exerciseQuarantine(t *testing.T, fresh Fresh) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for i := range want {
+			want[i].Header, want[i].Data = nil, nil
+		}
 		same(t, "quarantine", got, want)
 	}
 	for limit, want := range map[int][]uint64{2: {8, 4}, 9: {8, 4, 3}} {
