@@ -24,9 +24,14 @@ type Record struct {
 	Pending uint64
 }
 
-// Decode reads the record as an event of the contract.
+// Decode reads the record as an event of the contract. What may be written to the log
+// depends on the subject: as a prober may tell of looks, and of no outlet. So an event
+// is none on a subject of others.
 func (r Record) Decode() (Event, error) {
 	e, err := Decode(r.Header, r.Data)
+	if err == nil && !tellsOf(r.Subject, e.Data) {
+		e, err = Event{}, fmt.Errorf("%w: %s is not told of there", ErrMalformed, e.Data.Type())
+	}
 	if err != nil {
 		return e, fmt.Errorf("event %d on %s: %w", r.Seq, r.Subject, err)
 	}

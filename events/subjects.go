@@ -1,6 +1,10 @@
 package events
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Subjects of the two streams. Tokens made from outlet codes are Token(Key(code)).
 const (
@@ -114,6 +118,23 @@ func SubjectsOf(ceType, outlet string) []string {
 		}
 	}
 	return nil
+}
+
+// tellsOf tells whether events of a type stand on a subject, in the log. Of what is
+// audited a newer version may have more kinds.
+func tellsOf(subject string, p Payload) bool {
+	if _, ok := p.(Audited); ok {
+		return strings.HasPrefix(subject, subjectAudit)
+	}
+	return on(subject, SubjectsOf(p.Type(), ""))
+}
+
+// on tells whether a subject is of one of the filters of SubjectsOf.
+func on(subject string, filters []string) bool {
+	return slices.ContainsFunc(filters, func(filter string) bool {
+		prefix, all := strings.CutSuffix(filter, ">")
+		return subject == filter || all && strings.HasPrefix(subject, prefix)
+	})
 }
 
 // RequestedSubject holds a scan's ScanRequested.

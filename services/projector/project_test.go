@@ -186,6 +186,8 @@ func TestProjectQuarantine(t *testing.T) {
 	broken.Data = []byte(`{"outlet":`)
 	unknown := record(t, 3, observed("scan-1", "OUT001", events.DDrive))
 	unknown.Header["ce-type"] = []string{"backup.observed.v99"}
+	foreign := record(t, 3, events.OutletChanged{Code: "B1"})
+	foreign.Subject = events.ProberSubject("p") // who may write there may retire no outlet
 	for name, x := range map[string]struct {
 		r      events.Record
 		reason string
@@ -194,6 +196,7 @@ func TestProjectQuarantine(t *testing.T) {
 		"unknown type":    {unknown, "unknown event type"},
 		"not an event":    {events.Record{Seq: 3, Subject: "ev.x", Header: nats.Header{"a": {"b"}}, Data: []byte("x")}, "malformed event"},
 		"no header":       {events.Record{Seq: 3, Subject: "ev.x"}, "malformed event"},
+		"a prober's":      {foreign, "malformed event"},
 		"no outlet":       {bad(func(e *events.BackupObserved) { e.Outlet = " " }), "bad outlet code"},
 		"long code":       {bad(func(e *events.BackupObserved) { e.Outlet = strings.Repeat("x", 51) }), "bad outlet code"},
 		"no mode":         {bad(func(e *events.BackupObserved) { e.Mode = "floppy" }), "not a mode"},
