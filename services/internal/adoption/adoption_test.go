@@ -246,6 +246,26 @@ func TestRowsOfNoDay(t *testing.T) {
 	}
 }
 
+// TestEndlessTextsAreNamedInShort: what is left out is named in a line that can be
+// read, also where a foreign database has a megabyte as a date or a code.
+func TestEndlessTextsAreNamedInShort(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	endless := strings.Repeat("x", 1<<20)
+	src := &source{rows: map[events.Mode][]store.EarlierRow{events.DDrive: {
+		{Outlet: endless, ScanDate: "2024-07-01"}, {Outlet: "A1", ScanDate: events.Date(endless)},
+	}}}
+	r, err := adoption.Enter(t.Context(), src, s.Log, adoption.Options{RowsOnly: true})
+	if err != nil || r.Skipped != 2 || len(r.Left) != 2 {
+		t.Fatalf("%d left out, %v", r.Skipped, err)
+	}
+	for _, line := range r.Left {
+		if len(line) > 1000 || !strings.Contains(line, "row of outlet") {
+			t.Errorf("%d bytes: %.100q", len(line), line)
+		}
+	}
+}
+
 // TestEnterIsRepeatable: wherever it is interrupted, doing it again enters the
 // rest, and nothing twice but what was on its way to the log at that moment.
 func TestEnterIsRepeatable(t *testing.T) {

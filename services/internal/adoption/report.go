@@ -1,9 +1,14 @@
 package adoption
 
-import "fmt"
+import "backupmonitor/services/internal/store"
 
-// mostLeft is how many reasons are kept.
-const mostLeft = 100
+const (
+	// mostLeft is how many reasons are kept.
+	mostLeft = 100
+	// longestName is how much is told of what is left out, and of why: a foreign
+	// database may have a megabyte in any column.
+	longestName = 200
+)
 
 // Report counts what was entered. Known are those that the log had before, and
 // Twice those that the tables have more than once, in other spellings.
@@ -28,6 +33,6 @@ func (r Report) Done() int { return r.Rows + r.KnownRows + r.Twice + r.Skipped +
 
 func (r *Report) leave(what string, err error) {
 	if len(r.Left) < mostLeft {
-		r.Left = append(r.Left, fmt.Sprintf("%s: %v", what, err))
+		r.Left = append(r.Left, store.Fit(what, longestName)+": "+store.Fit(err.Error(), longestName))
 	}
 }
