@@ -39,7 +39,10 @@ func (n *narrow) Apply(ctx context.Context, b store.Batch) error {
 // quarantine is what is in it, newest first.
 func (w *world) quarantine(t *testing.T) (q []store.Quarantined) {
 	t.Helper()
-	err := w.db.(store.Rebuilder).View(t.Context(), func(ctx context.Context, tables store.Tables) (err error) {
+	tables := w.db.(interface {
+		View(context.Context, func(context.Context, store.Tables) error) error
+	})
+	err := tables.View(t.Context(), func(ctx context.Context, tables store.Tables) (err error) {
 		q, err = tables.QuarantinedAfter(ctx, 0, 1000)
 		return err
 	})
