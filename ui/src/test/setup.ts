@@ -36,7 +36,10 @@ beforeEach(() => {
   };
 });
 
+// The files share one window: none leaves anything in it.
 afterEach(() => {
   cleanup();
   localStorage.clear();
+  sessionStorage.clear();
+  history.replaceState(null, '', '/');
 });
