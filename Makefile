@@ -48,7 +48,6 @@ ui/node_modules: ui/package-lock.json
 	@touch $@
 
 test: ui/dist/index.html ## every test but the browser's and the kill -9 rounds; under 5 minutes
-	go vet work
 	go test $(RACE) -timeout 10m work
 	cd ui && npm test
 
