@@ -2,36 +2,52 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
+// description is that of the API, read once for all tests.
+type description struct {
+	doc    *openapi3.T
+	router routers.Router
+}
+
+var readDescription = sync.OnceValues(func() (d description, err error) {
+	if d.doc, err = openapi3.NewLoader().LoadFromFile("openapi.yaml"); err == nil {
+		err = d.doc.Validate(context.Background())
+	}
+	if err == nil {
+		d.router, err = gorillamux.NewRouter(d.doc)
+	}
+	return d, err
+})
+
 func (e *env) loadDescription(t testing.TB) {
 	t.Helper()
-	res, err := e.client.Get(e.url + prefix + "/openapi.yaml")
+	d, err := readDescription()
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeBody(t, res)
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if e.doc, err = openapi3.NewLoader().LoadFromData(data); err != nil {
 		t.Fatalf("openapi.yaml: %v", err)
 	}
-	if err := e.doc.Validate(t.Context()); err != nil {
-		t.Fatalf("openapi.yaml: %v", err)
-	}
-	if e.router, err = gorillamux.NewRouter(e.doc); err != nil {
-		t.Fatal(err)
+	e.doc, e.router = d.doc, d.router
+}
+
+func TestDescriptionIsServed(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	file, err := os.ReadFile("openapi.yaml")
+	if a := e.plain(t, http.MethodGet, prefix+"/openapi.yaml", nil); err != nil || a.status != http.StatusOK || a.body != string(file) {
+		t.Errorf("%v, %d, %d bytes", err, a.status, len(a.body))
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // crowd is how many scans one caller asks for: more than any scheduler runs.
-const crowd = 250
+const crowd = 210
 
 // flood asks for a crowd's scans of one outlet in somebody's name.
 func (f *fixture) flood(by string) (ids []string) {
@@ -69,7 +69,7 @@ func TestNobodyAttachesToWhatWaits(t *testing.T) {
 	}
 	s := f.schedule()
 	s.detail("20 scans running")
-	for i := range 60 {
+	for i := range 40 {
 		r := request(fmt.Sprint("full-", i), events.Modes()...)
 		r.RequestedBy = "ada"
 		f.request(r)
