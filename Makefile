@@ -10,6 +10,8 @@ FOR ?= 1h
 # package with generics may stand here: its instances are shared with others.
 UNWATCHED := golang.org/x/crypto/blowfish modernc.org/sqlite/lib
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race $(UNWATCHED:%=-gcflags=%=-race=false))
+# Many tests wait: one package more at once than there are processors uses them all.
+PACKAGES := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 BIN := bin/backup-monitor
 TOOLS := $(CURDIR)/.tools
 GOLANGCI_VERSION := v2.15.0
@@ -48,7 +50,7 @@ ui/node_modules: ui/package-lock.json
 	@touch $@
 
 test: ui/dist/index.html ## every test but the browser's and the kill -9 rounds; under 5 minutes
-	go test $(RACE) -timeout 10m work
+	go test $(RACE) -p $(PACKAGES) -timeout 10m work
 	cd ui && npm test
 
 e2e: build ui/node_modules ## the built program as a user has it: browser, kill -9, Ctrl-C, the demo
