@@ -154,8 +154,8 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 		}
 	})
 	err := r.do(ctx)
-	mayWait := errors.Is(err, errNoPlace)
-	if err != nil && !mayWait && ctx.Err() == nil {
+	noPlace := errors.Is(err, errNoPlace)
+	if err != nil && !noPlace && ctx.Err() == nil {
 		if why := r.hopeless(err); why != "" {
 			err = r.giveUp(ctx, why, err)
 		}
@@ -167,7 +167,7 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 	delete(s.running, r.req.ScanID)
 	s.places.give(scan.Caller(r.req.ScanRequested), r.attached)
 	s.mu.Unlock()
-	if ctx.Err() == nil && !mayWait {
+	if ctx.Err() == nil && !noPlace {
 		s.setRunFault(err)
 	}
 	switch {
@@ -176,7 +176,7 @@ func (s *Scheduler) work(ctx context.Context, r *run, ackWait time.Duration) {
 	case ctx.Err() != nil:
 		<-s.taken // or it might be delivered to our own last question, and lost with it
 		s.giveBack(m)
-	case mayWait:
+	case noPlace:
 		s.putBack(m, r.req)
 	default:
 		s.logger.Error("a scan's run failed and is repeated", slog.String("scan", r.req.ScanID), slog.Any("error", err))

@@ -177,8 +177,10 @@ func exerciseSignIn(t *testing.T, fresh Fresh) {
 	}
 }
 
-// exerciseParallelSignIn: every call sees a count of its own.
-func exerciseParallelSignIn(t *testing.T, fresh Fresh) {
+// gatewaysOf are what three gateways have of tables with the user Jo: two of them
+// share a connection.
+func gatewaysOf(t *testing.T, fresh Fresh) []store.Backend {
+	t.Helper()
 	open := fresh(t)
 	first := open()
 	if err := first.Migrate(t.Context()); err != nil {
@@ -187,19 +189,34 @@ func exerciseParallelSignIn(t *testing.T, fresh Fresh) {
 	if err := first.AddUser(t.Context(), user("Jo")); err != nil {
 		t.Fatal(err)
 	}
+	return []store.Backend{first, open(), first}
+}
+
+// failOnce counts a wrong password of Jo, and notes which count was given. It tells
+// whether there is one.
+func failOnce(t *testing.T, b store.Backend, seen []atomic.Int32) bool {
+	t.Helper()
+	n, err := b.SignInFailed(t.Context(), "Jo", nil)
+	if err != nil || n < 1 || n >= len(seen) {
+		t.Errorf("count %d, %v", n, err)
+		return false
+	}
+	seen[n].Add(1)
+	return true
+}
+
+// exerciseParallelSignIn: every call sees a count of its own.
+func exerciseParallelSignIn(t *testing.T, fresh Fresh) {
 	const each = 20
-	backends := []store.Backend{first, open(), first}
+	backends := gatewaysOf(t, fresh)
 	var seen [each*3 + 1]atomic.Int32
 	var wg sync.WaitGroup
 	for _, b := range backends {
 		wg.Go(func() {
 			for range each {
-				n, err := b.SignInFailed(t.Context(), "Jo", nil)
-				if err != nil || n < 1 || n >= len(seen) {
-					t.Errorf("count %d, %v", n, err)
+				if !failOnce(t, b, seen[:]) {
 					return
 				}
-				seen[n].Add(1)
 			}
 		})
 	}
@@ -215,27 +232,16 @@ func exerciseParallelSignIn(t *testing.T, fresh Fresh) {
 // accepted once the count has reached the lock, so that from there on it only grows:
 // each count is given once, and the highest stays.
 func exerciseLock(t *testing.T, fresh Fresh) {
-	open := fresh(t)
-	first := open()
-	if err := first.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := first.AddUser(t.Context(), user("Jo")); err != nil {
-		t.Fatal(err)
-	}
 	const lockAt, each = 5, 20 // so many that some five come in a row, between 6 successes
-	backends := []store.Backend{first, open(), first}
+	backends := gatewaysOf(t, fresh)
 	var seen [each*3 + 1]atomic.Int32
 	var wg sync.WaitGroup
 	for _, b := range backends {
 		wg.Go(func() {
 			for i := range each {
-				n, err := b.SignInFailed(t.Context(), "Jo", nil)
-				if err != nil || n < 1 || n >= len(seen) {
-					t.Errorf("count %d, %v", n, err)
+				if !failOnce(t, b, seen[:]) {
 					return
 				}
-				seen[n].Add(1)
 				if i%10 != 4 {
 					continue
 				}
@@ -246,7 +252,7 @@ func exerciseLock(t *testing.T, fresh Fresh) {
 		})
 	}
 	wg.Wait()
-	u, err := first.User(t.Context(), "Jo")
+	u, err := backends[0].User(t.Context(), "Jo")
 	if err != nil || u.LoginFalseAttempt < lockAt {
 		t.Fatalf("%+v, %v; want it locked", u, err)
 	}
