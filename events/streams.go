@@ -37,6 +37,11 @@ type Limits struct {
 // in this time, so that a successor takes over soon after a crash.
 const AckWait = 15 * time.Second
 
+// GiveBackDelay is when a message comes again that is given back by whoever stops.
+// The client of NATS says last of all that it takes no more, after it has told its
+// program: what came at once might still come to it, and be lost until AckWait.
+const GiveBackDelay = 250 * time.Millisecond
+
 // Provision creates the streams and durable consumers, or brings existing ones
 // to this declaration. It is idempotent and safe to run at once from several
 // processes.

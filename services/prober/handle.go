@@ -47,7 +47,7 @@ func (p *Prober) handle(work context.Context, m jetstream.Msg, ackWait time.Dura
 	stop()
 	switch {
 	case work.Err() != nil && (err != nil || retry > 0):
-		p.giveBack(m, 0, "the prober is stopping")
+		p.giveBack(m, events.GiveBackDelay, "the prober is stopping")
 	case err != nil:
 		p.logger.Error("a command is put off: the log fails", slog.String("outlet", c.Outlet), slog.Any("error", err))
 		p.giveBack(m, p.cfg.LogDelay, "the log fails")

@@ -305,7 +305,7 @@ func (p *Prober) fetch(ctx context.Context, consumer *jetstream.Consumer, n int,
 	started := 0
 	for m := range batch.Messages() {
 		if ctx.Err() != nil {
-			p.giveBack(m, 0, "the prober is stopping")
+			p.giveBack(m, events.GiveBackDelay, "the prober is stopping")
 			continue
 		}
 		start(m, (*consumer).CachedInfo().Config.AckWait)

@@ -215,9 +215,9 @@ func (s *Scheduler) acknowledge(ctx context.Context, m jetstream.Msg, scanID str
 	}
 }
 
-// giveBack lets another scheduler take a request at once.
+// giveBack lets another scheduler take a request soon.
 func (s *Scheduler) giveBack(m jetstream.Msg) {
-	err := m.Nak()
+	err := m.NakWithDelay(events.GiveBackDelay)
 	if err == nil {
 		// The answer is only in the client's buffer, and the connection may be
 		// closed next.
