@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"backupmonitor/services/gateway/peer"
+	"backupmonitor/services/gateway/throttle"
 )
 
 const (
@@ -53,6 +54,7 @@ type limitedListener struct {
 	proxies peer.Trust
 	refused func(Bound) // told of each that is closed
 	logger  *slog.Logger
+	pace    *throttle.Throttle // what is read, by group
 
 	mu       sync.Mutex
 	conns    map[*limitedConn]struct{} // those that are open
@@ -69,11 +71,17 @@ type limitedConn struct {
 	group    string // "": it is a proxy's
 	known    int    // requests under way of somebody who is known
 	waits    uint64 // since which turn there is none
+	shut     sync.Once
+	closed   chan struct{} // closed once it is
+}
+
+func (l *limitedListener) conn(inner net.Conn, group string) *limitedConn {
+	return &limitedConn{Conn: inner, listener: l, group: group, closed: make(chan struct{})}
 }
 
 func newLimitedListener(l net.Listener, most int, proxies peer.Trust, refused func(Bound), logger *slog.Logger) *limitedListener {
 	return &limitedListener{
-		Listener: l, most: most, proxies: proxies, refused: refused, logger: logger,
+		Listener: l, most: most, proxies: proxies, refused: refused, logger: logger, pace: newPace(),
 		conns: map[*limitedConn]struct{}{}, peers: map[string]int{},
 	}
 }
@@ -85,10 +93,10 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &limitedConn{Conn: inner, listener: l, group: l.group(inner)}
+		c := l.conn(inner, l.group(inner))
 		instead, over := l.take(c)
 		if over != "" {
-			_ = instead.Conn.Close() // it was of no use
+			_ = instead.end() // it was of no use
 			l.refuse(over, instead.group)
 		}
 		if instead != c {
@@ -184,11 +192,17 @@ func (l *limitedListener) refuse(over Bound, group string) {
 
 // Close implements net.Conn.
 func (c *limitedConn) Close() error {
-	err := c.Conn.Close()
+	err := c.end()
 	c.listener.mu.Lock()
 	defer c.listener.mu.Unlock()
 	c.listener.forget(c)
 	return err
+}
+
+// end closes the connection, and no reading of it waits.
+func (c *limitedConn) end() error {
+	c.shut.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 // serving says that a request of somebody who is known is under way, until the

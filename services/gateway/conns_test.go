@@ -193,7 +193,7 @@ func TestAProxyKeepsItsRoom(t *testing.T) {
 	const most, proxy = 8, ""
 	l := newLimitedListener(nil, most, peer.Trust{}, func(Bound) {}, slog.New(slog.DiscardHandler))
 	connect := func(group string) (c, instead *limitedConn) {
-		c = &limitedConn{listener: l, group: group}
+		c = l.conn(nil, group)
 		instead, _ = l.take(c)
 		return c, instead
 	}

@@ -11,6 +11,11 @@ import (
 	"backupmonitor/services/internal/certificate"
 )
 
+// mostRequests is how many requests are under way on one connection of HTTP/2: the
+// fewest that its standard recommends. Whoever floods has so many compete with what
+// others ask for; a proxy with more opens another connection.
+const mostRequests = 100
+
 // server has no ReadTimeout and no WriteTimeout, which would cut streams: each
 // request bounds its body, and each answer every write.
 func (g *Gateway) server(ctx context.Context) (*http.Server, error) {
@@ -21,6 +26,7 @@ func (g *Gateway) server(ctx context.Context) (*http.Server, error) {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    64 << 10,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: mostRequests},
 		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
 	}
 	if g.cfg.TLSCert == "" && g.cfg.TLSKey == "" {

@@ -50,6 +50,16 @@ func (t *Throttle) Take(key string) (wait time.Duration) {
 	return 0
 }
 
+// Owe counts so many tries, whether or not the key may make them. It gives how long
+// the key has to wait until it might have.
+func (t *Throttle) Owe(key string, tries int) (wait time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.bucket(key)
+	b.left -= float64(tries)
+	return time.Duration(max(-b.left, 0) * float64(t.limit.Every))
+}
+
 // Give takes a counted try back, as of somebody who had a right to it.
 func (t *Throttle) Give(key string) {
 	t.mu.Lock()
