@@ -8,14 +8,14 @@ import (
 
 const (
 	// paceBytes is how many bytes a second all connections of one client send at
-	// most in the long run, paceBurst how many at once: more than the largest body.
+	// most in the long run, paceBurst how many at once.
 	//
-	// It is what bounds those who send what costs them next to nothing and is never
-	// answered, as requests that they take back at once, or priorities and pings: a
-	// core reads some 15 MB of these in a second. Requests that are answered are
-	// far from it: one has some 100 bytes, and a core makes 10,000 answers.
+	// It is what bounds whoever sends what costs them next to nothing, and is never
+	// answered: requests that are taken back at once, priorities, pings. A core reads
+	// some 15 MB of these in a second, and a request of somebody else waits behind
+	// them. Who waits for answers hardly gets there: some 10,000 requests a second.
 	paceBytes = 1 << 20
-	paceBurst = 8 << 20
+	paceBurst = 2 << 20
 )
 
 func newPace() *throttle.Throttle {

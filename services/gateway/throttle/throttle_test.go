@@ -38,6 +38,25 @@ func TestABurstThenOneEachSoOften(t *testing.T) {
 	take("a", 10*time.Second)
 }
 
+func TestADebtIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 2, 21, 10, 0, 0, 0, time.UTC)
+	th := New(Limit{Burst: 100, Every: time.Second}, 10, func() time.Time { return now })
+	for _, c := range []struct {
+		key   string
+		tries int
+		want  time.Duration
+	}{{"a", 100, 0}, {"a", 5, 5 * time.Second}, {"a", 5, 10 * time.Second}, {"b", 101, time.Second}, {"a", 0, 10 * time.Second}} {
+		if got := th.Owe(c.key, c.tries); got != c.want {
+			t.Errorf("%d more of %s wait %s and not %s", c.tries, c.key, got, c.want)
+		}
+	}
+	now = now.Add(11 * time.Second)
+	if got := th.Owe("a", 2); got != time.Second {
+		t.Errorf("after the wait: %s", got)
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 2, 21, 10, 0, 0, 0, time.UTC)
