@@ -30,6 +30,7 @@ import (
 	"backupmonitor/services/gateway/throttle"
 	"backupmonitor/services/gateway/users"
 	"backupmonitor/services/internal/capacity"
+	"backupmonitor/services/internal/descriptors"
 	"backupmonitor/services/internal/recent"
 	"backupmonitor/services/internal/store"
 )
@@ -204,7 +205,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- serve(server, newLimitedListener(g.listener, connectionLimit(descriptors()), g.proxies, g.cfg.Refused, g.logger))
+		served <- serve(server, newLimitedListener(g.listener, connectionLimit(descriptors.Allowed()), g.proxies, g.cfg.Refused, g.logger))
 	}()
 	g.logger.InfoContext(ctx, "The gateway serves.", slog.String("address", g.listener.Addr().String()))
 	select {

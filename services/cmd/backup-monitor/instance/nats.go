@@ -20,14 +20,29 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/control"
+	"backupmonitor/services/internal/descriptors"
 )
 
 const (
-	tlsTimeout = 5 * time.Second
-	// maxConns keeps clients, most of which are probers elsewhere, from the
-	// descriptors that everybody else needs.
-	maxConns = 512
+	// Who connects and says nothing is let go after authTimeout, under TLS after
+	// tlsTimeout besides. A slow link gets through also where a packet is lost.
+	tlsTimeout, authTimeout = 5 * time.Second, 2 * time.Second
+	// mostClients is how many clients there are at most, some 27 KB each, where so many
+	// descriptors are allowed. The probers elsewhere are few: so many make it costly
+	// to keep them out by connecting first.
+	mostClients = 8192
+	// leastClients is how many may be there also where few are allowed.
+	leastClients = 64
+	// keptClosed is how many clients that have left the server remembers, for a
+	// monitoring that we do not have.
+	keptClosed = 16
 )
+
+// clientLimit is a quarter of the descriptors: those who read the page have half,
+// and the rest is for looks, the log and the database.
+func clientLimit(allowed uint64) int {
+	return int(max(leastClients, min(allowed/4, mostClients)))
+}
 
 // address is what stands in nats.json.
 type address struct {
@@ -93,7 +108,7 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		StoreDir:   d.Log(),
 		SyncAlways: true,
 		TLSConfig:  o.TLS, AllowNonTLS: true, TLSTimeout: tlsTimeout.Seconds(),
-		MaxConn:  maxConns,
+		AuthTimeout: authTimeout.Seconds(), MaxConn: clientLimit(descriptors.Allowed()), MaxClosedClients: keptClosed,
 		Accounts: []*server.Account{services, probing},
 		Users: []*server.User{
 			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects), Account: services},
