@@ -229,9 +229,9 @@ type Backend interface {
 	// Quarantine lists the newest quarantined events, newest first, without Header
 	// and Data, a megabyte of which any prober can have put there; limit 0 is all.
 	Quarantine(ctx context.Context, limit int) ([]Quarantined, error)
-	// QuarantinedSeqs are the sequences of the newest quarantined events, newest
-	// first, at most limit.
-	QuarantinedSeqs(ctx context.Context, limit int) ([]uint64, error)
+	// QuarantinedSeqs are the sequences of the newest quarantined events up to one,
+	// newest first, at most limit.
+	QuarantinedSeqs(ctx context.Context, upTo uint64, limit int) ([]uint64, error)
 
 	Access
 
