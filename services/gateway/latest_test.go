@@ -43,7 +43,9 @@ func TestADayToComeIsNotTheLatest(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]int{"": 1, "?limit=1": 1, "?" + then: 1, "?date_from=2020-01-01": 1, "?limit=100&date_to=9999-12-31": 1 + len(never)} {
-		got := get[struct{ Data []struct{ ScanDate events.Date } }](t, e, http.StatusOK, call{path: "/backup-stats/daily-summary" + query, token: e.support}).Data
+		got := get[struct {
+			Data []struct{ ScanDate events.Date }
+		}](t, e, http.StatusOK, call{path: "/backup-stats/daily-summary" + query, token: e.support}).Data
 		if len(got) != want || got[len(got)-1].ScanDate != today {
 			t.Errorf("summary %s: %+v", query, got)
 		}
