@@ -27,6 +27,11 @@ const (
 	// maxConns keeps clients, most of which are probers elsewhere, from the
 	// descriptors that everybody else needs.
 	maxConns = 512
+	// maxWaiting is how many messages wait for the disk at most: a tenth of a second
+	// to some seconds of writing. Every service waits for its message to be stored
+	// before it sends another, so that more are of somebody who floods the log, and
+	// are dropped; what others send meanwhile is refused, and sent again.
+	maxWaiting = 1000
 )
 
 // address is what stands in nats.json.
@@ -93,8 +98,9 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		StoreDir:   d.Log(),
 		SyncAlways: true,
 		TLSConfig:  o.TLS, AllowNonTLS: true, TLSTimeout: tlsTimeout.Seconds(),
-		MaxConn:  maxConns,
-		Accounts: []*server.Account{services, probing},
+		MaxConn:               maxConns,
+		StreamMaxBufferedMsgs: maxWaiting,
+		Accounts:              []*server.Account{services, probing},
 		Users: []*server.User{
 			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects), Account: services},
 			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions()), Account: probing},
