@@ -131,6 +131,13 @@ func samples() map[string]Payload {
 			Events:   []Dismissed{{Seq: 17, Reason: "a test of the network", DismissedBy: "command line", DismissedAt: at("2026-03-14T01:00:00Z")}},
 			Previous: 21, ChangedBy: "command line", ChangedAt: at("2026-03-14T01:00:00Z"),
 		},
+		"log.dismissed.v1.runs": LogDismissed{
+			Events: []Dismissed{{
+				Seq: 17, Runs: []Run{{First: 17, Last: 40}, {First: 42, Last: 42}}, Reason: "a test of the network",
+				DismissedBy: "command line", DismissedAt: at("2026-03-14T01:00:00Z"),
+			}},
+			Previous: 21, ChangedBy: "command line", ChangedAt: at("2026-03-14T01:00:00Z"),
+		},
 		"log.restored.v1": LogRestored{
 			Incarnations: []Incarnation{{Log: "18a2b3c4d5e6f708", Last: 6000, RestoredAt: at("2026-03-14T01:00:00Z")}},
 			Backup:       "backup-20260313T010000Z-6000", Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

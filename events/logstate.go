@@ -47,39 +47,66 @@ func (e LogArchived) Purged() uint64 {
 	return n
 }
 
-// Bounds of LogDismissed, which is one message of at most 1 MB however its reasons
-// are written.
+// Bounds of LogDismissed, which is one message of at most 1 MB.
 const (
-	MostDismissed = 1000
-	LongestReason = 140 // characters
+	LargestDismissed = 900 << 10 // bytes of it as JSON
+	LongestReason    = 140       // characters
 )
 
-// Dismissed is an event of the log that somebody has looked at and found to be
+// Dismissed is events of the log that somebody has looked at and found to be
 // nothing.
 type Dismissed struct {
-	Seq         uint64    `json:"seq"`
+	Seq         uint64    `json:"seq"`            // of the first
+	Runs        []Run     `json:"runs,omitempty"` // of all of them, where they are more than that one
 	Reason      string    `json:"reason"`
 	DismissedBy string    `json:"dismissedBy"`
 	DismissedAt time.Time `json:"dismissedAt"`
+}
+
+// Sequences are those of the events.
+func (d Dismissed) Sequences() Runs {
+	if len(d.Runs) == 0 {
+		return RunsOfSeqs(d.Seq)
+	}
+	return RunsOf(d.Runs...)
+}
+
+// Of gives it the sequences of its events, of which there must be one.
+func (d Dismissed) Of(seqs Runs) Dismissed {
+	d.Seq, d.Runs = seqs[0].First, nil
+	if seqs.Count() > 1 {
+		d.Runs = seqs
+	}
+	return d
 }
 
 // LogDismissed is the full state of which events that cannot be read or stored are
 // dismissed. It is written expecting the subject's last sequence to be Previous. They
 // stay in the log and in quarantine: nobody waits for them any more, and that is all.
 type LogDismissed struct {
-	Events    []Dismissed `json:"events"` // in the order of the log
+	Events    []Dismissed `json:"events"` // in the order of their first; none is in two
 	Previous  uint64      `json:"previous"`
 	ChangedBy string      `json:"changedBy,omitempty"`
 	ChangedAt time.Time   `json:"changedAt"`
 }
 
-// BySeq is what is dismissed, by the sequence of the event.
-func (e LogDismissed) BySeq() map[uint64]Dismissed {
-	found := make(map[uint64]Dismissed, len(e.Events))
+// Sequences are those of all events that are dismissed.
+func (e LogDismissed) Sequences() Runs {
+	var all []Run
 	for _, d := range e.Events {
-		found[d.Seq] = d
+		all = append(all, d.Sequences()...)
 	}
-	return found
+	return RunsOf(all...)
+}
+
+// Find is the dismissal of an event.
+func (e LogDismissed) Find(seq uint64) (Dismissed, bool) {
+	for _, d := range e.Events {
+		if _, ok := d.Sequences().Find(seq); ok {
+			return d, true
+		}
+	}
+	return Dismissed{}, false
 }
 
 // Incarnation is a log that another was restored from.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -178,10 +179,11 @@ func isWrongSequence(err error) bool {
 }
 
 // isPassing tells errors after which a try is repeated: no answer, or an
-// answer that speaks of the server's state (5xx) and not of the message.
+// answer that speaks of the server's state (5xx; 429, of what comes in faster than
+// its disk takes it) and not of the message.
 func isPassing(err error) bool {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		return api.Code >= 500
+		return api.Code >= 500 || api.Code == http.StatusTooManyRequests
 	}
 	return !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrMaxPayload)
 }

@@ -76,12 +76,32 @@ func (m *moment) then(q *store.Query) {
 
 func (m *moment) lastDate() events.Date { return events.DateOf(m.at.AddDate(0, 0, 1), time.UTC) }
 
-// latestScanDate is the latest that is known, or was known at a moment.
+// today is the day that it is, or was at a moment. No scan is for a later one, but
+// the log may hold a look that says so, and old tables a row: in a list that names
+// no last day it would stand before what is seen today, for good.
+func (g *Gateway) today(at *moment) events.Date {
+	now := g.cfg.Now()
+	if at != nil {
+		now = at.at
+	}
+	return events.DateOf(now, g.cfg.Zone)
+}
+
+// untilToday ends a selection that has no last day, and bounds it to what was
+// known at a moment.
+func (g *Gateway) untilToday(q *store.Query, at *moment) {
+	if q.To == "" {
+		q.To = g.today(at)
+	}
+	at.then(q)
+}
+
+// latestScanDate is the latest until today that is known, or was known at a moment.
 func (g *Gateway) latestScanDate(ctx context.Context, m events.Mode, at *moment) (events.Date, error) {
 	if at == nil {
-		return g.store.LatestScanDate(ctx, m)
+		return g.store.LatestScanDate(ctx, m, g.today(nil))
 	}
-	return g.store.LatestScanDateAsOf(ctx, m, at.seq, at.lastDate())
+	return g.store.LatestScanDateAsOf(ctx, m, at.seq, g.today(at))
 }
 
 // countActive is how many outlets are active, or were at a moment.

@@ -55,7 +55,7 @@ const (
 type Store interface {
 	store.Access
 	Checkpoint(ctx context.Context) (store.Checkpoint, error)
-	LatestScanDate(ctx context.Context, m events.Mode) (events.Date, error)
+	LatestScanDate(ctx context.Context, m events.Mode, last events.Date) (events.Date, error)
 	LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint64, last events.Date) (events.Date, error)
 	SequenceAt(ctx context.Context, t time.Time) (uint64, error)
 	Rows(ctx context.Context, q store.Query, each func(store.Row) error) error

@@ -39,7 +39,7 @@ func (g *Gateway) dailySummary(w *response, r *request, m events.Mode) error {
 	if err != nil {
 		return err
 	}
-	at.then(&q)
+	g.untilToday(&q, at)
 	if at != nil { // of now the counts are kept, and wait for nobody's long list
 		g.inParts(&q, r)
 	}

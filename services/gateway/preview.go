@@ -60,7 +60,7 @@ func (g *Gateway) previewPolicy(w *response, r *request) error {
 	if o.Change.Empty() {
 		return badRequest("The body names nothing that would be another: maxAgeSeconds, minSizeBytes or patterns.")
 	}
-	if err := previewDates(&o, events.DateOf(g.cfg.Now(), g.cfg.Zone)); err != nil {
+	if err := previewDates(&o, g.today(nil)); err != nil {
 		return err
 	}
 	report, err := g.judgeAgain(r.Context(), o)

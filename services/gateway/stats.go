@@ -91,7 +91,7 @@ func (g *Gateway) statsQuery(r *request, m events.Mode) (store.Query, error) {
 // moment.
 func (g *Gateway) withDates(ctx context.Context, q store.Query, at *moment) (store.Query, error) {
 	if q.From != "" || q.To != "" {
-		at.then(&q)
+		g.untilToday(&q, at)
 		return q, nil
 	}
 	latest, err := g.latestScanDate(ctx, q.Mode, at)

@@ -49,6 +49,7 @@ func (p *Prober) handle(work context.Context, m jetstream.Msg, ackWait time.Dura
 	case work.Err() != nil && (err != nil || retry > 0):
 		p.giveBack(m, events.GiveBackDelay, "the prober is stopping")
 	case err != nil:
+		p.holds.add(c)
 		p.logger.Error("a command is put off: the log fails", slog.String("outlet", c.Outlet), slog.Any("error", err))
 		p.giveBack(m, p.cfg.LogDelay, "the log fails")
 	case retry > 0:

@@ -7,7 +7,7 @@ import (
 )
 
 // holds counts how often commands went back without a look that said anything
-// of their outlets: such deliveries are no attempts. A prober that takes over a
+// of their outlets, or that the log took: such deliveries are no attempts. A prober that takes over a
 // command does not know them, and gives it fewer attempts.
 type holds struct {
 	mu sync.Mutex

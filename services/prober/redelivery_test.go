@@ -157,8 +157,8 @@ func TestMalformed(t *testing.T) {
 	observed(t, n, 2)
 }
 
-// TestFullLog: what the log does not take is not lost, and no command is
-// acknowledged for it.
+// TestFullLog: what the log does not take is not lost, however long, and no command is
+// acknowledged for it: that the log fails says nothing of the command.
 func TestFullLog(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
@@ -175,8 +175,8 @@ func TestFullLog(t *testing.T) {
 	offer(t, n, command("s1", "B1", "10.0.0.1"))
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	if err := until(ctx, func() (bool, error) { return looks.Load() >= 3, nil }); err != nil {
-		t.Fatalf("%d looks: the command was not delivered again", looks.Load())
+	if err := until(ctx, func() (bool, error) { return looks.Load() >= 15, nil }); err != nil {
+		t.Fatalf("%d looks: the command was not delivered again, or given up", looks.Load())
 	}
 	if empty, err := queued(ctx, n); err != nil || empty {
 		t.Fatalf("the command has left the queue (%v)", err)
@@ -184,7 +184,11 @@ func TestFullLog(t *testing.T) {
 	if err := events.Provision(t.Context(), n.JS, events.Limits{EventsMaxBytes: natstest.MaxBytes, Replicas: 1}); err != nil {
 		t.Fatal(err)
 	}
-	observed(t, n, 2)
+	for id, l := range observed(t, n, 2) {
+		if l.Verdict.Cause == events.CauseExpired || l.Attempt != 1 {
+			t.Errorf("%s: %s at attempt %d", id, l.Verdict.Cause, l.Attempt)
+		}
+	}
 }
 
 // TestProbersComeAndGo lets probers die and start all the time, with commands

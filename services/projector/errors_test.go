@@ -1,8 +1,11 @@
 package projector
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,4 +101,24 @@ func (s stuck) Apply(ctx context.Context, _ store.Batch) error {
 	s.entered()
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// TestTellFlood: of events that went into quarantine one after another the log tells
+// once, with how many they are, and of each that stands apart.
+func TestTellFlood(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	p := &Projector{logger: slog.New(slog.NewTextHandler(&said, nil))}
+	var aside []store.Quarantined
+	for _, seq := range []uint64{3, 4, 5, 7, 100, 101} {
+		aside = append(aside, store.Quarantined{Seq: seq, Reason: "garbage"})
+	}
+	p.tell(t.Context(), aside)
+	p.tell(t.Context(), nil)
+	lines := slices.Collect(strings.Lines(said.String()))
+	for i, want := range []string{"seq=3 ", "and_following=2", "seq=7 ", "and_following=0", "seq=100 ", "and_following=1"} {
+		if len(lines) != 3 || !strings.Contains(lines[i/2], want) {
+			t.Fatalf("%q; want three lines, and %s in one", lines, want)
+		}
+	}
 }

@@ -219,12 +219,21 @@ func (p *Projector) apply(ctx context.Context, b store.Batch) error {
 	if err != nil {
 		return err
 	}
-	for _, q := range b.Quarantined {
-		p.logger.ErrorContext(ctx, "an event cannot be used and is in quarantine", slog.Uint64("seq", q.Seq),
-			slog.String("subject", q.Subject), slog.String("type", q.Type), slog.String("reason", q.Reason))
-	}
+	p.tell(ctx, b.Quarantined)
 	p.status.progress(b.New, len(b.Quarantined))
 	return nil
+}
+
+// tell logs what has gone into quarantine: of events that follow one another the first.
+func (p *Projector) tell(ctx context.Context, aside []store.Quarantined) {
+	for i := 0; i < len(aside); {
+		first, n := aside[i], 1
+		for i++; i < len(aside) && aside[i].Seq == aside[i-1].Seq+1; i++ {
+			n++
+		}
+		p.logger.ErrorContext(ctx, "an event cannot be used and is in quarantine", slog.Uint64("seq", first.Seq),
+			slog.String("subject", first.Subject), slog.String("type", first.Type), slog.String("reason", first.Reason), slog.Int("and_following", n-1))
+	}
 }
 
 // transact lets a transaction outlive ctx for the grace.

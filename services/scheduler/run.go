@@ -33,6 +33,7 @@ type run struct {
 	// behind is how much of what was in the log when the run began is not yet
 	// folded. Nothing is decided before.
 	behind   uint64
+	unread   bool // the last record could not be read: the log tells of the first of many only
 	expiring bool
 	ended    bool                  // somebody has completed the scan
 	host     *events.ScanCompleted // the completion of the scan attached to
@@ -137,9 +138,13 @@ func (r *run) fold(record events.Record) {
 	}
 	e, err := record.Decode()
 	if err != nil {
-		r.logger.Warn("an event cannot be read and does not count", slog.String("scan", r.req.ScanID), slog.Any("error", err))
+		if !r.unread {
+			r.logger.Warn("an event cannot be read and does not count, nor those that follow and cannot be", slog.String("scan", r.req.ScanID), slog.Any("error", err))
+		}
+		r.unread = true
 		return
 	}
+	r.unread = false
 	switch d := e.Data.(type) {
 	case events.BackupObserved:
 		if r.host != nil {

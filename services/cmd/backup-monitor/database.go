@@ -142,7 +142,7 @@ func (a *app) runGateway(ctx context.Context, log *events.Log, logger *slog.Logg
 
 func (a *app) serve(ctx context.Context, log *events.Log, db store.Backend, logger *slog.Logger) error {
 	meter := capacity.NewMeter(log, nil, time.Now)
-	c := a.gatewayConfig(a.config.JWTSecretKey, meter, newExporter(log, db, meter, logger), quarantineCheck(db, log))
+	c := a.gatewayConfig(a.config.JWTSecretKey, meter, newExporter(log, db, meter, a.config.Zone(), logger), quarantineCheck(db, log))
 	g, err := gateway.New(c, log, db, ui.Files(), logger)
 	if err != nil {
 		return err

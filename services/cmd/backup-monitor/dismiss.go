@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,20 +15,20 @@ import (
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/control"
-	"backupmonitor/services/internal/store"
-	"backupmonitor/services/projector/rebuild"
 )
 
 type dismissRequest struct {
-	Seqs   []uint64 `json:"seqs"`
-	Reason string   `json:"reason,omitempty"`
-	Undo   bool     `json:"undo,omitempty"` // take the dismissal back
+	Runs   []events.Run `json:"runs"` // of each what is in quarantine
+	Reason string       `json:"reason,omitempty"`
+	Undo   bool         `json:"undo,omitempty"` // take the dismissal back
 }
 
-// dismissed says what became of one event.
+// dismissed says what became of a run.
 type dismissed struct {
-	Seq     uint64 `json:"seq"`
-	Changed bool   `json:"changed"` // else it was so before
+	events.Run
+
+	Count   uint64 `json:"count"`   // of its events that are in quarantine; or were dismissed, if that is taken back
+	Changed uint64 `json:"changed"` // of these; the others were so before
 }
 
 // dismissTries is how often others who dismiss may come between.
@@ -36,32 +37,41 @@ const dismissTries = 1000
 // dismiss notes in the log that events in quarantine are nothing to wait for, or
 // that they are after all. All of them are noted, or none.
 func (m *mending) dismiss(ctx context.Context, r dismissRequest, _ func(control.Progress)) (done []dismissed, err error) {
-	slices.Sort(r.Seqs)
-	r.Seqs = slices.Compact(r.Seqs)
+	aside := make([]events.Runs, len(r.Runs)) // what of each is meant
+	for i, run := range r.Runs {
+		aside[i] = events.RunsOf(run)
+	}
 	if !r.Undo {
 		if r.Reason, err = parseReason(r.Reason); err == nil {
-			err = m.allQuarantined(ctx, r.Seqs)
+			aside, err = m.allQuarantined(ctx, r.Runs)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	if done, err = m.noteDismissed(ctx, r); err != nil {
+	if done, err = m.noteDismissed(ctx, r, aside); err != nil {
 		return nil, err
 	}
-	details := map[string]string{"change": "dismissed", "reason": r.Reason}
-	if r.Undo {
-		details = map[string]string{"change": "dismissal taken back"}
-	}
+	return done, m.tellDismissed(ctx, r, done)
+}
+
+func (m *mending) tellDismissed(ctx context.Context, r dismissRequest, done []dismissed) error {
 	for _, d := range done {
-		if !d.Changed {
+		details := map[string]string{"change": "dismissed", "reason": r.Reason}
+		if r.Undo {
+			details = map[string]string{"change": "dismissal taken back"}
+		}
+		if d.First != d.Last {
+			details["events"] = fmt.Sprint(d.Changed)
+		}
+		if d.Changed == 0 {
 			continue
 		}
-		if err := tell(ctx, m.log, events.EventDismissed, fmt.Sprint(d.Seq), details); err != nil {
-			return nil, err
+		if err := tell(ctx, m.log, events.EventDismissed, d.String(), details); err != nil {
+			return err
 		}
 	}
-	return done, nil
+	return nil
 }
 
 // parseReason keeps what people are to read in one line, and short.
@@ -79,29 +89,27 @@ func parseReason(text string) (string, error) {
 	return text, nil
 }
 
-// allQuarantined refuses events that are not in quarantine: nothing that is read, or
-// is yet to come, can be dismissed.
-func (m *mending) allQuarantined(ctx context.Context, seqs []uint64) error {
-	if len(seqs) > events.MostDismissed {
-		return tooManyDismissed()
+// allQuarantined is what of each run is in quarantine. It refuses one of which nothing
+// is: nothing that is read, or is yet to come, can be dismissed.
+func (m *mending) allQuarantined(ctx context.Context, runs []events.Run) ([]events.Runs, error) {
+	aside := make([]events.Runs, len(runs))
+	for i, run := range runs {
+		seqs, err := quarantinedIn(ctx, m.store, run)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(seqs) == 0 && run.First == run.Last:
+			return nil, notQuarantined(run.First)
+		case len(seqs) == 0:
+			return nil, fmt.Errorf("of the events %s none is in quarantine (`backup-monitor quarantine list` names those that are)", run)
+		}
+		aside[i] = seqs
 	}
-	there := map[uint64]bool{}
-	if err := rebuild.Quarantined(ctx, m.store, seqs, func(q store.Quarantined) { there[q.Seq] = true }); err != nil {
-		return err
-	}
-	if i := slices.IndexFunc(seqs, func(seq uint64) bool { return !there[seq] }); i >= 0 {
-		return notQuarantined(seqs[i])
-	}
-	return nil
-}
-
-func tooManyDismissed() error {
-	return fmt.Errorf("nothing was dismissed: at most %d events can be at a time. So many are no accident: "+
-		"see who publishes them, and take back with --undo what need not stay dismissed", events.MostDismissed)
+	return aside, nil
 }
 
 // noteDismissed changes the state in the log, and says what of it is new.
-func (m *mending) noteDismissed(ctx context.Context, r dismissRequest) ([]dismissed, error) {
+func (m *mending) noteDismissed(ctx context.Context, r dismissRequest, aside []events.Runs) ([]dismissed, error) {
 	for range dismissTries {
 		// First where the subject ends, then what it says: what comes between is a
 		// conflict. An event there that cannot be read is written over, also a newer
@@ -115,12 +123,14 @@ func (m *mending) noteDismissed(ctx context.Context, r dismissRequest) ([]dismis
 			return nil, err
 		}
 		state.Previous, state.ChangedBy, state.ChangedAt = last.Seq, events.ActorCommandLine, time.Now().UTC()
-		done := r.apply(&state)
-		switch {
-		case !slices.ContainsFunc(done, func(d dismissed) bool { return d.Changed }):
+		done := r.apply(&state, aside)
+		if !slices.ContainsFunc(done, func(d dismissed) bool { return d.Changed > 0 }) {
 			return done, nil
-		case !r.Undo && len(state.Events) > events.MostDismissed:
-			return nil, tooManyDismissed()
+		}
+		if text, err := json.Marshal(state); err != nil {
+			return nil, err
+		} else if len(text) > events.LargestDismissed {
+			return nil, errTooManyDismissed
 		}
 		if _, err = m.log.Write(ctx, state, last.Seq); err == nil {
 			return done, nil
@@ -132,36 +142,55 @@ func (m *mending) noteDismissed(ctx context.Context, r dismissRequest) ([]dismis
 	return nil, fmt.Errorf("note in the log what is dismissed: %w", events.ErrConflict)
 }
 
+// errTooManyDismissed says that the list of what is dismissed would not fit into an
+// event. An undo of some in a long run can be too much, too.
+var errTooManyDismissed = fmt.Errorf("nothing was changed: the list of what is dismissed would have over %d kB. "+
+	"Events that follow one another take little room, and many reasons take much: give those that belong together one "+
+	"reason, as A-B, or take back with --undo what need not stay dismissed", events.LargestDismissed>>10)
+
 // apply changes the state, and says what of the request was not so before.
-func (r dismissRequest) apply(state *events.LogDismissed) []dismissed {
-	all := state.BySeq()
-	done := make([]dismissed, len(r.Seqs))
-	for i, seq := range r.Seqs {
-		was, there := all[seq]
-		done[i] = dismissed{Seq: seq, Changed: r.Undo && there || !r.Undo && (!there || was.Reason != r.Reason)}
-		switch {
-		case r.Undo:
-			delete(all, seq)
-		case done[i].Changed:
-			all[seq] = events.Dismissed{Seq: seq, Reason: r.Reason, DismissedBy: state.ChangedBy, DismissedAt: state.ChangedAt}
+func (r dismissRequest) apply(state *events.LogDismissed, aside []events.Runs) []dismissed {
+	var so []events.Run // dismissed before: for the same reason, or for any where it is taken back
+	for _, d := range state.Events {
+		if r.Undo || d.Reason == r.Reason {
+			so = append(so, d.Sequences()...)
 		}
 	}
-	state.Events = make([]events.Dismissed, 0, len(all))
-	for _, d := range all {
-		state.Events = append(state.Events, d)
+	all, before := events.RunsOf(slices.Concat(aside...)...), events.RunsOf(so...)
+	change := all.Without(before)
+	if r.Undo {
+		change = all.Within(before)
 	}
-	slices.SortFunc(state.Events, func(a, b events.Dismissed) int { return cmp.Compare(a.Seq, b.Seq) })
+	var left []events.Dismissed
+	for _, d := range state.Events {
+		if rest := d.Sequences().Without(change); len(rest) > 0 {
+			left = append(left, d.Of(rest))
+		}
+	}
+	if !r.Undo && len(change) > 0 {
+		left = append(left, events.Dismissed{Reason: r.Reason, DismissedBy: state.ChangedBy, DismissedAt: state.ChangedAt}.Of(change))
+	}
+	slices.SortFunc(left, func(a, b events.Dismissed) int { return cmp.Compare(a.Seq, b.Seq) })
+	state.Events = left
+	done := make([]dismissed, len(aside))
+	for i, seqs := range aside {
+		if r.Undo {
+			seqs = seqs.Within(before)
+		}
+		done[i] = dismissed{Run: r.Runs[i], Count: seqs.Count(), Changed: seqs.Within(change).Count()}
+	}
 	return done
 }
 
 func (a *app) dismissCommand() *cobra.Command {
 	var r dismissRequest
 	c := &cobra.Command{
-		Use:   "dismiss SEQ …",
+		Use:   "dismiss {SEQ | FIRST-LAST} …",
 		Short: "Say that some of them are nothing to wait for",
 		Long: `For what no version will ever read, as garbage that somebody published. Look at it
 first (` + "`backup-monitor quarantine show SEQ`" + `); whoever can publish such can publish looks, too,
-so find out who did.
+so find out who did, and give them another password. Of a range what is in quarantine
+by now is dismissed, and nothing else: what comes later, or is read, is not.
 
 Readiness is green again once every event in quarantine is dismissed, and ` + "`archive`" + `
 goes on where such a one stood in its way. Nothing else changes: they stay in the log
@@ -170,13 +199,12 @@ and why, so that restarts, rebuilds and backups know it, and the audit trail tel
 it. What a newer version wrote, or a column does not take, is better read once more:
 see ` + "`quarantine retry`" + `, which ends the dismissal of what it can read.
 
-Each needs --reason; --undo takes a dismissal back. At most ` + fmt.Sprint(events.MostDismissed) + ` can be dismissed at a
-time.`,
-		Example: `  backup-monitor quarantine dismiss 4711 4712 --reason "published by a load test, 3 March"
+Each needs --reason; --undo takes a dismissal back.`,
+		Example: `  backup-monitor quarantine dismiss 4711 4720-9800 --reason "published by a load test, 3 March"
   backup-monitor quarantine dismiss --undo 4711`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if r.Seqs, err = parseSeqs(args); err != nil {
+			if r.Runs, err = parseRuns(args); err != nil {
 				return err
 			}
 			return a.dismissQuarantined(cmd.Context(), r)
@@ -188,22 +216,54 @@ time.`,
 	return c
 }
 
+// parseRuns takes each run once.
+func parseRuns(args []string) (runs []events.Run, err error) {
+	for _, arg := range args {
+		first, last, ranged := strings.Cut(arg, "-")
+		if !ranged {
+			last = first
+		}
+		seqs, err := parseSeqs([]string{first, last})
+		if err != nil {
+			return nil, err
+		}
+		run := events.Run{First: seqs[0], Last: seqs[1]}
+		if run.Last < run.First {
+			return nil, fmt.Errorf("%q ends before it begins: write the smaller sequence first", arg)
+		}
+		if !slices.Contains(runs, run) {
+			runs = append(runs, run)
+		}
+	}
+	return runs, nil
+}
+
 func (a *app) dismissQuarantined(ctx context.Context, r dismissRequest) error {
 	var done []dismissed
 	if err := a.operate(ctx, opQuarantineDismiss, r, &done); err != nil {
 		return err
 	}
-	changed, as := "is dismissed.", "was dismissed before, for the same reason."
-	if r.Undo {
-		changed, as = "is no longer dismissed.", "was not dismissed."
-	}
 	lines := make([]string, len(done))
 	for i, d := range done {
-		lines[i] = fmt.Sprintf("Event %d %s", d.Seq, as)
-		if d.Changed {
-			lines[i] = fmt.Sprintf("Event %d %s", d.Seq, changed)
-		}
+		lines[i] = d.sentence(r.Undo)
 	}
 	_, err := fmt.Fprintln(a.stdout, strings.Join(lines, "\n"))
 	return err
+}
+
+// sentence tells people what became of the run.
+func (d dismissed) sentence(undo bool) string {
+	switch one := d.First == d.Last; {
+	case one && undo && d.Changed == 0:
+		return fmt.Sprintf("Event %s was not dismissed.", d.Run)
+	case one && undo:
+		return fmt.Sprintf("Event %s is no longer dismissed.", d.Run)
+	case one && d.Changed == 0:
+		return fmt.Sprintf("Event %s was dismissed before, for the same reason.", d.Run)
+	case one:
+		return fmt.Sprintf("Event %s is dismissed.", d.Run)
+	case undo:
+		return fmt.Sprintf("Of the events %s, %d were dismissed, and are no longer.", d.Run, d.Changed)
+	}
+	return fmt.Sprintf("Of the events %s, %d are in quarantine, and dismissed: %d of them by now, %d before for the same reason.", d.Run, d.Count, d.Changed, d.Count-d.Changed)
 }

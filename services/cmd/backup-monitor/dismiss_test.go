@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -21,8 +23,8 @@ import (
 // quarantinedSeqs are what `quarantine list` names, newest first.
 func quarantinedSeqs(t *testing.T, s settings) (seqs []string) {
 	t.Helper()
-	for line := range strings.Lines(says(t, s, 0, "quarantine list", "EVENT", "DISMISSED")) {
-		if seq, _, _ := strings.Cut(line, " "); seq != "EVENT" {
+	for line := range strings.Lines(says(t, s, 0, "quarantine list", "EVENT", "REASON")) {
+		if seq, _, _ := strings.Cut(line, " "); seq != "EVENT" && !strings.HasPrefix(seq, "(") {
 			seqs = append(seqs, seq)
 		}
 	}
@@ -58,7 +60,8 @@ func TestDismiss(t *testing.T) {
 	says(t, s, 0, "rebuild", "Nothing is missing or different.\n1 event that cannot be read or stored is dismissed")
 	says(t, s, 0, "fsck", "1 event that cannot be read or stored is dismissed", "Everything is as it must be.")
 	in.awaitReadiness(http.StatusOK, green)
-	says(t, s, 0, "quarantine list", ", by command line: nothing")
+	says(t, s, 0, "quarantine list", "All that is in quarantine is dismissed.", "(dismissed: 1 event; see --dismissed)")
+	says(t, s, 0, "quarantine list --dismissed", "REASON", seq+" ", " command line  nothing\n")
 	says(t, s, 0, "quarantine show "+seq, "Dismissed  ", ", by command line: nothing")
 
 	poison(t, s, "prober.changed.v1", "[")
@@ -134,14 +137,14 @@ func TestDismissAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for seq := range uint64(n) {
 		wg.Go(func() {
-			if _, err := m.dismiss(t.Context(), dismissRequest{Seqs: []uint64{seq + 1}, Reason: fmt.Sprint(seq)}, nil); err != nil {
+			if _, err := m.dismiss(t.Context(), dismissRequest{Runs: events.RunsOfSeqs(seq + 1), Reason: fmt.Sprint(seq)}, nil); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
 	state, _, err := m.log.Dismissed(t.Context())
-	if err != nil || len(state.Events) != n || state.BySeq()[3].Reason != "2" {
+	if d, ok := state.Find(3); err != nil || len(state.Events) != n || !ok || d.Reason != "2" {
 		t.Errorf("%+v, %v", state, err)
 	}
 	if id, err := server.Log.Identity(t.Context()); err != nil || id.LastSeq != 2*n {
@@ -156,7 +159,7 @@ func TestDismissOverGarbage(t *testing.T) {
 	m, server := dismissing(t, 4)
 	dismiss := func(seq uint64) {
 		t.Helper()
-		if done, err := m.dismiss(t.Context(), dismissRequest{Seqs: []uint64{seq}, Reason: "x"}, nil); err != nil || !done[0].Changed {
+		if done, err := m.dismiss(t.Context(), dismissRequest{Runs: events.RunsOfSeqs(seq), Reason: "x"}, nil); err != nil || done[0].Changed != 1 {
 			t.Fatalf("%+v, %v", done, err)
 		}
 	}
@@ -165,73 +168,143 @@ func TestDismissOverGarbage(t *testing.T) {
 		t.Fatal(err)
 	}
 	dismiss(3)
-	if state, _, err := m.log.Dismissed(t.Context()); err != nil || len(state.Events) != 2 {
+	if state, _, err := m.log.Dismissed(t.Context()); err != nil || state.Sequences().Count() != 2 {
 		t.Errorf("%+v, %v", state, err)
 	}
 }
 
-// TestMostDismissed: as many as can be dismissed fit into a message with the longest of
-// reasons, one more is refused and changes nothing, and readiness looks at all of them.
-func TestMostDismissed(t *testing.T) {
+// ready is what readiness says of the quarantine.
+func (m *mending) ready(t *testing.T) string {
+	t.Helper()
+	detail, err := quarantineCheck(m.store, m.log).Run(t.Context())
+	if err != nil {
+		return "red: " + err.Error()
+	}
+	return detail
+}
+
+// TestDismissFlood: any number of events is dismissed as a run, but none that was not
+// in quarantine, or is later, and readiness and the list still find the one that waits
+// among them.
+func TestDismissFlood(t *testing.T) {
 	t.Parallel()
-	m, _ := dismissing(t, events.MostDismissed+1)
-	var state events.LogDismissed
-	for seq := range uint64(events.MostDismissed) {
-		state.Events = append(state.Events, events.Dismissed{
-			Seq: 1<<63 - seq, Reason: strings.Repeat("<", events.LongestReason), DismissedBy: events.ActorCommandLine,
-			DismissedAt: time.Date(2026, 3, 14, 1, 0, 0, 123456789, time.UTC),
-		})
+	const n = 5000
+	m, _ := dismissing(t, n)
+	release(t, m, 7, 2000) // these were read
+	done, err := m.dismiss(t.Context(), dismissRequest{Runs: []events.Run{{First: 3, Last: math.MaxInt64}}, Reason: "flood"}, nil)
+	if err != nil || len(done) != 1 || done[0].Count != n-4 || done[0].Changed != n-4 {
+		t.Fatalf("%+v, %v", done, err)
 	}
-	if _, err := m.log.Write(t.Context(), state, 0); err != nil {
-		t.Fatalf("the largest state: %v", err)
+	if got := done[0].sentence(false); !strings.Contains(got, "4996 are in quarantine, and dismissed: 4996 of them by now, 0 before") {
+		t.Error(got)
 	}
-	_, err := m.dismiss(t.Context(), dismissRequest{Seqs: []uint64{1}, Reason: "x"}, nil)
-	if err == nil || !strings.Contains(err.Error(), "at most 1000") {
-		t.Fatalf("one more: %v", err)
+	state, _, err := m.log.Dismissed(t.Context())
+	if want := (events.Runs{{First: 3, Last: 6}, {First: 8, Last: 1999}, {First: 2001, Last: n}}); err != nil || len(state.Events) != 1 || !slices.Equal(state.Sequences(), want) {
+		t.Fatalf("%+v, %v", state, err)
 	}
-	var all []uint64
-	for seq := range uint64(events.MostDismissed) {
-		all = append(all, seq+2)
-	}
-	state.Events = nil
-	if _, err := m.log.Write(t.Context(), state, 1); err != nil {
-		t.Fatal(err)
-	}
-	ready := func() error {
-		t.Helper()
-		detail, err := quarantineCheck(m.store, m.log).Run(t.Context())
-		if err != nil && detail != undismissed {
-			t.Errorf("%q, %v", detail, err)
-		}
-		return err
-	}
-	if _, err := m.noteDismissed(t.Context(), dismissRequest{Seqs: all, Reason: "x"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := ready(); err == nil || !strings.Contains(err.Error(), "event 1 ") {
-		t.Errorf("%v; want that the oldest is not dismissed", err)
+	if got := m.ready(t); !strings.Contains(got, "red: event 2 ") {
+		t.Error(got)
 	}
 	list, err := m.listQuarantine(t.Context(), struct{}{}, nil)
-	if err != nil || len(list) != len(all)+1 || list[0].Dismissed == nil || list[len(all)].Seq != 1 || list[len(all)].Dismissed != nil {
-		t.Errorf("a list of %d, %v; want also the oldest, which is not dismissed", len(list), err)
+	if err != nil || list.More || len(list.Events) != 2 || list.Events[0].Seq != 2 || list.Events[1].Seq != 1 || len(list.Dismissed) != 1 || list.Dismissed[0].Count != n-4 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if _, err := m.dismiss(t.Context(), dismissRequest{Runs: []events.Run{{First: 1, Last: 10}}, Reason: "the first"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.ready(t); got != fmt.Sprintf("%d events of the log that cannot be read or stored are dismissed", n-2) {
+		t.Error(got)
+	}
+	// What was read at first, and cannot be stored in other tables, waits to be looked at.
+	aside(t, m, 2000)
+	if got := m.ready(t); !strings.Contains(got, "red: event 2000 ") {
+		t.Error(got)
+	}
+	back, err := m.dismiss(t.Context(), dismissRequest{Runs: []events.Run{{First: 9, Last: 4000}}, Undo: true}, nil)
+	if err != nil || back[0].Count != 4000-9 || back[0].Changed != 4000-9 {
+		t.Fatalf("%+v, %v", back, err)
+	}
+	list, err = m.listQuarantine(t.Context(), struct{}{}, nil)
+	if err != nil || !list.More || len(list.Events) != quarantineListed || list.Events[0].Seq != 4000 || len(list.Dismissed) != 2 {
+		t.Errorf("%d events, dismissed %+v, %v", len(list.Events), list.Dismissed, err)
 	}
 }
 
-// TestDismissedBeyondBounds: what more are dismissed than can be, by whomever, excuses
-// none that readiness does not look at.
-func TestDismissedBeyondBounds(t *testing.T) {
-	t.Parallel()
-	m, _ := dismissing(t, events.MostDismissed+2)
-	var state events.LogDismissed
-	for seq := range uint64(events.MostDismissed + 1) {
-		state.Events = append(state.Events, events.Dismissed{Seq: seq + 2})
+// release takes events out of the quarantine, and aside puts one in.
+func release(t *testing.T, m *mending, seqs ...uint64) {
+	t.Helper()
+	at, err := m.store.Checkpoint(t.Context())
+	if err == nil {
+		err = m.store.Apply(t.Context(), store.Batch{Old: at, New: at, Released: seqs})
 	}
-	if _, err := m.log.Write(t.Context(), state, 0); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
-	if detail, err := quarantineCheck(m.store, m.log).Run(t.Context()); err == nil || detail != undismissed {
-		t.Errorf("%q, %v", detail, err)
+}
+
+func aside(t *testing.T, m *mending, seq uint64) {
+	t.Helper()
+	at, err := m.store.Checkpoint(t.Context())
+	if err == nil {
+		err = m.store.Apply(t.Context(), store.Batch{Old: at, New: at, Quarantined: []store.Quarantined{{Seq: seq, Stored: time.Now(), Header: []byte("{}")}}})
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMostDismissed: as much as may be dismissed fits into a message, what is more is
+// refused and changes nothing, and readiness looks at all of it.
+func TestMostDismissed(t *testing.T) {
+	t.Parallel()
+	const n = 100_000
+	m, _ := dismissing(t, n)
+	var runs []events.Run // apart, so that each needs its room
+	for seq := uint64(1); seq <= n; seq += 2 {
+		runs = append(runs, events.Run{First: seq, Last: seq})
+	}
+	dismiss := func(runs []events.Run) error {
+		_, err := m.noteDismissed(t.Context(), dismissRequest{Runs: make([]events.Run, 1), Reason: strings.Repeat("<", events.LongestReason)}, []events.Runs{runs})
+		return err
+	}
+	most := 0
+	for step := len(runs); step > 0; step /= 2 { // the most that is taken
+		for most+step <= len(runs) && size(t, runs[:most+step]) <= events.LargestDismissed-100 { // times are not of one length
+			most += step
+		}
+	}
+	if most < 20_000 {
+		t.Errorf("only %d runs fit", most)
+	}
+	if err := dismiss(runs[:most]); err != nil {
+		t.Fatalf("%d runs: %v", most, err)
+	}
+	before, seq, err := m.log.Dismissed(t.Context())
+	if err != nil || !slices.Equal(before.Sequences(), runs[:most]) {
+		t.Fatalf("%d runs are dismissed, %v", len(before.Sequences()), err)
+	}
+	if err := dismiss(runs); !errors.Is(err, errTooManyDismissed) {
+		t.Fatalf("more: %v", err)
+	}
+	if _, now, err := m.log.Dismissed(t.Context()); err != nil || now != seq {
+		t.Errorf("it changed something: %v", err)
+	}
+	if got := m.ready(t); !strings.Contains(got, fmt.Sprintf("red: event %d ", n)) {
+		t.Error(got)
+	}
+}
+
+// size is how many bytes it takes to dismiss runs.
+func size(t *testing.T, runs events.Runs) int {
+	t.Helper()
+	now := time.Now()
+	text, err := json.Marshal(events.LogDismissed{ChangedBy: events.ActorCommandLine, ChangedAt: now, Events: []events.Dismissed{
+		events.Dismissed{Reason: strings.Repeat("<", events.LongestReason), DismissedBy: events.ActorCommandLine, DismissedAt: now}.Of(runs),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(text)
 }
 
 // TestReason: what is kept reads as it was written, in a line of a list.

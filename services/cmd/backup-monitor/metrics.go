@@ -34,8 +34,8 @@ type exporter struct {
 }
 
 // newExporter reads from log and tables when it is scraped, so that the figures
-// are those that everybody else sees.
-func newExporter(log *events.Log, tables tables, meter *capacity.Meter, logger *slog.Logger) *exporter {
+// are those that everybody else sees. The zone says which day it is.
+func newExporter(log *events.Log, tables tables, meter *capacity.Meter, zone *time.Location, logger *slog.Logger) *exporter {
 	e := &exporter{refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "outletbackup_connections_refused_total",
 		Help: "Connections closed because there were too many: in all, or of one address.",
@@ -46,7 +46,7 @@ func newExporter(log *events.Log, tables tables, meter *capacity.Meter, logger *
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), e.refused,
-		&figures{log: log, store: tables, meter: meter, logger: logger},
+		&figures{log: log, store: tables, meter: meter, zone: zone, logger: logger},
 	)
 	e.Handler = shared(registry)
 	return e
@@ -75,6 +75,7 @@ type figures struct {
 	log    *events.Log
 	store  tables
 	meter  *capacity.Meter
+	zone   *time.Location
 	logger *slog.Logger
 }
 
@@ -168,8 +169,9 @@ func (f *figures) ofTables(ctx context.Context, to chan<- prometheus.Metric) err
 	}
 	gauge(to, "audit_parked_events", "Audit events in the outbox that cannot be read; more than 0 needs somebody to look.", float64(len(parked)))
 	gauge(to, "outlets_active", "Outlets that full scans look at.", float64(len(outlets)))
+	today := events.DateOf(time.Now(), f.zone) // a row of a later day would be the latest for good
 	for _, m := range events.Modes() {
-		days, err := f.store.Summary(ctx, store.Query{Mode: m, Limit: 1})
+		days, err := f.store.Summary(ctx, store.Query{Mode: m, To: today, Limit: 1})
 		if err != nil {
 			return err
 		}

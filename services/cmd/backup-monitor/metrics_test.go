@@ -21,19 +21,8 @@ import (
 func TestMetricsOfWhatConcernsMany(t *testing.T) {
 	t.Parallel()
 	log := natstest.Start(t).Log
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "monitor.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := st.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	h := newExporter(log, st, capacity.NewMeter(log, nil, time.Now), slog.New(slog.DiscardHandler))
+	st := openTables(t)
+	h := newExporter(log, st, capacity.NewMeter(log, nil, time.Now), time.UTC, slog.New(slog.DiscardHandler))
 	figures := func(want ...string) {
 		t.Helper()
 		var text string
@@ -76,4 +65,51 @@ func TestMetricsOfWhatConcernsMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	figures("outletbackup_probers_offline 1", "outletbackup_credentials_paused 1", "outletbackup_credentials_refused 1", "outletbackup_audit_parked_events 1")
+}
+
+// TestMetricsOfTheLatestDay: a look for a day to come does not stand in place of
+// what was seen last.
+func TestMetricsOfTheLatestDay(t *testing.T) {
+	t.Parallel()
+	log := natstest.Start(t).Log
+	st := openTables(t)
+	var looks []store.Look
+	for i, d := range []events.Date{"2026-02-21", events.DateOf(time.Now().AddDate(0, 0, 2), time.UTC), "9999-12-31"} {
+		looks = append(looks, store.Look{
+			Seq: uint64(i + 1), EventID: string(d), Stored: time.Now().UTC(), Mode: events.DDrive, Outlet: "S1", ScanDate: d,
+			Status: events.Failed, Cause: events.CauseStale, Conclusive: true, Evidence: events.EvidenceFull,
+		})
+	}
+	looks[0].Status, looks[0].Cause = events.Successful, events.CauseOK
+	if err := st.Apply(t.Context(), store.Batch{New: store.Checkpoint{Stream: "s", Seq: 3}, Looks: looks}); err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	newExporter(log, st, capacity.NewMeter(log, nil, time.Now), time.UTC, slog.New(slog.DiscardHandler)).
+		ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	for _, line := range []string{
+		`outletbackup_outlets{mode="d_drive",outcome="successful"} 1`, `outletbackup_outlets{mode="d_drive",outcome="failed"} 0`,
+		`outletbackup_latest_scan_date_timestamp_seconds{mode="d_drive"} 1.771632e+09`,
+	} {
+		if text := w.Body.String(); !strings.Contains(text, line+"\n") {
+			t.Errorf("%s is not in\n%s", line, text)
+		}
+	}
+}
+
+func openTables(t *testing.T) *sqlite.Store {
+	t.Helper()
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "monitor.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := st.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return st
 }

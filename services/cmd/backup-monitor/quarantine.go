@@ -8,28 +8,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"backupmonitor/events"
-	"backupmonitor/services/gateway"
 	"backupmonitor/services/internal/control"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/projector/rebuild"
 )
-
-// quarantineEntry is an event in quarantine, without what it says.
-type quarantineEntry struct {
-	Seq    uint64    `json:"seq"`
-	Stored time.Time `json:"stored"`
-	Type   string    `json:"type"`
-	Bytes  int       `json:"bytes"`
-	Reason string    `json:"reason"`
-
-	Dismissed *events.Dismissed `json:"dismissed,omitempty"`
-}
 
 // quarantineWhole is an event in quarantine with what it says.
 type quarantineWhole struct {
@@ -45,35 +32,6 @@ type retryRequest struct {
 	Seqs []uint64 `json:"seqs"` // none: all
 }
 
-// quarantineListed is the most that `quarantine list` names: one more than can be
-// dismissed, so that what readiness is red for is among them.
-const quarantineListed = events.MostDismissed + 1
-
-// listQuarantine has one event in memory at a time: each may have a megabyte.
-func (m *mending) listQuarantine(ctx context.Context, _ struct{}, _ func(control.Progress)) ([]quarantineEntry, error) {
-	aside, err := m.store.QuarantinedSeqs(ctx, quarantineListed)
-	if err != nil {
-		return nil, err
-	}
-	state, _, err := m.log.Dismissed(ctx)
-	if err != nil {
-		return nil, err
-	}
-	found, all := []quarantineEntry{}, state.BySeq()
-	err = rebuild.Quarantined(ctx, m.store, aside, func(q store.Quarantined) {
-		found = append(found, quarantineEntry{Seq: q.Seq, Stored: q.Stored, Type: q.Type, Bytes: len(q.Data), Reason: q.Reason, Dismissed: dismissalOf(all, q.Seq)})
-	})
-	return found, err
-}
-
-// dismissalOf is nil where the event is not dismissed.
-func dismissalOf(all map[uint64]events.Dismissed, seq uint64) *events.Dismissed {
-	if d, ok := all[seq]; ok {
-		return &d
-	}
-	return nil
-}
-
 func (m *mending) showQuarantine(ctx context.Context, r showRequest, _ func(control.Progress)) (q quarantineWhole, err error) {
 	there := false
 	err = rebuild.Quarantined(ctx, m.store, []uint64{r.Seq}, func(e store.Quarantined) { q.Event, there = e, true })
@@ -84,7 +42,9 @@ func (m *mending) showQuarantine(ctx context.Context, r showRequest, _ func(cont
 		return q, notQuarantined(r.Seq)
 	}
 	state, _, err := m.log.Dismissed(ctx)
-	q.Dismissed = dismissalOf(state.BySeq(), r.Seq)
+	if d, ok := state.Find(r.Seq); ok {
+		q.Dismissed = &d
+	}
 	return q, err
 }
 
@@ -110,42 +70,9 @@ func (m *mending) undismissRead(ctx context.Context, done []rebuild.Retried) err
 	if len(read) == 0 {
 		return nil
 	}
-	_, err := m.dismiss(ctx, dismissRequest{Seqs: read, Undo: true}, nil)
+	_, err := m.dismiss(ctx, dismissRequest{Runs: events.RunsOfSeqs(read...), Undo: true}, nil)
 	return err
 }
-
-// quarantineCheck tells, for readiness, that events could not be read or stored, and
-// nobody has dismissed them: what they say is in no table. Anybody may ask, so that it
-// reads no events, holds nothing that the projector waits for, and reads no more
-// sequences than can be dismissed. Why they are there the projector has logged.
-func quarantineCheck(db store.Backend, log *events.Log) gateway.Check {
-	return gateway.Check{Name: "quarantine", Run: func(ctx context.Context) (detail string, err error) {
-		aside, err := db.QuarantinedSeqs(ctx, events.MostDismissed+1)
-		if err != nil {
-			return "unknown: the database does not answer", err
-		}
-		if len(aside) == 0 {
-			return "", nil
-		}
-		state, _, err := log.Dismissed(ctx)
-		if err != nil {
-			return "unknown: the log does not answer", err
-		}
-		all := state.BySeq()
-		i := slices.IndexFunc(aside, func(seq uint64) bool { _, ok := all[seq]; return !ok })
-		switch {
-		case i >= 0:
-			return undismissed, fmt.Errorf("event %d of the log, and maybe others, could not be read or stored: `backup-monitor quarantine show %d` says why", aside[i], aside[i])
-		case len(aside) > events.MostDismissed:
-			return undismissed, fmt.Errorf("more than %d events are in quarantine: the older ones are not looked at", events.MostDismissed)
-		case len(aside) == 1:
-			return "1 event of the log that cannot be read or stored is dismissed", nil
-		}
-		return fmt.Sprintf("%d events of the log that cannot be read or stored are dismissed", len(aside)), nil
-	}}
-}
-
-const undismissed = "events of the log could not be read or stored; see `backup-monitor quarantine list`"
 
 func (a *app) quarantineCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -174,12 +101,7 @@ says is in no table.`,
 		},
 	}
 	show.Flags().BoolVar(&raw, "raw", false, "only what it says, byte for byte; not meant for a terminal")
-	c.AddCommand(show, a.dismissCommand(), &cobra.Command{
-		Use:   "list",
-		Short: "List them, newest first",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.listQuarantined(cmd.Context()) },
-	}, &cobra.Command{
+	c.AddCommand(a.quarantineListCommand(), show, a.dismissCommand(), &cobra.Command{
 		Use:   "retry [SEQ …]",
 		Short: "Read and store them once more, all or some",
 		Long: `What this version can read, and the columns take by now, enters the tables, under
@@ -207,31 +129,8 @@ func parseSeqs(args []string) ([]uint64, error) {
 	return seqs, nil
 }
 
-func (a *app) listQuarantined(ctx context.Context) error {
-	var found []quarantineEntry
-	if err := a.operate(ctx, opQuarantineList, struct{}{}, &found); err != nil {
-		return err
-	}
-	if len(found) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "The quarantine is empty.")
-		return err
-	}
-	t := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
-	lines := []string{"EVENT\tSTORED\tTYPE\tBYTES\tDISMISSED\tREASON"}
-	for _, q := range found {
-		lines = append(lines, fmt.Sprintf("%d\t%s\t%s\t%d\t%s\t%s", q.Seq, q.Stored.Format(time.RFC3339), plain(q.Type), q.Bytes, dismissal(q.Dismissed), plain(q.Reason)))
-	}
-	if len(found) == quarantineListed {
-		lines = append(lines, fmt.Sprintf("(the newest %d)", quarantineListed))
-	}
-	if _, err := fmt.Fprintln(t, strings.Join(lines, "\n")); err != nil {
-		return err
-	}
-	return t.Flush()
-}
-
-// dismissal tells people who dismissed an event and why; "no" where nobody did.
-func dismissal(d *events.Dismissed) string {
+// dismissedText tells people who dismissed an event and why; "no" where nobody did.
+func dismissedText(d *events.Dismissed) string {
 	if d == nil {
 		return "no"
 	}
@@ -251,7 +150,7 @@ func (a *app) showQuarantined(ctx context.Context, seq uint64, raw bool) error {
 	lines := []string{
 		fmt.Sprintf("Event      %d", q.Seq), "Stored     " + q.Stored.Format(time.RFC3339Nano), "Subject    " + plain(q.Subject),
 		"Type       " + plain(q.Type), "Reason     " + plain(q.Reason),
-		"Dismissed  " + dismissal(whole.Dismissed), "Header",
+		"Dismissed  " + dismissedText(whole.Dismissed), "Header",
 	}
 	var header map[string][]string
 	if err := json.Unmarshal(q.Header, &header); err != nil {

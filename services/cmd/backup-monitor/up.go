@@ -153,7 +153,7 @@ func (p *pipeline) gateway(back backEnd) (*gateway.Gateway, error) {
 			return nil, err
 		}
 	}
-	return gateway.New(p.app.gatewayConfig(secret, p.meter, newExporter(p.own, p.store, p.meter, p.logger),
+	return gateway.New(p.app.gatewayConfig(secret, p.meter, newExporter(p.own, p.store, p.meter, c.Zone(), p.logger),
 		gateway.Check{Name: "nats", Run: p.nats.Check},
 		gateway.Check{Name: "scheduler", Run: back.scheduler.Check},
 		gateway.Check{Name: "prober", Run: back.prober.Check},

@@ -54,6 +54,9 @@ type Hub struct {
 	// allows a stream some thousand.
 	replaying chan struct{}
 	maxReplay uint64
+	// undecoded says that the last record could not be decoded: the log tells of the
+	// first of many only. It is Run's.
+	undecoded bool
 
 	mu       sync.Mutex
 	identity string // "" until the hub has caught up with a log
@@ -159,12 +162,16 @@ func (h *Hub) read(ctx context.Context, id events.Identity, next uint64) (uint64
 func (h *Hub) take(ctx context.Context, identity string, r events.Record) {
 	e, err := r.Decode()
 	if err != nil {
-		h.logger.WarnContext(ctx, "An event cannot be decoded; clients do not get it.", slog.Uint64("seq", r.Seq), slog.Any("error", err))
+		if !h.undecoded {
+			h.logger.WarnContext(ctx, "An event cannot be decoded; clients do not get it, nor those that follow and cannot be.", slog.Uint64("seq", r.Seq), slog.Any("error", err))
+		}
+		h.undecoded = true
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.last = max(h.last, r.Seq)
 		return
 	}
+	h.undecoded = false
 	h.fold.Apply(r, e)
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -1,11 +1,13 @@
 package live
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -227,5 +229,27 @@ func TestHubFollowsANewLog(t *testing.T) {
 	}
 	if _, err := h.Resume(t.Context(), c.Start, Selection{Wants: all}, func(*Frame) error { return nil }); !errors.Is(err, ErrGone) {
 		t.Errorf("resuming in the old log: %v", err)
+	}
+}
+
+// TestHubUndecoded: the log tells of the first of records that cannot be decoded, and
+// of the next only after one that can be.
+func TestHubUndecoded(t *testing.T) {
+	t.Parallel()
+	var said bytes.Buffer
+	h := NewHub(nil, &list{}, slog.New(slog.NewTextHandler(&said, nil)))
+	m, err := events.Encode("x", time.Now(), events.ProberChanged{Prober: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq := range uint64(7) {
+		r := events.Record{Seq: seq, Subject: m.Subject, Header: m.Header, Data: m.Data}
+		if seq != 3 {
+			r.Data = []byte("{")
+		}
+		h.take(t.Context(), "log", r)
+	}
+	if n := strings.Count(said.String(), "cannot be decoded"); n != 2 || !strings.Contains(said.String(), "seq=0 ") || !strings.Contains(said.String(), "seq=4 ") {
+		t.Errorf("it says\n%s", said.String())
 	}
 }

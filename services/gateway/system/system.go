@@ -24,6 +24,11 @@ const (
 	CredentialDoubted Code = "credential_doubted" // an outlet refused an account
 )
 
+// believedFor is how long a prober that says it is offline is believed at most without
+// saying it again, which it does each minute. Who has a prober's password can say it
+// under any name, for any time.
+const believedFor = 10 * time.Minute
+
 // Notice is what everybody who looks at the lists ought to know.
 type Notice struct {
 	Code    Code      `json:"code"`
@@ -92,7 +97,7 @@ func (t *Tracker) Apply(r events.Record, e events.Event) {
 	case events.ProberChanged:
 		delete(t.probers, d.Prober)
 		if !d.Online && d.ValidUntil != nil {
-			t.probers[d.Prober] = offline{d, r.Stored.Add(d.ValidUntil.Sub(d.ChangedAt))}
+			t.probers[d.Prober] = offline{d, r.Stored.Add(min(d.ValidUntil.Sub(d.ChangedAt), believedFor))}
 		}
 	case events.CredentialChanged:
 		t.credentials[events.Key(d.Account)] = d

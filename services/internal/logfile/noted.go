@@ -24,7 +24,7 @@ func (a *Archiver) archived(ctx context.Context) (state events.LogArchived, end 
 	if err != nil {
 		return state, 0, err
 	}
-	all := dismissed.BySeq()
+	all := dismissed.Sequences()
 	for r, err := range a.Log.Read(ctx, events.FeedOptions{From: seq + 1, Subjects: []string{events.SubjectArchived}}) {
 		if err != nil {
 			return state, 0, err
@@ -32,7 +32,7 @@ func (a *Archiver) archived(ctx context.Context) (state events.LogArchived, end 
 		if _, err := r.Decode(); err == nil {
 			continue // noted meanwhile: to note at end is refused then
 		}
-		if _, known := all[r.Seq]; !known {
+		if _, known := all.Find(r.Seq); !known {
 			return state, 0, fmt.Errorf("event %d, which says what is archived, cannot be read: use the version of backup-monitor that wrote it, or a newer one; "+
 				"if it is garbage that somebody published, dismiss it with `backup-monitor quarantine dismiss`", r.Seq)
 		}

@@ -201,8 +201,9 @@ type Backend interface {
 	// checkpoint tells.
 	Apply(ctx context.Context, b Batch) error
 
-	// LatestScanDate is "" when the table of the mode is empty.
-	LatestScanDate(ctx context.Context, m events.Mode) (events.Date, error)
+	// LatestScanDate is the latest scan date not after last; "" without one. A row
+	// may be of any day: what is seen in one's own time is the caller's to say.
+	LatestScanDate(ctx context.Context, m events.Mode, last events.Date) (events.Date, error)
 	// LatestScanDateAsOf is the latest scan date not after last that was known
 	// at a sequence; "" without one.
 	LatestScanDateAsOf(ctx context.Context, m events.Mode, seq uint64, last events.Date) (events.Date, error)
@@ -228,9 +229,9 @@ type Backend interface {
 	// Quarantine lists the newest quarantined events, newest first, without Header
 	// and Data, a megabyte of which any prober can have put there; limit 0 is all.
 	Quarantine(ctx context.Context, limit int) ([]Quarantined, error)
-	// QuarantinedSeqs are the sequences of the newest quarantined events, newest
-	// first, at most limit.
-	QuarantinedSeqs(ctx context.Context, limit int) ([]uint64, error)
+	// QuarantinedSeqs are the sequences of the newest quarantined events up to one,
+	// newest first, at most limit.
+	QuarantinedSeqs(ctx context.Context, upTo uint64, limit int) ([]uint64, error)
 
 	Access
 

@@ -115,25 +115,30 @@ func (f *folding) count(ctx context.Context, made store.Tables, r *Report) error
 	if err != nil {
 		return err
 	}
-	dismissed := map[uint64]bool{}
-	for _, d := range state.Events {
-		if d.Seq == 0 || d.Seq > f.at { // whoever wrote that: it is none of what was read
-			continue
-		}
-		q, err := made.QuarantinedAfter(ctx, d.Seq-1, 1)
-		if err != nil {
-			return err
-		}
-		if len(q) > 0 && q[0].Seq == d.Seq {
-			dismissed[d.Seq] = true
-		}
+	// Whoever wrote that more are: those are none of what was read.
+	dismissed := state.Sequences().Within(events.RunsOf(events.Run{First: 1, Last: f.at}))
+	if r.Dismissed, err = quarantinedOf(ctx, made, dismissed); err != nil {
+		return err
 	}
 	all := f.list()
-	left := slices.DeleteFunc(slices.Clone(all), func(u Unstorable) bool { return dismissed[u.Seq] })
-	r.Dismissed = uint64(len(dismissed))
+	left := slices.DeleteFunc(slices.Clone(all), func(u Unstorable) bool { _, ok := dismissed.Find(u.Seq); return ok })
 	r.Unreadable = f.unreadable() - (r.Dismissed - uint64(len(all)-len(left)))
 	r.Unstorable, r.FirstUnstorable = uint64(len(left)), left[:min(shown, len(left))]
 	return nil
+}
+
+// quarantinedOf is how many events of some sequences are in quarantine.
+func quarantinedOf(ctx context.Context, t store.Tables, seqs events.Runs) (n uint64, err error) {
+	for _, run := range seqs {
+		walk := &pages[store.Quarantined]{size: int(min(pageQuarantined, run.Last-run.First+1)), read: t.QuarantinedAfter, seq: func(q *store.Quarantined) uint64 { return q.Seq }, after: run.First - 1}
+		for q, err := walk.next(ctx); q != nil && q.Seq <= run.Last || err != nil; q, err = walk.next(ctx) {
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
 }
 
 // heed has the fold leave what the tables leave by now. What they have taken

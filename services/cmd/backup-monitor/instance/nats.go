@@ -36,6 +36,11 @@ const (
 	// keptClosed is how many clients that have left the server remembers, for a
 	// monitoring that we do not have.
 	keptClosed = 16
+	// maxWaiting is how many messages wait for the disk at most: a tenth of a second
+	// to some seconds of writing. Every service waits for its message to be stored
+	// before it sends another, so that more are of somebody who floods the log, and
+	// are dropped; what others send meanwhile is refused, and sent again.
+	maxWaiting = 1000
 )
 
 // clientLimit is a quarter of the descriptors: those who read the page have half,
@@ -109,7 +114,8 @@ func (d *Dir) StartNATS(o NATSOptions) (*NATS, error) {
 		SyncAlways: true,
 		TLSConfig:  o.TLS, AllowNonTLS: true, TLSTimeout: tlsTimeout.Seconds(),
 		AuthTimeout: authTimeout.Seconds(), MaxConn: clientLimit(descriptors.Allowed()), MaxClosedClients: keptClosed,
-		Accounts: []*server.Account{services, probing},
+		StreamMaxBufferedMsgs: maxWaiting,
+		Accounts:              []*server.Account{services, probing},
 		Users: []*server.User{
 			{Username: n.auth.User, Password: n.auth.Password, Permissions: permissions(events.ServicePermissions(), control.AllSubjects), Account: services},
 			{Username: events.ServiceProber, Password: probers, Permissions: permissions(events.ProberPermissions()), Account: probing},

@@ -70,7 +70,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	b.Run("latest date", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := s.LatestScanDate(b.Context(), events.DDrive); err != nil {
+			if _, err := s.LatestScanDate(b.Context(), events.DDrive, "2025-04-29"); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 
 	"backupmonitor/events"
 	"backupmonitor/services/internal/store"
@@ -16,7 +17,7 @@ const sqlPast = `SELECT OutletServer, ScanDate, Status, LastBackupTaken, BackupF
 
 const sqlNewest = `SELECT Seq, Subject, Type, Stored, Reason, NULL, NULL FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?`
 
-const sqlNewestSeqs = `SELECT Seq FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?`
+const sqlNewestSeqs = `SELECT Seq FROM MonitorQuarantine WHERE Seq <= ? ORDER BY Seq DESC LIMIT ?`
 
 // History hands the looks behind the rows to each, in the order of the log.
 func (s *Store) History(ctx context.Context, q store.Query, each func(store.Look) error) error {
@@ -73,9 +74,10 @@ func (s *Store) Quarantine(ctx context.Context, limit int) ([]store.Quarantined,
 	return found, nil
 }
 
-// QuarantinedSeqs are the sequences of the newest quarantined events, newest first.
-func (s *Store) QuarantinedSeqs(ctx context.Context, limit int) ([]uint64, error) {
-	found, err := collect(ctx, s.reader, func(rows *sql.Rows) (seq uint64, err error) { return seq, rows.Scan(&seq) }, sqlNewestSeqs, limit)
+// QuarantinedSeqs are the sequences of the newest quarantined events up to one, newest
+// first.
+func (s *Store) QuarantinedSeqs(ctx context.Context, upTo uint64, limit int) ([]uint64, error) {
+	found, err := collect(ctx, s.reader, func(rows *sql.Rows) (seq uint64, err error) { return seq, rows.Scan(&seq) }, sqlNewestSeqs, int64(min(upTo, math.MaxInt64)), limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the quarantine: %w", err)
 	}

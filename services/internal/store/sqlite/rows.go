@@ -16,14 +16,14 @@ import (
 // a day has, so that a day is of one moment.
 const pageRows = 5000
 
-// LatestScanDate is "" when the table of the mode is empty.
-func (s *Store) LatestScanDate(ctx context.Context, m events.Mode) (events.Date, error) {
+// LatestScanDate is the latest scan date until last.
+func (s *Store) LatestScanDate(ctx context.Context, m events.Mode, last events.Date) (events.Date, error) {
 	name, err := table(m)
 	if err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", err)
 	}
 	var d sql.NullString
-	if err := s.reader.QueryRowContext(ctx, fmt.Sprintf(sqlLatest, name)).Scan(&d); err != nil {
+	if err := s.reader.QueryRowContext(ctx, fmt.Sprintf(sqlLatest, name), last).Scan(&d); err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
 	}
 	return events.Date(d.String), nil
@@ -95,7 +95,7 @@ func (s *Store) readRows(ctx context.Context, m events.Mode, query string, args 
 // reads all of MonitorStat for every row. (NOT INDEXED is the primary key;
 // COALESCE keeps a condition on m from turning the join around.)
 const (
-	sqlLatest = `SELECT CAST(MAX(ScanDate) AS TEXT) FROM %s`
+	sqlLatest = `SELECT CAST(MAX(ScanDate) AS TEXT) FROM %s WHERE ScanDate <= ?`
 	sqlRows   = `SELECT s.OutletServer, CAST(s.ScanDate AS TEXT), s.Status, CAST(s.LastBackupTaken AS TEXT), s.BackupFile,
 		s.BackupFileSize, s.Duration, s.ErrorDetails, %s,
 		m.EventID, m.Seq, m.Stored, m.Evidence, m.Cause, m.Conclusive, COALESCE(NULLIF(m.Server, ''), o.IPAddress),

@@ -12,7 +12,8 @@ import (
 // The texts that count rows by day. All but the days on which something has
 // changed stand in MonitorDay; those, and days of which another program alone
 // has written rows since, are counted here. %s are the stat table and the
-// conditions, which stand at each of the three.
+// conditions, which stand at each of the three, and at what parts the last from
+// the others: a look for a day that never comes hides no day before it.
 const (
 	sqlCounts = `SELECT CAST(s.ScanDate AS TEXT), COUNT(*), COALESCE(SUM(s.Status = 'Successful' COLLATE NOCASE), 0), COALESCE(SUM(m.Evidence = 0), 0)
 		FROM %[1]s s
@@ -24,7 +25,7 @@ const (
 		UNION ALL ` + sqlCounts + `
 		WHERE s.ScanDate IN (SELECT ScanDate FROM MonitorDay WHERE Mode = ? AND Counted = 0)%[2]s GROUP BY s.ScanDate
 		UNION ALL ` + sqlCounts + `
-		WHERE s.ScanDate > COALESCE((SELECT MAX(ScanDate) FROM MonitorDay WHERE Mode = ?), '')%[2]s GROUP BY s.ScanDate
+		WHERE s.ScanDate > COALESCE((SELECT MAX(s.ScanDate) FROM MonitorDay s WHERE s.Mode = ?%[2]s), '')%[2]s GROUP BY s.ScanDate
 		ORDER BY 1 DESC LIMIT ?`
 )
 
@@ -65,9 +66,6 @@ func summaryQuery(q store.Query) (string, []any, error) {
 	if q.Outlet != "" {
 		return fmt.Sprintf(sqlOutletSummary, name, whereText(where)), append(append(mode, args...), limit), nil
 	}
-	all := slices.Concat(mode, args)
-	for range 2 {
-		all = append(append(all, q.Mode, q.Mode), args...)
-	}
+	all := slices.Concat(mode, args, mode, mode, args, mode, mode, args, args)
 	return fmt.Sprintf(sqlSummary, name, andText(where)), append(all, limit), nil
 }

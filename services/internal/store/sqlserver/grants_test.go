@@ -56,11 +56,11 @@ func TestGrants(t *testing.T) {
 		"add":  g.AddUser(t.Context(), store.User{ID: "Jo", Type: "A", PasswordHash: "hash", Active: true}),
 	}
 	_, calls["checkpoint"] = g.Checkpoint(t.Context())
-	_, calls["latest"] = g.LatestScanDate(t.Context(), events.DDrive)
+	_, calls["latest"] = g.LatestScanDate(t.Context(), events.DDrive, look.ScanDate)
 	_, calls["summary"] = g.Summary(t.Context(), q)
 	_, calls["outlets"] = g.ActiveOutlets(t.Context())
 	_, calls["quarantine"] = g.Quarantine(t.Context(), 10)
-	_, calls["seqs in quarantine"] = g.QuarantinedSeqs(t.Context(), 10)
+	_, calls["seqs in quarantine"] = g.QuarantinedSeqs(t.Context(), 10, 10)
 	_, calls["user"] = g.User(t.Context(), "jo")
 	_, calls["count"] = g.CountUsers(t.Context())
 	_, calls["failed"] = g.SignInFailed(t.Context(), "jo", func(int) store.Note { return note("failed") })

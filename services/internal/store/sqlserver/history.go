@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"time"
 
 	"backupmonitor/events"
@@ -17,7 +18,7 @@ const (
 		FROM dbo.MonitorHistory h WHERE h.Mode = @mode AND h.Seq > @after{where} ORDER BY h.Seq`
 	sqlSetAside = `SELECT {top} Seq, Subject, Type, Stored, Reason, NULL, NULL FROM dbo.MonitorQuarantine ORDER BY Seq DESC`
 
-	sqlSetAsideSeqs = `SELECT TOP (@limit) Seq FROM dbo.MonitorQuarantine ORDER BY Seq DESC`
+	sqlSetAsideSeqs = `SELECT TOP (@limit) Seq FROM dbo.MonitorQuarantine WHERE Seq <= @upTo ORDER BY Seq DESC`
 )
 
 // History hands the looks behind the rows to each, in the order of the log.
@@ -77,10 +78,11 @@ func (s *Store) Quarantine(ctx context.Context, limit int) (found []store.Quaran
 	return collect(ctx, s.writer, scanQuarantined, fill(sqlSetAside, "top", top), args...)
 }
 
-// QuarantinedSeqs are the sequences of the newest quarantined events, newest first.
-func (s *Store) QuarantinedSeqs(ctx context.Context, limit int) ([]uint64, error) {
+// QuarantinedSeqs are the sequences of the newest quarantined events up to one, newest
+// first.
+func (s *Store) QuarantinedSeqs(ctx context.Context, upTo uint64, limit int) ([]uint64, error) {
 	scan := func(rows *sql.Rows) (seq uint64, err error) { return seq, rows.Scan(&seq) }
-	found, err := collect(ctx, s.writer, scan, sqlSetAsideSeqs, sql.Named("limit", limit))
+	found, err := collect(ctx, s.writer, scan, sqlSetAsideSeqs, sql.Named("upTo", int64(min(upTo, math.MaxInt64))), sql.Named("limit", limit))
 	if err != nil {
 		return nil, fmt.Errorf("read the quarantine: %w", explain(err))
 	}

@@ -44,7 +44,10 @@ func readings(s *Store) map[string]func(context.Context) error {
 		return func(ctx context.Context) error { return s.Rows(ctx, q, func(store.Row) error { return nil }) }
 	}
 	return map[string]func(context.Context) error{
-		"latest":  func(ctx context.Context) error { _, err := s.LatestScanDate(ctx, events.DDrive); return err },
+		"latest": func(ctx context.Context) error {
+			_, err := s.LatestScanDate(ctx, events.DDrive, "2026-02-21")
+			return err
+		},
 		"outlets": func(ctx context.Context) error { _, err := s.ActiveOutlets(ctx); return err },
 		"summary": func(ctx context.Context) error {
 			_, err := s.Summary(ctx, store.Query{Mode: events.DDrive})

@@ -18,13 +18,13 @@ const (
 	pageFiltered = 50_000
 )
 
-// LatestScanDate is "" when the table of the mode is empty.
-func (s *Store) LatestScanDate(ctx context.Context, m events.Mode) (events.Date, error) {
+// LatestScanDate is the latest scan date until last.
+func (s *Store) LatestScanDate(ctx context.Context, m events.Mode, last events.Date) (events.Date, error) {
 	name, err := table(m)
 	if err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", err)
 	}
-	found, err := collect(ctx, s.writer, scanDate, fill(sqlLatest, "table", name))
+	found, err := collect(ctx, s.writer, scanDate, fill(sqlLatest, "table", name), sql.Named("last", string(last)))
 	if err != nil {
 		return "", fmt.Errorf("read the latest scan date: %w", explain(err))
 	}
@@ -161,7 +161,7 @@ func rowOf(m events.Mode) func(*sql.Rows) (store.Row, error) {
 
 // The texts of what reads.
 const (
-	sqlLatest    = `SELECT MAX(ScanDate) FROM {table}`
+	sqlLatest    = `SELECT MAX(ScanDate) FROM {table} WHERE ScanDate <= CAST(@last AS DATE)`
 	sqlBeginning = `SELECT s.ScanDate FROM {table} s{where} ORDER BY s.ScanDate DESC
 		OFFSET @skip ROWS FETCH NEXT 1 ROWS ONLY`
 	sqlRows = `SELECT s.OutletServer, s.ScanDate, s.Status, {taken}, s.BackupFile,

@@ -12,10 +12,11 @@ import (
 // The texts that count rows by day. All but the days on which something has
 // changed stand in MonitorDay; those, and days of which another program alone
 // has written rows since, are counted here: @last parts them, whatever is
-// written between the two statements. The conditions are the same for both:
-// {where} on s, {days} on d.
+// written between the two statements. It is the last of the days that are asked
+// about: a look for a day that never comes hides no day before it. The conditions
+// are the same for both: {where} on s, {days} on d.
 const (
-	sqlSummary = `DECLARE @last DATE = COALESCE((SELECT MAX(ScanDate) FROM dbo.MonitorDay WHERE Mode = @mode), CAST('0001-01-01' AS DATE));
+	sqlSummary = `DECLARE @last DATE = COALESCE((SELECT MAX(d.ScanDate) FROM dbo.MonitorDay d WHERE d.Mode = @mode{days}), CAST('0001-01-01' AS DATE));
 		SELECT {top} x.ScanDate, x.Total, x.Successful, x.NotObserved FROM (
 		SELECT d.ScanDate, d.Total, d.Successful, d.NotObserved FROM dbo.MonitorDay d
 		WHERE d.Mode = @mode AND d.Counted = 1 AND d.Total > 0 AND d.ScanDate <= @last{days}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -129,9 +130,13 @@ func exerciseQuarantine(t *testing.T, fresh Fresh) {
 		}
 		same(t, "quarantine", got, want)
 	}
-	for limit, want := range map[int][]uint64{2: {8, 4}, 9: {8, 4, 3}} {
-		if got, err := w.QuarantinedSeqs(t.Context(), limit); err != nil || !slices.Equal(got, want) {
-			t.Errorf("the newest %d in quarantine are %v, %v; want %v", limit, got, err, want)
+	for _, ask := range []struct {
+		upTo  uint64
+		limit int
+		want  []uint64
+	}{{math.MaxUint64, 2, []uint64{8, 4}}, {math.MaxUint64, 9, []uint64{8, 4, 3}}, {8, 1, []uint64{8}}, {7, 9, []uint64{4, 3}}, {2, 9, nil}, {0, 9, nil}} {
+		if got, err := w.QuarantinedSeqs(t.Context(), ask.upTo, ask.limit); err != nil || !slices.Equal(got, ask.want) {
+			t.Errorf("the newest %d in quarantine up to %d are %v, %v; want %v", ask.limit, ask.upTo, got, err, ask.want)
 		}
 	}
 }

@@ -201,13 +201,20 @@ func exerciseLaterRows(t *testing.T, raw Raw) {
 	same(t, "summary", w.summary(t, store.Query{Mode: events.DDrive, From: "2100-01-02"}), []store.DaySummary{
 		{ScanDate: "2100-01-03", Total: 1, Failed: 1}, {ScanDate: "2100-01-02", Total: 2, Successful: 2},
 	})
-	if d, err := w.LatestScanDate(t.Context(), events.DDrive); err != nil || d != "2100-01-03" {
-		t.Errorf("latest %q, %v", d, err)
+	for last, want := range map[events.Date]events.Date{"2100-01-03": "2100-01-03", "2100-01-02": "2100-01-02"} {
+		if d, err := w.LatestScanDate(t.Context(), events.DDrive, last); err != nil || d != want {
+			t.Errorf("latest until %s: %q, %v", last, d, err)
+		}
 	}
+	// A look for a day that never comes hides none of them.
+	w.apply(t, good(2, events.DDrive, "OUT001", "9999-12-31"))
+	same(t, "summary until the last", w.summary(t, store.Query{Mode: events.DDrive, From: "2100-01-02", To: "2100-01-04"}), []store.DaySummary{
+		{ScanDate: "2100-01-03", Total: 1, Failed: 1}, {ScanDate: "2100-01-02", Total: 2, Successful: 2},
+	})
 	// A look takes such a row over, as one from before the log.
-	w.apply(t, failed(2, events.DDrive, "OUT006", "2100-01-03", events.CauseTimeout, events.EvidenceNone), good(3, events.DDrive, "out005", "2100-01-02"))
-	got := w.rows(t, store.Query{Mode: events.DDrive, From: "2100-01-02"})
-	if !slices.Equal(codes(got), []string{"OUT006", "OUT001", "out005"}) || got[0].EventID != "" || got[2].Seq != 3 {
+	w.apply(t, failed(3, events.DDrive, "OUT006", "2100-01-03", events.CauseTimeout, events.EvidenceNone), good(4, events.DDrive, "out005", "2100-01-02"))
+	got := w.rows(t, store.Query{Mode: events.DDrive, From: "2100-01-02", To: "2100-01-04"})
+	if !slices.Equal(codes(got), []string{"OUT006", "OUT001", "out005"}) || got[0].EventID != "" || got[2].Seq != 4 {
 		t.Errorf("rows %s", text(got))
 	}
 }

@@ -30,17 +30,22 @@ func exerciseRead(t *testing.T, fresh Fresh) {
 	t.Run("the latest scan date", func(t *testing.T) {
 		t.Parallel()
 		w := migrated(t, fresh)
+		const never events.Date = "9999-12-31"
 		for _, step := range []struct {
 			looks []store.Look
-			want  events.Date
+			want  map[events.Date]events.Date // by the last day that is asked about
 		}{
-			{nil, ""},
-			{[]store.Look{good(1, events.DDrive, "OUT001", day2)}, day2},
-			{[]store.Look{good(2, events.DDrive, "OUT001", day1), good(3, events.IBStorage, "OUT001", day3)}, day2},
+			{nil, map[events.Date]events.Date{day3: "", never: ""}},
+			{[]store.Look{good(1, events.DDrive, "OUT001", day2)}, map[events.Date]events.Date{day1: "", day2: day2, day3: day2}},
+			{[]store.Look{good(2, events.DDrive, "OUT001", day1), good(3, events.IBStorage, "OUT001", day3)}, map[events.Date]events.Date{day1: day1, day3: day2}},
+			// The day of a look is whatever it says.
+			{[]store.Look{good(4, events.DDrive, "OUT001", never)}, map[events.Date]events.Date{day1: day1, day3: day2, never: never}},
 		} {
 			w.apply(t, step.looks...)
-			if got, err := w.LatestScanDate(t.Context(), events.DDrive); err != nil || got != step.want {
-				t.Fatalf("latest %q, %v; want %q", got, err, step.want)
+			for last, want := range step.want {
+				if got, err := w.LatestScanDate(t.Context(), events.DDrive, last); err != nil || got != want {
+					t.Fatalf("latest until %s: %q, %v; want %q", last, got, err, want)
+				}
 			}
 		}
 	})
@@ -73,7 +78,7 @@ func exerciseRead(t *testing.T, fresh Fresh) {
 		err := w.Rows(t.Context(), store.Query{Mode: events.DDrive}, func(r store.Row) error {
 			next++
 			w.apply(t, good(next, events.DDrive, r.Outlet, day3))
-			_, err := w.LatestScanDate(t.Context(), events.DDrive)
+			_, err := w.LatestScanDate(t.Context(), events.DDrive, day3)
 			return err
 		})
 		if err != nil || next != 109 {

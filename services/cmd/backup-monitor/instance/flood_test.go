@@ -1,0 +1,49 @@
+package instance_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"backupmonitor/events"
+	"backupmonitor/services/cmd/backup-monitor/instance"
+)
+
+// TestFlood: what somebody with a prober's password publishes faster than a disk
+// takes it is dropped, and no event of anybody else waits behind it, or is lost.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	path, n := running(ctx, t, instance.NATSOptions{})
+	_, own := keeper(t, n)
+	log := events.NewLog(own, "here")
+	nc, _ := outside(t, path, n)
+	const flood = 150_000 // more than a server would take by itself
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range flood {
+			if err := nc.PublishMsg(&nats.Msg{Subject: "ev.backup.observed.d_drive.X", Data: fmt.Append(nil, i)}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		if err := nc.FlushWithContext(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	for i := range 20 { // while it lasts
+		if _, _, err := log.Append(ctx, events.Audited{ID: fmt.Sprint(i), Kind: events.SignedIn, At: time.Now()}); err != nil {
+			t.Fatalf("event %d: %v", i, err)
+		}
+	}
+	wg.Wait()
+	seq, _, err := log.Append(ctx, events.Audited{ID: "after", Kind: events.SignedIn, At: time.Now()})
+	if err != nil || seq > flood/2 {
+		t.Fatalf("after the flood: event %d, %v; want it not behind %d", seq, err, flood)
+	}
+}
