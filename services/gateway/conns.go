@@ -54,7 +54,7 @@ type limitedListener struct {
 	proxies peer.Trust
 	refused func(Bound) // told of each that is closed
 	logger  *slog.Logger
-	pace    *throttle.Throttle // what is read, by group
+	pace    *throttle.Throttle // of what is read over HTTP/2, by group
 
 	mu       sync.Mutex
 	conns    map[*limitedConn]struct{} // those that are open
@@ -71,6 +71,7 @@ type limitedConn struct {
 	group    string // "": it is a proxy's
 	known    int    // requests under way of somebody who is known
 	waits    uint64 // since which turn there is none
+	paced    bool   // what it sends is read at a pace; set before anything but TLS's is
 	shut     sync.Once
 	closed   chan struct{} // closed once it is
 }

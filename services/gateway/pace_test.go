@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -11,8 +12,8 @@ import (
 	"backupmonitor/services/gateway/peer"
 )
 
-// What all connections of one client send is read at a pace, from the burst on;
-// others, and a proxy, are read as they come.
+// What all HTTP/2 connections of one client send is read at a pace, from the burst on;
+// others, HTTP/1, and a proxy, are read as they come.
 func TestWhoSendsMuchIsReadSlowly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -38,23 +39,27 @@ func TestWhoSendsMuchIsReadSlowly(t *testing.T) {
 			return time.Since(began)
 		}
 		const client, proxy = "192.0.2.1", ""
-		first, there := paced(t, l, client)
+		first, there := paced(t, l, client, "h2")
 		if took := read(client, there, first, paceBurst); took != 0 {
 			t.Errorf("a burst takes %s", took)
 		}
-		second, alsoThere := paced(t, l, client)
+		second, alsoThere := paced(t, l, client, "h2")
 		if took := read(client, alsoThere, second, seconds*paceBytes); (took - seconds*time.Second).Abs() > time.Second/10 {
 			t.Errorf("what is to take %d s takes %s by another connection", seconds, took)
 		}
-		for _, group := range []string{"192.0.2.2", proxy} {
-			c, from := paced(t, l, group)
-			if took := read(group, from, c, paceBurst); took != 0 {
-				t.Errorf("%q waits %s for another", group, took)
+		for what, of := range map[string]struct {
+			group string
+			proto string
+			n     int
+		}{
+			"another":           {"192.0.2.2", "h2", paceBurst},
+			"a proxy":           {proxy, "h2", 10 * paceBurst},
+			"the same, HTTP/1,": {client, "http/1.1", 10 * paceBurst},
+		} {
+			c, from := paced(t, l, of.group, of.proto)
+			if took := read(what, from, c, of.n); took != 0 {
+				t.Errorf("%s waits %s", what, took)
 			}
-		}
-		c, from := paced(t, l, proxy)
-		if took := read(proxy, from, c, 10*paceBurst); took != 0 {
-			t.Errorf("a proxy waits %s", took)
 		}
 	})
 }
@@ -68,7 +73,7 @@ func TestAClosedConnectionIsNotReadSlowly(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLimitedListener(nil, 8, peer.Trust{}, func(Bound) {}, slog.New(slog.DiscardHandler))
 				l.pace.Owe("192.0.2.1", 1000*paceBurst)
-				c, from := paced(t, l, "192.0.2.1")
+				c, from := paced(t, l, "192.0.2.1", "h2")
 				began, read := time.Now(), make(chan struct{})
 				go func() {
 					defer close(read)
@@ -97,11 +102,14 @@ func TestAClosedConnectionIsNotReadSlowly(t *testing.T) {
 	}
 }
 
-// paced is a connection of a client, and the client's end of it.
-func paced(t *testing.T, l *limitedListener, group string) (c *limitedConn, from net.Conn) {
+// paced is a connection of a client that speaks a protocol, and the client's end of it.
+func paced(t *testing.T, l *limitedListener, group, proto string) (c *limitedConn, from net.Conn) {
 	t.Helper()
 	inner, from := net.Pipe()
 	c = l.conn(inner, group)
+	if _, err := paceHTTP2(&tls.ClientHelloInfo{Conn: c, SupportedProtos: []string{proto}}); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _, _ = c.Close(), from.Close() }) // the other may have
 	return c, from
 }

@@ -65,6 +65,44 @@ func TestRequestsThatAreTakenBack(t *testing.T) {
 	}
 }
 
+// What no handler sees costs reading all the same, and is read at a pace.
+func TestFramesAreReadAtAPace(t *testing.T) {
+	t.Parallel()
+	g := withTLS(t, nil)
+	conn, err := tls.Dial("tcp", g.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // the test's own certificate
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
+		t.Fatal(err)
+	}
+	const priority, settings, ping = 2, 4, 6
+	sent := bytes.NewBufferString(preface)
+	frame(sent, settings, 0, 0, nil)
+	for sent.Len() < 4<<20 {
+		frame(sent, priority, 0, 1, []byte{0, 0, 0, 3, 9})
+	}
+	frame(sent, ping, 0, 0, make([]byte, 8))
+	began := time.Now()
+	go func() { _, _ = conn.Write(sent.Bytes()) }()
+	for head := make([]byte, 9); ; {
+		if _, err := io.ReadFull(conn, head); err != nil {
+			t.Fatalf("before the ping was answered: %v", err)
+		}
+		length := int64(head[0])<<16 | int64(head[1])<<8 | int64(head[2])
+		if _, err := io.CopyN(io.Discard, conn, length); err != nil {
+			t.Fatal(err)
+		}
+		if head[3] == ping {
+			break
+		}
+	}
+	if took := time.Since(began); took < 3*time.Second/2 {
+		t.Errorf("4 MiB of frames are read in %s", took)
+	}
+}
+
 func isTimeout(err error) bool {
 	e, ok := err.(interface{ Timeout() bool })
 	return ok && e.Timeout()
@@ -94,18 +132,21 @@ func withTLS(t *testing.T, metrics http.Handler) *gateway.Gateway {
 // takes each back at once.
 func takenBack(requests int) []byte {
 	const settings, headers, rstStream, endOfAll = 4, 1, 3, 1 | 4
-	b := bytes.NewBufferString("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-	frame := func(kind, flags byte, stream uint32, payload []byte) {
-		head := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind)) //nolint:gosec // short
-		b.Write(binary.BigEndian.AppendUint32(append(head, flags), stream))
-		b.Write(payload)
-	}
-	frame(settings, 0, 0, nil)
+	b := bytes.NewBufferString(preface)
+	frame(b, settings, 0, 0, nil)
 	// GET and https by their numbers in the table of HPACK, authority and path spelt out.
 	ask := append([]byte{0x82, 0x87, 0x01, 1, 'x', 0x04, byte(len("/metrics"))}, "/metrics"...)
 	for i := range uint32(requests) { //nolint:gosec // few
-		frame(headers, endOfAll, 2*i+1, ask)
-		frame(rstStream, 0, 2*i+1, []byte{0, 0, 0, 8}) // CANCEL
+		frame(b, headers, endOfAll, 2*i+1, ask)
+		frame(b, rstStream, 0, 2*i+1, []byte{0, 0, 0, 8}) // CANCEL
 	}
 	return b.Bytes()
+}
+
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+func frame(to *bytes.Buffer, kind, flags byte, stream uint32, payload []byte) {
+	head := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind)) //nolint:gosec // short
+	to.Write(binary.BigEndian.AppendUint32(append(head, flags), stream))
+	to.Write(payload)
 }

@@ -36,6 +36,7 @@ func (g *Gateway) server(ctx context.Context) (*http.Server, error) {
 	if s.TLSConfig, err = certificate.TLS(g.cfg.TLSCert, g.cfg.TLSKey, g.cfg.Now, g.logger); err != nil {
 		return nil, fmt.Errorf("TLS_CERT, TLS_KEY: %w", err)
 	}
+	s.TLSConfig.GetConfigForClient = paceHTTP2
 	return s, nil
 }
 
