@@ -145,6 +145,9 @@ func (l *Log) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.Publis
 	opts = append(opts, jetstream.WithExpectStream(StreamEvents))
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		ack, err := l.publishOnce(ctx, m, opts)
+		if isCrowded(err) {
+			wait = retryFirst // whoever waits longer gets no place
+		}
 		switch {
 		case err == nil:
 			return ack, nil
@@ -179,13 +182,18 @@ func isWrongSequence(err error) bool {
 }
 
 // isPassing tells errors after which a try is repeated: no answer, or an
-// answer that speaks of the server's state (5xx; 429, of what comes in faster than
-// its disk takes it) and not of the message.
+// answer that speaks of the server's state (5xx) and not of the message.
 func isPassing(err error) bool {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		return api.Code >= 500 || api.Code == http.StatusTooManyRequests
+		return api.Code >= 500 || isCrowded(err)
 	}
 	return !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrMaxPayload)
+}
+
+// isCrowded tells that more comes in than the server's disk takes.
+func isCrowded(err error) bool {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && api.Code == http.StatusTooManyRequests
 }
 
 func apiCode(err error) jetstream.ErrorCode {

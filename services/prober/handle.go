@@ -71,17 +71,18 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 			return 0, err
 		}
 	}
-	var looks []events.BackupObserved
+	looks, open := p.holds.unsaid(c, open)
 	hold := false
 	switch {
 	case len(open) == 0:
-		return 0, nil
 	case c.expired(now):
-		looks = p.without(c, open, verdict.Expired(c.ProbeCommand))
+		looks = append(looks, p.without(c, open, verdict.Expired(c.ProbeCommand))...)
 	case c.attempt > p.cfg.Attempts+moreDeliveries:
-		looks = p.without(c, open, givenUp(c.attempt-1))
+		looks = append(looks, p.without(c, open, givenUp(c.attempt-1))...)
 	default:
-		looks, hold = p.look(work, c, open, quiet)
+		var seen []events.BackupObserved
+		seen, hold = p.look(work, c, open, quiet)
+		looks = append(looks, seen...)
 	}
 	if err := work.Err(); err != nil {
 		return 0, err // what a look that was broken off saw is worth nothing
@@ -93,13 +94,18 @@ func (p *Prober) carryOut(work context.Context, c command, quiet func()) (retry 
 		retry = p.cfg.RetryDelay
 	}
 	next := p.cfg.Now().Add(p.cfg.RetryDelay)
+	final := looks[:0]
 	for _, l := range looks {
 		if c.mayRetry(l.Verdict.Cause, p.cfg.Attempts, next) {
 			p.tell(work, l, "to be tried again")
 			retry = p.cfg.RetryDelay
 			continue
 		}
+		final = append(final, l)
+	}
+	for i, l := range final {
 		if err := p.publish(work, l); err != nil {
+			p.holds.keep(c, final[i:])
 			return 0, err
 		}
 	}

@@ -13,8 +13,10 @@ import (
 func TestHoldsAreBounded(t *testing.T) {
 	t.Parallel()
 	var h holds
+	delivered := 0
 	of := func(outlet string, scan int) command {
-		return command{ProbeCommand: events.ProbeCommand{Outlet: outlet, ScanID: fmt.Sprint("s", scan)}}
+		delivered++
+		return command{delivered: delivered, ProbeCommand: events.ProbeCommand{Outlet: outlet, ScanID: fmt.Sprint("s", scan)}}
 	}
 	for scan := range 100 {
 		for _, outlet := range []string{"A1", "a1 ", "B2"} {
@@ -31,5 +33,21 @@ func TestHoldsAreBounded(t *testing.T) {
 	h.forget(of("B2", 99))
 	if a, b := h.of(of("A1", 99)), h.of(of("B2", 99)); a != 2 || b != 0 {
 		t.Errorf("counted %d and %d, want 2 and 0", a, b)
+	}
+}
+
+// TestHoldsCountADeliveryOnce: however many reasons it had to go back.
+func TestHoldsCountADeliveryOnce(t *testing.T) {
+	t.Parallel()
+	var h holds
+	c := command{delivered: 1, ProbeCommand: events.ProbeCommand{Outlet: "A1", ScanID: "s"}}
+	h.add(c)
+	h.add(c)
+	if c.delivered = 2; h.of(c) != 1 {
+		t.Errorf("counted %d", h.of(c))
+	}
+	h.add(c)
+	if h.of(c) != 2 {
+		t.Errorf("counted %d", h.of(c))
 	}
 }

@@ -224,15 +224,29 @@ func (p *Projector) apply(ctx context.Context, b store.Batch) error {
 	return nil
 }
 
-// tell logs what has gone into quarantine: of events that follow one another the first.
+// tell logs what has gone into quarantine: each event that a column did not take, and
+// of those that cannot be read the first. A flood of them is not to fill the disk with
+// this log, too; the quarantine has the reasons.
 func (p *Projector) tell(ctx context.Context, aside []store.Quarantined) {
-	for i := 0; i < len(aside); {
-		first, n := aside[i], 1
-		for i++; i < len(aside) && aside[i].Seq == aside[i-1].Seq+1; i++ {
-			n++
+	unreadable := 0
+	for _, q := range aside {
+		if !q.Unstorable() {
+			unreadable++
 		}
-		p.logger.ErrorContext(ctx, "an event cannot be used and is in quarantine", slog.Uint64("seq", first.Seq),
-			slog.String("subject", first.Subject), slog.String("type", first.Type), slog.String("reason", first.Reason), slog.Int("and_following", n-1))
+	}
+	told := false
+	for _, q := range aside {
+		attrs := []slog.Attr{
+			slog.Uint64("seq", q.Seq), slog.String("subject", q.Subject), slog.String("type", q.Type), slog.String("reason", q.Reason),
+		}
+		if !q.Unstorable() {
+			if told {
+				continue
+			}
+			told = true
+			attrs = append(attrs, slog.Int("unreadable_with_it", unreadable))
+		}
+		p.logger.LogAttrs(ctx, slog.LevelError, "an event cannot be used and is in quarantine", attrs...)
 	}
 }
 

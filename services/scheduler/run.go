@@ -16,6 +16,10 @@ import (
 	"backupmonitor/services/internal/scan"
 )
 
+// tellEvery is how often a scan tells its log of records that cannot be read: a flood of
+// them is not to fill a disk with it.
+const tellEvery = time.Minute
+
 // run is one scan being run: it offers what is missing, folds what is seen,
 // and ends the scan. What it knows comes from the log, so that another
 // scheduler can go on with it at any time.
@@ -33,7 +37,8 @@ type run struct {
 	// behind is how much of what was in the log when the run began is not yet
 	// folded. Nothing is decided before.
 	behind   uint64
-	unread   bool // the last record could not be read: the log tells of the first of many only
+	unread   int // records that could not be read since the log was told of one
+	told     time.Time
 	expiring bool
 	ended    bool                  // somebody has completed the scan
 	host     *events.ScanCompleted // the completion of the scan attached to
@@ -138,13 +143,13 @@ func (r *run) fold(record events.Record) {
 	}
 	e, err := record.Decode()
 	if err != nil {
-		if !r.unread {
-			r.logger.Warn("an event cannot be read and does not count, nor those that follow and cannot be", slog.String("scan", r.req.ScanID), slog.Any("error", err))
+		if r.unread++; r.cfg.Now().Sub(r.told) >= tellEvery {
+			r.logger.Warn("an event cannot be read and does not count", slog.String("scan", r.req.ScanID),
+				slog.Any("error", err), slog.Int("since_told_last", r.unread))
+			r.unread, r.told = 0, r.cfg.Now()
 		}
-		r.unread = true
 		return
 	}
-	r.unread = false
 	switch d := e.Data.(type) {
 	case events.BackupObserved:
 		if r.host != nil {

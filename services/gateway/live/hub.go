@@ -24,6 +24,9 @@ const (
 	maxReplay  = 50_000
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
+	// tellEvery is how often the service's log tells of records that cannot be decoded:
+	// a flood of them is not to fill a disk with it.
+	tellEvery = time.Minute
 )
 
 // Errors of the hub.
@@ -54,9 +57,10 @@ type Hub struct {
 	// allows a stream some thousand.
 	replaying chan struct{}
 	maxReplay uint64
-	// undecoded says that the last record could not be decoded: the log tells of the
-	// first of many only. It is Run's.
-	undecoded bool
+	// undecoded is how many records could not be decoded since the log was told of one.
+	// Both are Run's.
+	undecoded int
+	told      time.Time
 
 	mu       sync.Mutex
 	identity string // "" until the hub has caught up with a log
@@ -162,16 +166,16 @@ func (h *Hub) read(ctx context.Context, id events.Identity, next uint64) (uint64
 func (h *Hub) take(ctx context.Context, identity string, r events.Record) {
 	e, err := r.Decode()
 	if err != nil {
-		if !h.undecoded {
-			h.logger.WarnContext(ctx, "An event cannot be decoded; clients do not get it, nor those that follow and cannot be.", slog.Uint64("seq", r.Seq), slog.Any("error", err))
+		if h.undecoded++; time.Since(h.told) >= tellEvery {
+			h.logger.WarnContext(ctx, "An event cannot be decoded; clients do not get it.",
+				slog.Uint64("seq", r.Seq), slog.Any("error", err), slog.Int("since_told_last", h.undecoded))
+			h.undecoded, h.told = 0, time.Now()
 		}
-		h.undecoded = true
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.last = max(h.last, r.Seq)
 		return
 	}
-	h.undecoded = false
 	h.fold.Apply(r, e)
 	h.mu.Lock()
 	defer h.mu.Unlock()

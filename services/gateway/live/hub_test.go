@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -232,24 +234,30 @@ func TestHubFollowsANewLog(t *testing.T) {
 	}
 }
 
-// TestHubUndecoded: the log tells of the first of records that cannot be decoded, and
-// of the next only after one that can be.
+// TestHubUndecoded: of records that cannot be decoded the log tells once a minute, and
+// how many they were.
 func TestHubUndecoded(t *testing.T) {
 	t.Parallel()
-	var said bytes.Buffer
-	h := NewHub(nil, &list{}, slog.New(slog.NewTextHandler(&said, nil)))
-	m, err := events.Encode("x", time.Now(), events.ProberChanged{Prober: "p"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for seq := range uint64(7) {
-		r := events.Record{Seq: seq, Subject: m.Subject, Header: m.Header, Data: m.Data}
-		if seq != 3 {
-			r.Data = []byte("{")
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		h := NewHub(nil, &list{}, slog.New(slog.NewTextHandler(&said, nil)))
+		m, err := events.Encode("x", time.Now(), events.ProberChanged{Prober: "p"})
+		if err != nil {
+			t.Fatal(err)
 		}
-		h.take(t.Context(), "log", r)
-	}
-	if n := strings.Count(said.String(), "cannot be decoded"); n != 2 || !strings.Contains(said.String(), "seq=0 ") || !strings.Contains(said.String(), "seq=4 ") {
-		t.Errorf("it says\n%s", said.String())
-	}
+		for seq := range uint64(9) {
+			r := events.Record{Seq: seq, Subject: m.Subject, Header: m.Header, Data: m.Data}
+			if seq != 3 {
+				r.Data = []byte("{")
+			}
+			if seq == 7 {
+				time.Sleep(tellEvery)
+			}
+			h.take(t.Context(), "log", r)
+		}
+		lines := slices.Collect(strings.Lines(said.String()))
+		if len(lines) != 2 || !strings.Contains(lines[0], "seq=0 ") || !strings.Contains(lines[1], "seq=7 ") || !strings.Contains(lines[1], "since_told_last=6") {
+			t.Errorf("it says %q", lines)
+		}
+	})
 }

@@ -36,11 +36,11 @@ const (
 	// keptClosed is how many clients that have left the server remembers, for a
 	// monitoring that we do not have.
 	keptClosed = 16
-	// maxWaiting is how many messages wait for the disk at most: a tenth of a second
-	// to some seconds of writing. Every service waits for its message to be stored
-	// before it sends another, so that more are of somebody who floods the log, and
-	// are dropped; what others send meanwhile is refused, and sent again.
-	maxWaiting = 1000
+	// maxWaiting is how many messages wait for the disk at most, so that the log
+	// answers in time. Every service waits for its message to be stored before it sends
+	// another: more are of somebody who floods the log, and are dropped. What others
+	// send meanwhile is refused, too, and sent again until there is room.
+	maxWaiting = 256
 )
 
 // clientLimit is a quarter of the descriptors: those who read the page have half,
