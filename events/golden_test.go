@@ -133,7 +133,7 @@ func samples() map[string]Payload {
 		},
 		"log.dismissed.v1.runs": LogDismissed{
 			Events: []Dismissed{{
-				Seq: 17, Runs: []Run{{First: 17, Last: 40}, {First: 42, Last: 42}}, Reason: "a test of the network",
+				Seq: 17, Runs: Runs{{First: 17, Last: 40}, {First: 42, Last: 42}}, Reason: "a test of the network",
 				DismissedBy: "command line", DismissedAt: at("2026-03-14T01:00:00Z"),
 			}},
 			Previous: 21, ChangedBy: "command line", ChangedAt: at("2026-03-14T01:00:00Z"),

@@ -57,7 +57,7 @@ const (
 // nothing.
 type Dismissed struct {
 	Seq         uint64    `json:"seq"`            // of the first
-	Runs        []Run     `json:"runs,omitempty"` // of all of them, where they are more than that one
+	Runs        Runs      `json:"runs,omitempty"` // of all of them, where they are more than that one
 	Reason      string    `json:"reason"`
 	DismissedBy string    `json:"dismissedBy"`
 	DismissedAt time.Time `json:"dismissedAt"`
@@ -68,7 +68,7 @@ func (d Dismissed) Sequences() Runs {
 	if len(d.Runs) == 0 {
 		return RunsOfSeqs(d.Seq)
 	}
-	return RunsOf(d.Runs...)
+	return d.Runs
 }
 
 // Of gives it the sequences of its events, of which there must be one.

@@ -2,6 +2,8 @@ package events
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,8 +23,45 @@ func (r Run) String() string {
 	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
-// Runs are sequences of the log, as few runs as there can be, in its order.
+// Runs are sequences of the log, as few runs as there can be, in its order. JSON has
+// them as numbers, two for each run: how far it begins after the end of the one before,
+// or after 0, and how far it ends after its beginning. So a message holds hundreds of
+// thousands.
 type Runs []Run
+
+// MarshalJSON implements json.Marshaler.
+func (r Runs) MarshalJSON() ([]byte, error) {
+	b, end := []byte{'['}, uint64(0)
+	for i, in := range r {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(strconv.AppendUint(b, in.First-end, 10), ',')
+		b, end = strconv.AppendUint(b, in.Last-in.First, 10), in.Last
+	}
+	return append(b, ']'), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Runs) UnmarshalJSON(b []byte) error {
+	var numbers []uint64
+	if err := json.Unmarshal(b, &numbers); err != nil {
+		return err
+	}
+	if len(numbers)%2 != 0 {
+		return errors.New("runs are pairs of numbers")
+	}
+	runs, end := make([]Run, 0, len(numbers)/2), uint64(0)
+	for pair := range slices.Chunk(numbers, 2) {
+		in := Run{First: end + pair[0], Last: end + pair[0] + pair[1]}
+		if in.First < end || in.Last < in.First {
+			return errors.New("runs end beyond the last sequence that there can be")
+		}
+		runs, end = append(runs, in), in.Last
+	}
+	*r = RunsOf(runs...)
+	return nil
+}
 
 // RunsOf takes runs as anybody may have written them: in any order, over one another.
 // One that ends before it begins is none, and no event has the sequence 0.

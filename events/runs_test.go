@@ -1,6 +1,8 @@
 package events
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -55,6 +57,10 @@ func TestRuns(t *testing.T) {
 				t.Fatalf("%d in %v: %v, %v", seq, runs, in, ok)
 			}
 		}
+		var read Runs
+		if text, err := json.Marshal(runs); err != nil || json.Unmarshal(text, &read) != nil || !slices.Equal(read, runs) {
+			t.Fatalf("%v is written as %s, %v, and read as %v", runs, text, err, read)
+		}
 		without, within := runs.Without(others), runs.Within(others)
 		tidy(t, without)
 		tidy(t, within)
@@ -83,11 +89,25 @@ func TestRunsToTheEnd(t *testing.T) {
 	}
 }
 
+// TestRunsThatNobodyWrites: what is no runs is an error, and no loop.
+func TestRunsThatNobodyWrites(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`[]`: "[]", `[3,0]`: "[3]", `[0,2]`: "[1-2]", `[3,1,0,1]`: "[3-5]", `[1,18446744073709551614]`: "[1-18446744073709551615]", `null`: "[]",
+		`[3]`: "", `[1,18446744073709551615]`: "", `[2,0,18446744073709551615,0]`: "", `[-1,0]`: "", `[1.5,0]`: "", `"x"`: "", `[1,18446744073709551616]`: "",
+	} {
+		var r Runs
+		if err := json.Unmarshal([]byte(text), &r); (err == nil) != (want != "") || err == nil && fmt.Sprint(r) != want {
+			t.Errorf("%s is read as %v, %v; want %s", text, r, err, want)
+		}
+	}
+}
+
 // TestDismissedFind: a dismissal is found by each of its events, and by no other.
 func TestDismissedFind(t *testing.T) {
 	t.Parallel()
 	state := LogDismissed{Events: []Dismissed{
-		{Seq: 3, Reason: "a"}, {Seq: 9, Reason: "b"}, {Seq: 4, Runs: []Run{{First: 4, Last: 5}, {First: 7, Last: 8}}, Reason: "c"},
+		{Seq: 3, Reason: "a"}, {Seq: 9, Reason: "b"}, {Seq: 4, Runs: Runs{{First: 4, Last: 5}, {First: 7, Last: 8}}, Reason: "c"},
 	}}
 	if want := (Runs{{First: 3, Last: 5}, {First: 7, Last: 9}}); !slices.Equal(state.Sequences(), want) {
 		t.Errorf("%v", state.Sequences())

@@ -48,6 +48,8 @@ func schemaOf(t reflect.Type) object {
 	switch t {
 	case reflect.TypeFor[time.Time]():
 		return object{"type": "string", "format": "date-time"}
+	case reflect.TypeFor[Runs]():
+		return object{"type": "array", "items": object{"type": "integer", "minimum": 0}}
 	case reflect.TypeFor[Date]():
 		return object{"type": "string", "format": "date"}
 	case reflect.TypeFor[Mode]():

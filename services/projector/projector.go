@@ -23,7 +23,7 @@ type Store interface {
 	Exclusive(ctx context.Context, f func(context.Context) error) error
 	Checkpoint(ctx context.Context) (store.Checkpoint, error)
 	Apply(ctx context.Context, b store.Batch) error
-	Quarantine(ctx context.Context, limit int) ([]store.Quarantined, error)
+	Quarantine(ctx context.Context, upTo uint64, limit int) ([]store.Quarantined, error)
 }
 
 // Config is how a projector works. The zero value is what production uses.

@@ -39,13 +39,13 @@ func (p *Projector) recall(ctx context.Context, cp store.Checkpoint) error {
 
 // asideBefore are the newest events up to a sequence that no column took.
 func (p *Projector) asideBefore(ctx context.Context, seq uint64) (map[uint64]bool, error) {
-	newest, err := p.db.Quarantine(ctx, recallMost)
+	newest, err := p.db.Quarantine(ctx, seq, recallMost)
 	if err != nil {
 		return nil, err
 	}
 	aside := map[uint64]bool{}
 	for _, q := range newest {
-		if q.Unstorable() && q.Seq <= seq && seq-q.Seq < recallBack {
+		if q.Unstorable() && seq-q.Seq < recallBack {
 			aside[q.Seq] = true
 		}
 	}

@@ -18,17 +18,18 @@ import (
 )
 
 type dismissRequest struct {
-	Runs   []events.Run `json:"runs"` // of each what is in quarantine
+	Runs   []events.Run `json:"runs"`
 	Reason string       `json:"reason,omitempty"`
 	Undo   bool         `json:"undo,omitempty"` // take the dismissal back
 }
 
 // dismissed says what became of a run.
 type dismissed struct {
-	events.Run
-
-	Count   uint64 `json:"count"`   // of its events that are in quarantine; or were dismissed, if that is taken back
-	Changed uint64 `json:"changed"` // of these; the others were so before
+	Run     events.Run  `json:"run"`
+	Count   uint64      `json:"count"`   // of its events that are dismissed now; or were, if that is taken back
+	Changed uint64      `json:"changed"` // of these; the others were so before
+	Types   []string    `json:"types,omitempty"`
+	Left    events.Runs `json:"left,omitempty"` // what can be read, and no column takes
 }
 
 // dismissTries is how often others who dismiss may come between.
@@ -37,19 +38,19 @@ const dismissTries = 1000
 // dismiss notes in the log that events in quarantine are nothing to wait for, or
 // that they are after all. All of them are noted, or none.
 func (m *mending) dismiss(ctx context.Context, r dismissRequest, _ func(control.Progress)) (done []dismissed, err error) {
-	aside := make([]events.Runs, len(r.Runs)) // what of each is meant
+	meant := make([]aside, len(r.Runs))
 	for i, run := range r.Runs {
-		aside[i] = events.RunsOf(run)
+		meant[i].seqs = events.RunsOf(run)
 	}
 	if !r.Undo {
 		if r.Reason, err = parseReason(r.Reason); err == nil {
-			aside, err = m.allQuarantined(ctx, r.Runs)
+			meant, err = m.allQuarantined(ctx, r.Runs)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	if done, err = m.noteDismissed(ctx, r, aside); err != nil {
+	if done, err = m.noteDismissed(ctx, r, meant); err != nil {
 		return nil, err
 	}
 	return done, m.tellDismissed(ctx, r, done)
@@ -61,13 +62,13 @@ func (m *mending) tellDismissed(ctx context.Context, r dismissRequest, done []di
 		if r.Undo {
 			details = map[string]string{"change": "dismissal taken back"}
 		}
-		if d.First != d.Last {
+		if d.Run.First != d.Run.Last {
 			details["events"] = fmt.Sprint(d.Changed)
 		}
 		if d.Changed == 0 {
 			continue
 		}
-		if err := tell(ctx, m.log, events.EventDismissed, d.String(), details); err != nil {
+		if err := tell(ctx, m.log, events.EventDismissed, d.Run.String(), details); err != nil {
 			return err
 		}
 	}
@@ -91,25 +92,34 @@ func parseReason(text string) (string, error) {
 
 // allQuarantined is what of each run is in quarantine. It refuses one of which nothing
 // is: nothing that is read, or is yet to come, can be dismissed.
-func (m *mending) allQuarantined(ctx context.Context, runs []events.Run) ([]events.Runs, error) {
-	aside := make([]events.Runs, len(runs))
+func (m *mending) allQuarantined(ctx context.Context, runs []events.Run) ([]aside, error) {
+	found := make([]aside, len(runs))
 	for i, run := range runs {
-		seqs, err := quarantinedIn(ctx, m.store, run)
-		switch {
-		case err != nil:
+		var err error
+		if found[i], err = asideIn(ctx, m.store, run); err != nil {
 			return nil, err
-		case len(seqs) == 0 && run.First == run.Last:
+		}
+		switch {
+		case len(found[i].seqs) > 0:
+		case len(found[i].left) > 0:
+			return nil, fmt.Errorf("of the events %s none is in quarantine but %s", run, columnsFirst(found[i].left))
+		case run.First == run.Last:
 			return nil, notQuarantined(run.First)
-		case len(seqs) == 0:
+		default:
 			return nil, fmt.Errorf("of the events %s none is in quarantine (`backup-monitor quarantine list` names those that are)", run)
 		}
-		aside[i] = seqs
 	}
-	return aside, nil
+	return found, nil
+}
+
+// columnsFirst says what to do with events that a range leaves.
+func columnsFirst(left events.Runs) string {
+	return fmt.Sprintf("what can be read and a column did not take: %s, as event %d; mend the column and run `backup-monitor quarantine retry`, or dismiss each by its own sequence",
+		count(left.Count(), "event", "events"), left[0].First)
 }
 
 // noteDismissed changes the state in the log, and says what of it is new.
-func (m *mending) noteDismissed(ctx context.Context, r dismissRequest, aside []events.Runs) ([]dismissed, error) {
+func (m *mending) noteDismissed(ctx context.Context, r dismissRequest, meant []aside) ([]dismissed, error) {
 	for range dismissTries {
 		// First where the subject ends, then what it says: what comes between is a
 		// conflict. An event there that cannot be read is written over, also a newer
@@ -123,7 +133,7 @@ func (m *mending) noteDismissed(ctx context.Context, r dismissRequest, aside []e
 			return nil, err
 		}
 		state.Previous, state.ChangedBy, state.ChangedAt = last.Seq, events.ActorCommandLine, time.Now().UTC()
-		done := r.apply(&state, aside)
+		done := r.apply(&state, meant)
 		if !slices.ContainsFunc(done, func(d dismissed) bool { return d.Changed > 0 }) {
 			return done, nil
 		}
@@ -144,41 +154,46 @@ func (m *mending) noteDismissed(ctx context.Context, r dismissRequest, aside []e
 
 // errTooManyDismissed says that the list of what is dismissed would not fit into an
 // event. An undo of some in a long run can be too much, too.
-var errTooManyDismissed = fmt.Errorf("nothing was changed: the list of what is dismissed would have over %d kB. "+
-	"Events that follow one another take little room, and many reasons take much: give those that belong together one "+
-	"reason, as A-B, or take back with --undo what need not stay dismissed", events.LargestDismissed>>10)
+var errTooManyDismissed = fmt.Errorf("nothing was dismissed, nor taken back: the list of what is dismissed would have over %d kB. "+
+	"Events that follow one another take little room, and each reason takes some: take back with --undo A-B what was "+
+	"dismissed one by one, and dismiss it as A-B", events.LargestDismissed>>10)
 
-// apply changes the state, and says what of the request was not so before.
-func (r dismissRequest) apply(state *events.LogDismissed, aside []events.Runs) []dismissed {
-	var so []events.Run // dismissed before: for the same reason, or for any where it is taken back
+// apply changes the state, and says what of the request was not so before. A range
+// leaves to others what they have dismissed; an event that is named is given the reason.
+func (r dismissRequest) apply(state *events.LogDismissed, meant []aside) []dismissed {
+	var alike []events.Run
 	for _, d := range state.Events {
-		if r.Undo || d.Reason == r.Reason {
-			so = append(so, d.Sequences()...)
+		if d.Reason == r.Reason {
+			alike = append(alike, d.Sequences()...)
 		}
 	}
-	all, before := events.RunsOf(slices.Concat(aside...)...), events.RunsOf(so...)
-	change := all.Without(before)
-	if r.Undo {
-		change = all.Within(before)
+	before, same := state.Sequences(), events.RunsOf(alike...)
+	done := make([]dismissed, len(meant))
+	var change events.Runs
+	for i, m := range meant {
+		fresh, run := m.seqs.Without(before), r.Runs[i]
+		switch {
+		case r.Undo:
+			m.seqs = m.seqs.Within(before)
+			fresh = m.seqs
+		case run.First == run.Last:
+			fresh = m.seqs.Without(same)
+		}
+		fresh = fresh.Without(change) // what two runs have is told of once
+		done[i] = dismissed{Run: run, Count: m.seqs.Count(), Changed: fresh.Count(), Types: m.types(), Left: m.left}
+		change = events.RunsOf(slices.Concat(change, fresh)...)
 	}
-	var left []events.Dismissed
+	var rest []events.Dismissed
 	for _, d := range state.Events {
-		if rest := d.Sequences().Without(change); len(rest) > 0 {
-			left = append(left, d.Of(rest))
+		if seqs := d.Sequences().Without(change); len(seqs) > 0 {
+			rest = append(rest, d.Of(seqs))
 		}
 	}
 	if !r.Undo && len(change) > 0 {
-		left = append(left, events.Dismissed{Reason: r.Reason, DismissedBy: state.ChangedBy, DismissedAt: state.ChangedAt}.Of(change))
+		rest = append(rest, events.Dismissed{Reason: r.Reason, DismissedBy: state.ChangedBy, DismissedAt: state.ChangedAt}.Of(change))
 	}
-	slices.SortFunc(left, func(a, b events.Dismissed) int { return cmp.Compare(a.Seq, b.Seq) })
-	state.Events = left
-	done := make([]dismissed, len(aside))
-	for i, seqs := range aside {
-		if r.Undo {
-			seqs = seqs.Within(before)
-		}
-		done[i] = dismissed{Run: r.Runs[i], Count: seqs.Count(), Changed: seqs.Within(change).Count()}
-	}
+	slices.SortFunc(rest, func(a, b events.Dismissed) int { return cmp.Compare(a.Seq, b.Seq) })
+	state.Events = rest
 	return done
 }
 
@@ -189,8 +204,9 @@ func (a *app) dismissCommand() *cobra.Command {
 		Short: "Say that some of them are nothing to wait for",
 		Long: `For what no version will ever read, as garbage that somebody published. Look at it
 first (` + "`backup-monitor quarantine show SEQ`" + `); whoever can publish such can publish looks, too,
-so find out who did, and give them another password. Of a range what is in quarantine
-by now is dismissed, and nothing else: what comes later, or is read, is not.
+so find out who did, and give them another password. Of a range all is dismissed that
+is in quarantine by now and cannot be read; the answer says of which types it was. What
+can be read, and a column did not take, is left, as is what is dismissed already.
 
 Readiness is green again once every event in quarantine is dismissed, and ` + "`archive`" + `
 goes on where such a one stood in its way. Nothing else changes: they stay in the log
@@ -253,7 +269,7 @@ func (a *app) dismissQuarantined(ctx context.Context, r dismissRequest) error {
 
 // sentence tells people what became of the run.
 func (d dismissed) sentence(undo bool) string {
-	switch one := d.First == d.Last; {
+	switch one := d.Run.First == d.Run.Last; {
 	case one && undo && d.Changed == 0:
 		return fmt.Sprintf("Event %s was not dismissed.", d.Run)
 	case one && undo:
@@ -263,7 +279,12 @@ func (d dismissed) sentence(undo bool) string {
 	case one:
 		return fmt.Sprintf("Event %s is dismissed.", d.Run)
 	case undo:
-		return fmt.Sprintf("Of the events %s, %d were dismissed, and are no longer.", d.Run, d.Changed)
+		return fmt.Sprintf("Of the events %s, %s no longer dismissed.", d.Run, count(d.Changed, "is", "are"))
 	}
-	return fmt.Sprintf("Of the events %s, %d are in quarantine, and dismissed: %d of them by now, %d before for the same reason.", d.Run, d.Count, d.Changed, d.Count-d.Changed)
+	text := fmt.Sprintf("Of the events %s, %s dismissed now, and %s before (%s).",
+		d.Run, count(d.Changed, "is", "are"), count(d.Count-d.Changed, "was", "were"), strings.Join(d.Types, ", "))
+	if len(d.Left) > 0 {
+		text += " Left is " + columnsFirst(d.Left) + "."
+	}
+	return text
 }

@@ -70,8 +70,10 @@ func (m *mending) undismissRead(ctx context.Context, done []rebuild.Retried) err
 	if len(read) == 0 {
 		return nil
 	}
-	_, err := m.dismiss(ctx, dismissRequest{Runs: events.RunsOfSeqs(read...), Undo: true}, nil)
-	return err
+	if _, err := m.dismiss(ctx, dismissRequest{Runs: events.RunsOfSeqs(read...), Undo: true}, nil); err != nil {
+		return fmt.Errorf("%d events are read and no longer in quarantine, but those that were dismissed still count as that: %w", len(read), err)
+	}
+	return nil
 }
 
 func (a *app) quarantineCommand() *cobra.Command {

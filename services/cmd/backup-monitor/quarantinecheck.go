@@ -12,8 +12,7 @@ import (
 
 // quarantineCheck tells, for readiness, that events could not be read or stored, and
 // nobody has dismissed them: what they say is in no table. Anybody may ask, so that it
-// reads no events and holds nothing that the projector waits for. Why they are there
-// the projector has logged.
+// reads no events and holds nothing that the projector waits for.
 func quarantineCheck(db store.Backend, log *events.Log) gateway.Check {
 	return gateway.Check{Name: "quarantine", Run: func(ctx context.Context) (detail string, err error) {
 		const away = "unknown: the database does not answer"
@@ -36,10 +35,7 @@ func quarantineCheck(db store.Backend, log *events.Log) gateway.Check {
 			return "events of the log could not be read or stored; see `backup-monitor quarantine list`",
 				fmt.Errorf("event %d of the log, and maybe others, could not be read or stored: `backup-monitor quarantine show %d` says why", seqs[0], seqs[0])
 		}
-		if n := dismissed.Count(); n > 1 {
-			return fmt.Sprintf("%d events of the log that cannot be read or stored are dismissed", n), nil
-		}
-		return "1 event of the log that cannot be read or stored is dismissed", nil
+		return "events of the log that cannot be read or stored are dismissed", nil
 	}}
 }
 
@@ -67,31 +63,6 @@ func undismissed(ctx context.Context, db store.Backend, dismissed events.Runs, l
 		}
 		if len(seqs) < seqsRead {
 			return found, nil
-		}
-	}
-}
-
-// quarantinedIn are those of a run that are in quarantine.
-func quarantinedIn(ctx context.Context, db store.Backend, run events.Run) (events.Runs, error) {
-	var all []events.Run
-	for upTo := run.Last; ; {
-		seqs, err := db.QuarantinedSeqs(ctx, upTo, seqsRead)
-		if err != nil {
-			return nil, err
-		}
-		for _, seq := range seqs {
-			if seq < run.First {
-				return events.RunsOf(all...), nil
-			}
-			if n := len(all); n > 0 && all[n-1].First == seq+1 {
-				all[n-1].First = seq
-			} else {
-				all = append(all, events.Run{First: seq, Last: seq})
-			}
-			upTo = seq - 1
-		}
-		if len(seqs) < seqsRead {
-			return events.RunsOf(all...), nil
 		}
 	}
 }

@@ -26,12 +26,11 @@ type quarantineEntry struct {
 
 // dismissal is events that were dismissed at once, for one reason.
 type dismissal struct {
-	events.Run // from the first to the last; others may be between
-
-	Count  uint64    `json:"count"`
-	Reason string    `json:"reason"`
-	By     string    `json:"by"`
-	At     time.Time `json:"at"`
+	Run    events.Run `json:"run"` // from the first to the last; others may be between
+	Count  uint64     `json:"count"`
+	Reason string     `json:"reason"`
+	By     string     `json:"by"`
+	At     time.Time  `json:"at"`
 }
 
 // quarantineList is the newest of what nobody has dismissed, newest first, and all

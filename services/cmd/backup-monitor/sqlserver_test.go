@@ -199,7 +199,7 @@ func TestSQLServerComes(t *testing.T) {
 	seq := quarantinedSeqs(t, s)[0]
 	says(t, elsewhere, 0, "quarantine dismiss --reason=nothing "+seq, "Event "+seq+" is dismissed.\n")
 	for _, g := range []*instanceUnderTest{in, second} {
-		g.awaitReadiness(http.StatusOK, `"name":"quarantine","ok":true,"detail":"1 event of the log`)
+		g.awaitReadiness(http.StatusOK, `"name":"quarantine","ok":true,"detail":"events of the log`)
 	}
 	says(t, s, 0, "fsck", "1 event that cannot be read or stored is dismissed", "Everything is as it must be.")
 	says(t, s, 0, "quarantine dismiss --undo "+seq, "Event "+seq+" is no longer dismissed.")

@@ -251,7 +251,7 @@ func TestHubUndecoded(t *testing.T) {
 				r.Data = []byte("{")
 			}
 			if seq == 7 {
-				time.Sleep(tellEvery)
+				<-time.After(tellEvery)
 			}
 			h.take(t.Context(), "log", r)
 		}

@@ -226,9 +226,9 @@ type Backend interface {
 	// History hands the looks behind the rows to each, in the order of the
 	// log. Of the query it uses Mode, Outlet, From and To.
 	History(ctx context.Context, q Query, each func(Look) error) error
-	// Quarantine lists the newest quarantined events, newest first, without Header
-	// and Data, a megabyte of which any prober can have put there; limit 0 is all.
-	Quarantine(ctx context.Context, limit int) ([]Quarantined, error)
+	// Quarantine lists the newest quarantined events up to one, newest first, without
+	// Header and Data, a megabyte of which any prober can have put there; limit 0 is all.
+	Quarantine(ctx context.Context, upTo uint64, limit int) ([]Quarantined, error)
 	// QuarantinedSeqs are the sequences of the newest quarantined events up to one,
 	// newest first, at most limit.
 	QuarantinedSeqs(ctx context.Context, upTo uint64, limit int) ([]uint64, error)

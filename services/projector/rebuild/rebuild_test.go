@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -383,7 +384,7 @@ func TestRetry(t *testing.T) {
 	if done, err = rebuild.Retry(t.Context(), db, nil, quiet); err != nil || len(done) != len(unread)-1 {
 		t.Fatalf("%s, %v", text(done), err)
 	}
-	if q, err := db.Quarantine(t.Context(), 0); err != nil || len(q) != 1 || q[0].Seq != 61 {
+	if q, err := db.Quarantine(t.Context(), math.MaxUint64, 0); err != nil || len(q) != 1 || q[0].Seq != 61 {
 		t.Fatalf("in quarantine %s, %v", text(q), err)
 	}
 	agree(t, l, db)

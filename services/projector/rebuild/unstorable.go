@@ -127,15 +127,23 @@ func (f *folding) count(ctx context.Context, made store.Tables, r *Report) error
 	return nil
 }
 
-// quarantinedOf is how many events of some sequences are in quarantine.
+// quarantinedOf is how many events of some sequences are in quarantine. It leaps over
+// what is between them.
 func quarantinedOf(ctx context.Context, t store.Tables, seqs events.Runs) (n uint64, err error) {
-	for _, run := range seqs {
-		walk := &pages[store.Quarantined]{size: int(min(pageQuarantined, run.Last-run.First+1)), read: t.QuarantinedAfter, seq: func(q *store.Quarantined) uint64 { return q.Seq }, after: run.First - 1}
-		for q, err := walk.next(ctx); q != nil && q.Seq <= run.Last || err != nil; q, err = walk.next(ctx) {
-			if err != nil {
-				return n, err
+	for after := uint64(0); len(seqs) > 0; {
+		page, err := t.QuarantinedAfter(ctx, max(after, seqs[0].First-1), pageQuarantined)
+		if err != nil {
+			return n, err
+		}
+		for _, q := range page {
+			if _, ok := seqs.Find(q.Seq); ok {
+				n++
 			}
-			n++
+		}
+		if len(page) < pageQuarantined {
+			return n, nil
+		}
+		for after = page[len(page)-1].Seq; len(seqs) > 0 && seqs[0].Last <= after; seqs = seqs[1:] {
 		}
 	}
 	return n, nil

@@ -15,7 +15,7 @@ const sqlPast = `SELECT OutletServer, ScanDate, Status, LastBackupTaken, BackupF
 	FreeBytes, TotalBytes, ScanID, NULL
 	FROM MonitorHistory WHERE Mode = ? AND Seq > ?%s ORDER BY Seq LIMIT ?`
 
-const sqlNewest = `SELECT Seq, Subject, Type, Stored, Reason, NULL, NULL FROM MonitorQuarantine ORDER BY Seq DESC LIMIT ?`
+const sqlNewest = `SELECT Seq, Subject, Type, Stored, Reason, NULL, NULL FROM MonitorQuarantine WHERE Seq <= ? ORDER BY Seq DESC LIMIT ?`
 
 const sqlNewestSeqs = `SELECT Seq FROM MonitorQuarantine WHERE Seq <= ? ORDER BY Seq DESC LIMIT ?`
 
@@ -61,13 +61,13 @@ func (s *Store) past(ctx context.Context, q store.Query, after uint64) (page []s
 	return s.readRows(ctx, q.Mode, fmt.Sprintf(sqlPast, where), append(args, pageRows)...)
 }
 
-// Quarantine lists the newest quarantined events, newest first, without Header
-// and Data.
-func (s *Store) Quarantine(ctx context.Context, limit int) ([]store.Quarantined, error) {
+// Quarantine lists the newest quarantined events up to one, newest first, without
+// Header and Data.
+func (s *Store) Quarantine(ctx context.Context, upTo uint64, limit int) ([]store.Quarantined, error) {
 	if limit <= 0 {
 		limit = -1
 	}
-	found, err := collect(ctx, s.reader, scanQuarantined, sqlNewest, limit)
+	found, err := collect(ctx, s.reader, scanQuarantined, sqlNewest, int64(min(upTo, math.MaxInt64)), limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the quarantine: %w", err)
 	}

@@ -59,7 +59,7 @@ func TestGrants(t *testing.T) {
 	_, calls["latest"] = g.LatestScanDate(t.Context(), events.DDrive, look.ScanDate)
 	_, calls["summary"] = g.Summary(t.Context(), q)
 	_, calls["outlets"] = g.ActiveOutlets(t.Context())
-	_, calls["quarantine"] = g.Quarantine(t.Context(), 10)
+	_, calls["quarantine"] = g.Quarantine(t.Context(), 10, 10)
 	_, calls["seqs in quarantine"] = g.QuarantinedSeqs(t.Context(), 10, 10)
 	_, calls["user"] = g.User(t.Context(), "jo")
 	_, calls["count"] = g.CountUsers(t.Context())

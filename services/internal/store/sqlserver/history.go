@@ -16,7 +16,7 @@ const (
 		h.Duration, h.ErrorDetails, h.DriveLetter, h.EventID, h.Seq, h.Stored, h.Evidence, h.Cause, h.Conclusive, h.Server, h.SizeBytes,
 		h.ObservedAt, h.DurationMS, h.ClockSkewMS, h.FreeBytes, h.TotalBytes, h.ScanID, NULL
 		FROM dbo.MonitorHistory h WHERE h.Mode = @mode AND h.Seq > @after{where} ORDER BY h.Seq`
-	sqlSetAside = `SELECT {top} Seq, Subject, Type, Stored, Reason, NULL, NULL FROM dbo.MonitorQuarantine ORDER BY Seq DESC`
+	sqlSetAside = `SELECT {top} Seq, Subject, Type, Stored, Reason, NULL, NULL FROM dbo.MonitorQuarantine WHERE Seq <= @upTo ORDER BY Seq DESC`
 
 	sqlSetAsideSeqs = `SELECT TOP (@limit) Seq FROM dbo.MonitorQuarantine WHERE Seq <= @upTo ORDER BY Seq DESC`
 )
@@ -63,15 +63,15 @@ func (s *Store) past(ctx context.Context, q store.Query, after uint64) ([]store.
 	return read(ctx, s, rowOf(q.Mode), fill(sqlPast, "where", where), args...)
 }
 
-// Quarantine lists the newest quarantined events, newest first, without Header
-// and Data.
-func (s *Store) Quarantine(ctx context.Context, limit int) (found []store.Quarantined, err error) {
+// Quarantine lists the newest quarantined events up to one, newest first, without
+// Header and Data.
+func (s *Store) Quarantine(ctx context.Context, upTo uint64, limit int) (found []store.Quarantined, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("read the quarantine: %w", explain(err))
 		}
 	}()
-	top, args := "", []any{}
+	top, args := "", []any{sql.Named("upTo", int64(min(upTo, math.MaxInt64)))}
 	if limit > 0 {
 		top, args = "TOP (@limit)", append(args, sql.Named("limit", limit))
 	}

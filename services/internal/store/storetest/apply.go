@@ -120,15 +120,19 @@ func exerciseQuarantine(t *testing.T, fresh Fresh) {
 	}
 	w.batch(t, store.Batch{Quarantined: []store.Quarantined{q(3), q(4)}})
 	w.batch(t, store.Batch{Quarantined: []store.Quarantined{q(4), q(8)}})
-	for limit, want := range map[int][]store.Quarantined{0: {q(8), q(4), q(3)}, 2: {q(8), q(4)}} {
-		got, err := w.Quarantine(t.Context(), limit)
+	for _, ask := range []struct {
+		upTo  uint64
+		limit int
+		want  []store.Quarantined
+	}{{math.MaxUint64, 0, []store.Quarantined{q(8), q(4), q(3)}}, {8, 2, []store.Quarantined{q(8), q(4)}}, {7, 2, []store.Quarantined{q(4), q(3)}}} {
+		got, err := w.Quarantine(t.Context(), ask.upTo, ask.limit)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range want {
-			want[i].Header, want[i].Data = nil, nil
+		for i := range ask.want {
+			ask.want[i].Header, ask.want[i].Data = nil, nil
 		}
-		same(t, "quarantine", got, want)
+		same(t, "quarantine", got, ask.want)
 	}
 	for _, ask := range []struct {
 		upTo  uint64
@@ -190,7 +194,7 @@ func exerciseCancel(t *testing.T, fresh Fresh) {
 		if h := w.history(t, store.Query{Mode: events.DDrive}); len(h) != 1 {
 			t.Fatalf("step %d left %d lines of history", step, len(h))
 		}
-		if q, err := w.Quarantine(t.Context(), 0); err != nil || len(q) != 0 {
+		if q, err := w.Quarantine(t.Context(), math.MaxUint64, 0); err != nil || len(q) != 0 {
 			t.Fatalf("step %d left %d quarantined events, %v", step, len(q), err)
 		}
 	}
@@ -212,7 +216,7 @@ func exerciseRelease(t *testing.T, fresh Fresh) {
 			t.Fatal(err)
 		}
 	}
-	if q, err := w.Quarantine(t.Context(), 0); err != nil || len(q) != 0 {
+	if q, err := w.Quarantine(t.Context(), math.MaxUint64, 0); err != nil || len(q) != 0 {
 		t.Fatalf("in quarantine %v, %v", q, err)
 	}
 	same(t, "its row", w.one(t, store.Query{Mode: events.DDrive, Outlet: "OUT007"}).Look, b.Looks[0])
