@@ -66,8 +66,12 @@ func (r *Runs) UnmarshalJSON(b []byte) error {
 // RunsOf takes runs as anybody may have written them: in any order, over one another.
 // One that ends before it begins is none, and no event has the sequence 0.
 func RunsOf(runs ...Run) Runs {
+	byFirst := func(a, b Run) int { return cmp.Compare(a.First, b.First) }
+	if !slices.IsSortedFunc(runs, byFirst) {
+		runs = slices.SortedFunc(slices.Values(runs), byFirst)
+	}
 	var all Runs
-	for _, r := range slices.SortedFunc(slices.Values(runs), func(a, b Run) int { return cmp.Compare(a.First, b.First) }) {
+	for _, r := range runs {
 		r.First = max(r.First, 1)
 		if r.Last < r.First {
 			continue
