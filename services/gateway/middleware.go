@@ -73,6 +73,9 @@ func (w *response) Write(b []byte) (int, error) {
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
+	// A bound that is left behind ends an HTTP/2 answer when it is over, though the
+	// next part is not there yet.
+	_ = w.SetWriteDeadline(time.Time{}) // fails only where it is cut off
 	return n, err
 }
 
@@ -118,7 +121,8 @@ func (g *Gateway) outermost(next func(*response, *http.Request)) http.Handler {
 		began := time.Now()
 		w := &response{ResponseWriter: rw, rc: http.NewResponseController(rw), id: requestID(r), address: g.proxies.Address(r)}
 		defer func() {
-			_ = w.rc.SetReadDeadline(time.Now().Add(leftoverTimeout)) // fails only where the connection is gone
+			_ = w.SetWriteDeadline(time.Now().Add(writeTimeout))      // of what is yet to be flushed; fails where it is cut off,
+			_ = w.rc.SetReadDeadline(time.Now().Add(leftoverTimeout)) // or the connection is gone
 			g.logAccess(w, r, time.Since(began))
 		}()
 		defer g.recovered(w, r)

@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"backupmonitor/services/gateway"
+	"backupmonitor/services/gateway/sse"
 	"backupmonitor/services/internal/natstest"
 )
 
@@ -100,6 +102,39 @@ func TestFramesAreReadAtAPace(t *testing.T) {
 	}
 	if took := time.Since(began); took < 3*time.Second/2 {
 		t.Errorf("4 MiB of frames are read in %s", took)
+	}
+}
+
+// A stream over HTTP/2 on which nothing is said for longer than a write may take goes
+// on, as one over HTTP/1 does.
+func TestAQuietStreamOverHTTP2GoesOn(t *testing.T) {
+	t.Parallel()
+	const quiet = 11 * time.Second // a write to a stream may take 10
+	g := withTLS(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s, err := sse.Open(w)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for i := range 2 {
+			if i > 0 {
+				<-time.After(quiet)
+			}
+			if err := s.Beat(); err != nil {
+				t.Error(err)
+			}
+		}
+	}))
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} //nolint:gosec // the test's own certificate
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport, Timeout: limit}).Get("https://" + g.Addr().String() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeBody(t, res)
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.ProtoMajor != 2 || strings.Count(string(text), ": \n") != 2 {
+		t.Errorf("HTTP/%d: %q, %v", res.ProtoMajor, text, err)
 	}
 }
 

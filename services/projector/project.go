@@ -44,8 +44,19 @@ func SetAside(r events.Record, reason string) store.Quarantined {
 		header = nil // only text in maps and slices: it cannot fail
 	}
 	return store.Quarantined{
-		Seq: r.Seq, Subject: r.Subject, Type: events.TypeOf(r.Header), Stored: r.Stored, Reason: reason, Header: header, Data: r.Data,
+		Seq: r.Seq, Subject: r.Subject, Type: short(events.TypeOf(r.Header)), Stored: r.Stored, Reason: short(reason), Header: header, Data: r.Data,
 	}
+}
+
+// mostText is how many bytes of a type and of a reason people are shown, who have the
+// whole in the header and in the data: whoever published an event wrote these, too.
+const mostText = 500
+
+func short(text string) string {
+	if len(text) <= mostText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:mostText], "") + "…"
 }
 
 // maxRowBytes is more than any event has that becomes a row: a look at five

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 
@@ -243,5 +244,21 @@ func same(t *testing.T, got, want any) {
 	t.Helper()
 	if g, w := text(got), text(want); g != w {
 		t.Fatalf("got %s\nwant %s", g, w)
+	}
+}
+
+// TestSetAsideIsShort: whatever type and reason somebody made up, what lists show of
+// them is short, and text; the whole is in the header.
+func TestSetAsideIsShort(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ü", 40_000)
+	q := SetAside(events.Record{Seq: 1, Header: nats.Header{"ce-type": {long}}}, long)
+	for _, text := range []string{q.Type, q.Reason} {
+		if len(text) > mostText+len("…") || !utf8.ValidString(text) || !strings.HasPrefix(text, "üü") {
+			t.Errorf("%d bytes: %.40q", len(text), text)
+		}
+	}
+	if len(q.Header) < len(long) {
+		t.Errorf("the header has %d bytes", len(q.Header))
 	}
 }

@@ -120,6 +120,15 @@ func (s *Stream) flush() error {
 	if err := s.rc.Flush(); err != nil {
 		return fmt.Errorf("write to the stream: %w", err)
 	}
+	return s.quiet()
+}
+
+// quiet takes the bound of the last write back: one that is left behind ends an HTTP/2
+// stream when it is over, though nothing is written.
+func (s *Stream) quiet() error {
+	if err := s.rc.SetWriteDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("bound a write to the stream: %w", err)
+	}
 	return nil
 }
 

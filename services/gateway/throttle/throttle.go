@@ -50,13 +50,17 @@ func (t *Throttle) Take(key string) (wait time.Duration) {
 	return 0
 }
 
+// mostOwed is how many bursts a key can owe: whoever shares it with somebody who made
+// all they could waits no longer than that.
+const mostOwed = 5
+
 // Owe counts so many tries, whether or not the key may make them. It gives how long
 // the key has to wait until it might have.
 func (t *Throttle) Owe(key string, tries int) (wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	b := t.bucket(key)
-	b.left -= float64(tries)
+	b.left = max(b.left-float64(tries), -mostOwed*float64(t.limit.Burst))
 	return time.Duration(max(-b.left, 0) * float64(t.limit.Every))
 }
 

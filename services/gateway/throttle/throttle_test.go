@@ -51,6 +51,9 @@ func TestADebtIsWaitedFor(t *testing.T) {
 			t.Errorf("%d more of %s wait %s and not %s", c.tries, c.key, got, c.want)
 		}
 	}
+	if got := th.Owe("c", 1_000_000); got != mostOwed*100*time.Second {
+		t.Errorf("whoever owes more than there is to owe waits %s", got)
+	}
 	now = now.Add(11 * time.Second)
 	if got := th.Owe("a", 2); got != time.Second {
 		t.Errorf("after the wait: %s", got)
