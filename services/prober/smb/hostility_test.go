@@ -46,7 +46,7 @@ func hostilities() []hostility {
 		{fault.Silence(), timeout, "did not answer in time"},
 		{fault.Mute(), timeout, "did not answer in time"},
 		{fault.Drip(50 * time.Millisecond), timeout, "did not answer in time"},
-		{fault.HangUp(), protocol, "the server closed the connection"},
+		{fault.HangUp(), protocol, "the connection"}, // closed; or reset, if our next request came before that and was not read
 		{fault.Reset(), protocol, "the server reset the connection"},
 		{fault.Length(0), protocol, "is not SMB"},
 		{fault.Length(40), protocol, "is not SMB"},
