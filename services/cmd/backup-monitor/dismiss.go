@@ -23,15 +23,6 @@ type dismissRequest struct {
 	Undo   bool         `json:"undo,omitempty"` // take the dismissal back
 }
 
-// dismissed says what became of a run.
-type dismissed struct {
-	Run     events.Run  `json:"run"`
-	Count   uint64      `json:"count"`   // of its events that are dismissed now; or were, if that is taken back
-	Changed uint64      `json:"changed"` // of these; the others were so before
-	Types   []string    `json:"types,omitempty"`
-	Left    events.Runs `json:"left,omitempty"` // what can be read, and no column takes
-}
-
 // dismissTries is how often others who dismiss may come between.
 const dismissTries = 1000
 
@@ -53,7 +44,32 @@ func (m *mending) dismiss(ctx context.Context, r dismissRequest, _ func(control.
 	if done, err = m.noteDismissed(ctx, r, meant); err != nil {
 		return nil, err
 	}
+	if !r.Undo {
+		if err := m.undismissGone(ctx, r.Runs, meant); err != nil {
+			return nil, err
+		}
+	}
 	return done, m.tellDismissed(ctx, r, done)
+}
+
+// undismissGone takes the dismissal back of what was read while it was noted: tables
+// that do not take it some day, as others made anew, are to tell. What is read from now
+// on takes it back by itself.
+func (m *mending) undismissGone(ctx context.Context, runs []events.Run, meant []aside) error {
+	var noted, there []events.Run
+	for i, run := range runs {
+		now, err := asideIn(ctx, m.store, run)
+		if err != nil {
+			return err
+		}
+		noted, there = append(noted, meant[i].seqs...), append(there, now.seqs...)
+	}
+	gone := events.RunsOf(noted...).Without(events.RunsOf(there...))
+	if len(gone) == 0 {
+		return nil
+	}
+	_, err := m.noteDismissed(ctx, dismissRequest{Runs: make([]events.Run, 1), Undo: true}, []aside{{seqs: gone}})
+	return err
 }
 
 func (m *mending) tellDismissed(ctx context.Context, r dismissRequest, done []dismissed) error {
@@ -110,12 +126,6 @@ func (m *mending) allQuarantined(ctx context.Context, runs []events.Run) ([]asid
 		}
 	}
 	return found, nil
-}
-
-// columnsFirst says what to do with events that a range leaves.
-func columnsFirst(left events.Runs) string {
-	return fmt.Sprintf("what can be read and a column did not take: %s, as event %d; mend the column and run `backup-monitor quarantine retry`, or dismiss each by its own sequence",
-		count(left.Count(), "event", "events"), left[0].First)
 }
 
 // noteDismissed changes the state in the log, and says what of it is new.
@@ -265,26 +275,4 @@ func (a *app) dismissQuarantined(ctx context.Context, r dismissRequest) error {
 	}
 	_, err := fmt.Fprintln(a.stdout, strings.Join(lines, "\n"))
 	return err
-}
-
-// sentence tells people what became of the run.
-func (d dismissed) sentence(undo bool) string {
-	switch one := d.Run.First == d.Run.Last; {
-	case one && undo && d.Changed == 0:
-		return fmt.Sprintf("Event %s was not dismissed.", d.Run)
-	case one && undo:
-		return fmt.Sprintf("Event %s is no longer dismissed.", d.Run)
-	case one && d.Changed == 0:
-		return fmt.Sprintf("Event %s was dismissed before, for the same reason.", d.Run)
-	case one:
-		return fmt.Sprintf("Event %s is dismissed.", d.Run)
-	case undo:
-		return fmt.Sprintf("Of the events %s, %s no longer dismissed.", d.Run, count(d.Changed, "is", "are"))
-	}
-	text := fmt.Sprintf("Of the events %s, %s dismissed now, and %s before (%s).",
-		d.Run, count(d.Changed, "is", "are"), count(d.Count-d.Changed, "was", "were"), strings.Join(d.Types, ", "))
-	if len(d.Left) > 0 {
-		text += " Left is " + columnsFirst(d.Left) + "."
-	}
-	return text
 }

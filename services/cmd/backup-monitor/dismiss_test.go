@@ -298,6 +298,29 @@ func TestDismissRange(t *testing.T) {
 	}
 }
 
+// TestDismissWhatIsReadMeanwhile: what leaves the quarantine while it is dismissed is not
+// dismissed after that.
+func TestDismissWhatIsReadMeanwhile(t *testing.T) {
+	t.Parallel()
+	m, _ := dismissing(t, 10)
+	run := events.Run{First: 2, Last: 9}
+	meant, err := m.allQuarantined(t.Context(), []events.Run{run})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(t, m, store.Batch{Released: []uint64{4, 5}})
+	if _, err := m.noteDismissed(t.Context(), dismissRequest{Runs: []events.Run{run}, Reason: "x"}, meant); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.undismissGone(t.Context(), []events.Run{run}, meant); err != nil {
+		t.Fatal(err)
+	}
+	state, _, err := m.log.Dismissed(t.Context())
+	if want := (events.Runs{{First: 2, Last: 3}, {First: 6, Last: 9}}); err != nil || !slices.Equal(state.Sequences(), want) {
+		t.Errorf("%v, %v; want %v", state.Sequences(), err, want)
+	}
+}
+
 // TestAsideTypes: whoever floods the log names the types, and the answer is short.
 func TestAsideTypes(t *testing.T) {
 	t.Parallel()
