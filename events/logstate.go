@@ -71,8 +71,8 @@ func (d Dismissed) Sequences() Runs {
 	return d.Runs
 }
 
-// Of gives it the sequences of its events, of which there must be one.
-func (d Dismissed) Of(seqs Runs) Dismissed {
+// Covering is the dismissal of other events, of which there must be one.
+func (d Dismissed) Covering(seqs Runs) Dismissed {
 	d.Seq, d.Runs = seqs[0].First, nil
 	if seqs.Count() > 1 {
 		d.Runs = seqs

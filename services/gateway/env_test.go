@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +25,7 @@ import (
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
+	"backupmonitor/services/internal/store/sqlitetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -76,7 +76,7 @@ func start(t testing.TB, options ...option) *env {
 		o(&s)
 	}
 	e := &env{nats: natstest.Start(t), logs: &syncBuffer{}}
-	e.store = openStore(t)
+	e.store = sqlitetest.Open(t)
 	addUser(t, e.store, store.User{ID: "admin", Name: "Ada", Designation: "IT", Avatar: "a.png", Type: "A", Active: true})
 	addUser(t, e.store, store.User{ID: "support", Name: "Sam", Type: "S", Active: true})
 	_, _, log := e.nats.Client(t, "gateway")
@@ -110,23 +110,6 @@ func (e *env) run(t testing.TB) {
 		transport.CloseIdleConnections()
 	})
 	t.Cleanup(e.stop)
-}
-
-func openStore(t testing.TB) *sqlite.Store {
-	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "monitor.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := st.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return st
 }
 
 func addUser(t testing.TB, st *sqlite.Store, u store.User) {

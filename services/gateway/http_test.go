@@ -16,6 +16,7 @@ import (
 	"backupmonitor/services/gateway"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
+	"backupmonitor/services/internal/store/sqlitetest"
 )
 
 type gatewayStore = gateway.Store
@@ -196,7 +197,7 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 
 func TestStartRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
-	n, st := natstest.Start(t), openStore(t)
+	n, st := natstest.Start(t), sqlitetest.Open(t)
 	build := func(cfg gateway.Config) (*gateway.Gateway, error) {
 		return gateway.New(cfg, n.Log, st, fstest.MapFS{}, slog.New(slog.DiscardHandler))
 	}

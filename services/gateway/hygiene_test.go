@@ -23,6 +23,7 @@ import (
 
 	"backupmonitor/services/gateway"
 	"backupmonitor/services/internal/natstest"
+	"backupmonitor/services/internal/store/sqlitetest"
 )
 
 // certificate writes one for localhost, of a serial number of its own.
@@ -55,26 +56,13 @@ func certificate(t *testing.T, cert, key string, serial int64) {
 // told to stay with it; and a renewed certificate needs no restart.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	certificate(t, cert, key, 1)
 	var c clock
-	n, st := natstest.Start(t), openStore(t)
-	cfg := gateway.Config{
-		Addr: "127.0.0.1:0", JWTSecret: secret, TokenLifetime: time.Hour, BcryptCost: 4, TLSCert: cert, TLSKey: key, ScanPublic: true, Now: c.now,
-	}
-	g, err := gateway.New(cfg, n.Log, st, fstest.MapFS{}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Listen(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	e := &env{nats: n, store: st, gateway: g, url: "https://" + g.Addr().String()}
-	e.run(t)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} //nolint:gosec // the test's own certificate
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport}
+	var cert, key string
+	e := withTLS(t, func(cfg *gateway.Config) {
+		cfg.ScanPublic, cfg.Now = true, c.now
+		cert, key = cfg.TLSCert, cfg.TLSKey
+	})
+	client := overHTTP2(t)
 	get := func() (*http.Response, string) {
 		t.Helper()
 		res, err := client.Get(e.url + "/livez")
@@ -103,13 +91,13 @@ func TestTLS(t *testing.T) {
 	if line, err := bufio.NewReader(stream.Body).ReadString('\n'); err != nil || !strings.HasPrefix(line, "retry:") {
 		t.Errorf("a stream says %q, %v", line, err)
 	}
-	if _, err := tls.Dial("tcp", g.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil { //nolint:gosec // it must be refused
+	if _, err := tls.Dial("tcp", e.gateway.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil { //nolint:gosec // it must be refused
 		t.Error("an outdated version of TLS is taken")
 	}
 	serials := func(want int64) {
 		t.Helper()
 		c.turn(2 * time.Minute)
-		conn, err := tls.Dial("tcp", g.Addr().String(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the test's own certificate
+		conn, err := tls.Dial("tcp", e.gateway.Addr().String(), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the test's own certificate
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,9 +118,39 @@ func TestTLS(t *testing.T) {
 	serials(2) // one that cannot be read leaves the one before
 }
 
+// withTLS is a gateway of a certificate that nobody has signed, running.
+func withTLS(t *testing.T, change func(*gateway.Config)) *env {
+	t.Helper()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certificate(t, cert, key, 1)
+	n, st := natstest.Start(t), sqlitetest.Open(t)
+	cfg := gateway.Config{Addr: "127.0.0.1:0", JWTSecret: secret, TokenLifetime: time.Hour, BcryptCost: 4, TLSCert: cert, TLSKey: key}
+	change(&cfg)
+	g, err := gateway.New(cfg, n.Log, st, fstest.MapFS{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e := &env{nats: n, store: st, gateway: g, url: "https://" + g.Addr().String()}
+	e.run(t)
+	return e
+}
+
+// overHTTP2 is a client that speaks it where the server does, and takes any
+// certificate.
+func overHTTP2(t *testing.T) *http.Client {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} //nolint:gosec // the test's own certificate
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: limit}
+}
+
 func TestTLSThatCannotBe(t *testing.T) {
 	t.Parallel()
-	n, st := natstest.Start(t), openStore(t)
+	n, st := natstest.Start(t), sqlitetest.Open(t)
 	g, err := gateway.New(gateway.Config{
 		Addr: "127.0.0.1:0", JWTSecret: secret, TokenLifetime: time.Hour, BcryptCost: 4, TLSCert: "/nowhere/cert.pem", TLSKey: "/nowhere/key.pem",
 	}, n.Log, st, fstest.MapFS{}, slog.New(slog.DiscardHandler))

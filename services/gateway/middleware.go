@@ -121,8 +121,8 @@ func (g *Gateway) outermost(next func(*response, *http.Request)) http.Handler {
 		began := time.Now()
 		w := &response{ResponseWriter: rw, rc: http.NewResponseController(rw), id: requestID(r), address: g.proxies.Address(r)}
 		defer func() {
-			_ = w.SetWriteDeadline(time.Now().Add(writeTimeout))      // of what is yet to be flushed; fails where it is cut off,
-			_ = w.rc.SetReadDeadline(time.Now().Add(leftoverTimeout)) // or the connection is gone
+			_ = w.SetWriteDeadline(time.Now().Add(writeTimeout))      // of what is yet to be flushed; fails only where it is cut off
+			_ = w.rc.SetReadDeadline(time.Now().Add(leftoverTimeout)) // fails only where the connection is gone
 			g.logAccess(w, r, time.Since(began))
 		}()
 		defer g.recovered(w, r)

@@ -4,19 +4,17 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"io"
-	"log/slog"
 	"net/http"
-	"path/filepath"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"backupmonitor/services/gateway"
 	"backupmonitor/services/gateway/sse"
-	"backupmonitor/services/internal/natstest"
 )
 
 // Whoever makes requests over HTTP/2 only to take them back has no more of them worked
@@ -27,32 +25,22 @@ func TestRequestsThatAreTakenBack(t *testing.T) {
 	const most, connections, requests = 100, 3, 5000
 	var now, peak atomic.Int64
 	release := make(chan struct{})
-	g := withTLS(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	e := withTLS(t, serving(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		n := now.Add(1)
 		defer now.Add(-1)
 		for p := peak.Load(); n > p && !peak.CompareAndSwap(p, n); p = peak.Load() {
 		}
 		<-release
-	}))
-	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}} //nolint:gosec // the test's own certificate
+	})))
 	for range connections {
-		conn, err := tls.Dial("tcp", g.Addr().String(), config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close() }) // the server has
-		if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
-			t.Fatal(err)
-		}
+		conn := dialHTTP2(t, e)
 		go func() { _, _ = conn.Write(takenBack(requests)) }() // the server may not read to the end
-		if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("after %d resets the connection is open", requests)
 		}
 	}
 	eventually(t, "the first requests are worked on", func() bool { return now.Load() == connections*most })
-	transport := &http.Transport{TLSClientConfig: config.Clone(), ForceAttemptHTTP2: true}
-	defer transport.CloseIdleConnections()
-	res, err := (&http.Client{Transport: transport, Timeout: limit}).Get("https://" + g.Addr().String() + "/livez")
+	res, err := overHTTP2(t).Get(e.url + "/livez")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,15 +58,7 @@ func TestRequestsThatAreTakenBack(t *testing.T) {
 // What no handler sees costs reading all the same, and is read at a pace.
 func TestFramesAreReadAtAPace(t *testing.T) {
 	t.Parallel()
-	g := withTLS(t, nil)
-	conn, err := tls.Dial("tcp", g.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // the test's own certificate
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
-		t.Fatal(err)
-	}
+	conn := dialHTTP2(t, withTLS(t, serving(nil)))
 	const priority, settings, ping = 2, 4, 6
 	sent := bytes.NewBufferString(preface)
 	frame(sent, settings, 0, 0, nil)
@@ -110,7 +90,7 @@ func TestFramesAreReadAtAPace(t *testing.T) {
 func TestAQuietStreamOverHTTP2GoesOn(t *testing.T) {
 	t.Parallel()
 	const quiet = 11 * time.Second // a write to a stream may take 10
-	g := withTLS(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	e := withTLS(t, serving(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		s, err := sse.Open(w)
 		if err != nil {
 			t.Error(err)
@@ -124,10 +104,8 @@ func TestAQuietStreamOverHTTP2GoesOn(t *testing.T) {
 				t.Error(err)
 			}
 		}
-	}))
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} //nolint:gosec // the test's own certificate
-	defer transport.CloseIdleConnections()
-	res, err := (&http.Client{Transport: transport, Timeout: limit}).Get("https://" + g.Addr().String() + "/metrics")
+	})))
+	res, err := overHTTP2(t).Get(e.url + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,29 +116,23 @@ func TestAQuietStreamOverHTTP2GoesOn(t *testing.T) {
 	}
 }
 
-func isTimeout(err error) bool {
-	e, ok := err.(interface{ Timeout() bool })
-	return ok && e.Timeout()
+// serving puts something of ours where anybody may ask for it.
+func serving(metrics http.Handler) func(*gateway.Config) {
+	return func(cfg *gateway.Config) { cfg.Metrics = metrics }
 }
 
-// withTLS is a gateway that serves HTTP/2, and something of ours at /metrics.
-func withTLS(t *testing.T, metrics http.Handler) *gateway.Gateway {
+// dialHTTP2 is a connection on which HTTP/2 is spoken by hand.
+func dialHTTP2(t *testing.T, e *env) *tls.Conn {
 	t.Helper()
-	dir := t.TempDir()
-	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	certificate(t, cert, key, 1)
-	n, st := natstest.Start(t), openStore(t)
-	g, err := gateway.New(gateway.Config{
-		Addr: "127.0.0.1:0", JWTSecret: secret, TokenLifetime: time.Hour, BcryptCost: 4, TLSCert: cert, TLSKey: key, Metrics: metrics,
-	}, n.Log, st, fstest.MapFS{}, slog.New(slog.DiscardHandler))
+	conn, err := tls.Dial("tcp", e.gateway.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // the test's own certificate
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.Listen(t.Context()); err != nil {
+	t.Cleanup(func() { _ = conn.Close() }) // the server may have
+	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
 		t.Fatal(err)
 	}
-	(&env{nats: n, store: st, gateway: g}).run(t)
-	return g
+	return conn
 }
 
 // takenBack is what a client of HTTP/2 sends that asks for /metrics so many times, and

@@ -22,6 +22,7 @@ const (
 
 // aside is what is in quarantine of a run of the log.
 type aside struct {
+	run    events.Run
 	seqs   events.Runs
 	left   events.Runs // in a range: what can be read, and a column did not take
 	byType map[string]uint64
@@ -31,7 +32,7 @@ type aside struct {
 // asideIn reads it.
 func asideIn(ctx context.Context, db store.Backend, run events.Run) (aside, error) {
 	var seqs, left []events.Run
-	found := aside{byType: map[string]uint64{}}
+	found := aside{run: run, byType: map[string]uint64{}}
 	for upTo, more := run.Last, true; more; {
 		page, err := db.Quarantine(ctx, upTo, asideRead)
 		if err != nil {
@@ -95,9 +96,9 @@ func (a *aside) types() (named []string) {
 // shortened is a type as people may read it, whoever wrote it.
 func shortened(kind string) string {
 	const most = 40
-	if text := []rune(plain(kind)); len(text) > most {
-		return string(text[:most-1]) + "…"
-	} else {
-		return string(text)
+	text := []rune(plain(kind))
+	if len(text) > most {
+		text = append(text[:most-1], '…')
 	}
+	return string(text)
 }

@@ -31,7 +31,7 @@ const dismissTries = 1000
 func (m *mending) dismiss(ctx context.Context, r dismissRequest, _ func(control.Progress)) (done []dismissed, err error) {
 	meant := make([]aside, len(r.Runs))
 	for i, run := range r.Runs {
-		meant[i].seqs = events.RunsOf(run)
+		meant[i] = aside{run: run, seqs: events.RunsOf(run)}
 	}
 	if !r.Undo {
 		if r.Reason, err = parseReason(r.Reason); err == nil {
@@ -45,7 +45,7 @@ func (m *mending) dismiss(ctx context.Context, r dismissRequest, _ func(control.
 		return nil, err
 	}
 	if !r.Undo {
-		if err := m.undismissGone(ctx, r.Runs, meant); err != nil {
+		if err := m.undismissGone(ctx, meant); err != nil {
 			return nil, err
 		}
 	}
@@ -55,20 +55,20 @@ func (m *mending) dismiss(ctx context.Context, r dismissRequest, _ func(control.
 // undismissGone takes the dismissal back of what was read while it was noted: tables
 // that do not take it some day, as others made anew, are to tell. What is read from now
 // on takes it back by itself.
-func (m *mending) undismissGone(ctx context.Context, runs []events.Run, meant []aside) error {
+func (m *mending) undismissGone(ctx context.Context, meant []aside) error {
 	var noted, there []events.Run
-	for i, run := range runs {
-		now, err := asideIn(ctx, m.store, run)
+	for _, was := range meant {
+		now, err := asideIn(ctx, m.store, was.run)
 		if err != nil {
 			return err
 		}
-		noted, there = append(noted, meant[i].seqs...), append(there, now.seqs...)
+		noted, there = append(noted, was.seqs...), append(there, now.seqs...)
 	}
 	gone := events.RunsOf(noted...).Without(events.RunsOf(there...))
 	if len(gone) == 0 {
 		return nil
 	}
-	_, err := m.noteDismissed(ctx, dismissRequest{Runs: make([]events.Run, 1), Undo: true}, []aside{{seqs: gone}})
+	_, err := m.noteDismissed(ctx, dismissRequest{Undo: true}, []aside{{seqs: gone}})
 	return err
 }
 
@@ -181,26 +181,26 @@ func (r dismissRequest) apply(state *events.LogDismissed, meant []aside) []dismi
 	done := make([]dismissed, len(meant))
 	var change events.Runs
 	for i, m := range meant {
-		fresh, run := m.seqs.Without(before), r.Runs[i]
+		fresh := m.seqs.Without(before)
 		switch {
 		case r.Undo:
 			m.seqs = m.seqs.Within(before)
 			fresh = m.seqs
-		case run.First == run.Last:
+		case m.run.First == m.run.Last:
 			fresh = m.seqs.Without(same)
 		}
 		fresh = fresh.Without(change) // what two runs have is told of once
-		done[i] = dismissed{Run: run, Count: m.seqs.Count(), Changed: fresh.Count(), Types: m.types(), Left: m.left}
+		done[i] = dismissed{Run: m.run, Count: m.seqs.Count(), Changed: fresh.Count(), Types: m.types(), Left: m.left}
 		change = events.RunsOf(slices.Concat(change, fresh)...)
 	}
 	var rest []events.Dismissed
 	for _, d := range state.Events {
 		if seqs := d.Sequences().Without(change); len(seqs) > 0 {
-			rest = append(rest, d.Of(seqs))
+			rest = append(rest, d.Covering(seqs))
 		}
 	}
 	if !r.Undo && len(change) > 0 {
-		rest = append(rest, events.Dismissed{Reason: r.Reason, DismissedBy: state.ChangedBy, DismissedAt: state.ChangedAt}.Of(change))
+		rest = append(rest, events.Dismissed{Reason: r.Reason, DismissedBy: state.ChangedBy, DismissedAt: state.ChangedAt}.Covering(change))
 	}
 	slices.SortFunc(rest, func(a, b events.Dismissed) int { return cmp.Compare(a.Seq, b.Seq) })
 	state.Events = rest

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +16,7 @@ import (
 	"backupmonitor/events"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
-	"backupmonitor/services/internal/store/sqlite"
+	"backupmonitor/services/internal/store/sqlitetest"
 )
 
 // quarantinedSeqs are what `quarantine list` names, newest first.
@@ -107,21 +106,10 @@ func (in *instanceUnderTest) told(want ...string) {
 func dismissing(t *testing.T, n int) (*mending, *natstest.Server) {
 	t.Helper()
 	server := natstest.Start(t)
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "x.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := sqlitetest.Open(t)
 	b := store.Batch{New: store.Checkpoint{Stream: "x", Seq: uint64(n)}}
 	for seq := range uint64(n) {
 		b.Quarantined = append(b.Quarantined, store.Quarantined{Seq: seq + 1, Stored: time.Now(), Header: []byte("{}")})
-	}
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
 	}
 	if err := db.Apply(t.Context(), b); err != nil {
 		t.Fatal(err)
@@ -309,10 +297,10 @@ func TestDismissWhatIsReadMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	change(t, m, store.Batch{Released: []uint64{4, 5}})
-	if _, err := m.noteDismissed(t.Context(), dismissRequest{Runs: []events.Run{run}, Reason: "x"}, meant); err != nil {
+	if _, err := m.noteDismissed(t.Context(), dismissRequest{Reason: "x"}, meant); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.undismissGone(t.Context(), []events.Run{run}, meant); err != nil {
+	if err := m.undismissGone(t.Context(), meant); err != nil {
 		t.Fatal(err)
 	}
 	state, _, err := m.log.Dismissed(t.Context())
@@ -345,7 +333,7 @@ func TestMostDismissed(t *testing.T) {
 		runs = append(runs, events.Run{First: 2*i + 1, Last: 2*i + 1})
 	}
 	dismiss := func(runs events.Runs) error {
-		_, err := m.noteDismissed(t.Context(), dismissRequest{Runs: make([]events.Run, 1), Reason: strings.Repeat("<", events.LongestReason)}, []aside{{seqs: runs}})
+		_, err := m.noteDismissed(t.Context(), dismissRequest{Reason: strings.Repeat("<", events.LongestReason)}, []aside{{seqs: runs}})
 		return err
 	}
 	fit := runs[1 : most-1000]

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"backupmonitor/services/internal/capacity"
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
-	"backupmonitor/services/internal/store/sqlite"
+	"backupmonitor/services/internal/store/sqlitetest"
 )
 
 // TestMetricsOfWhatConcernsMany: offline probers, paused accounts and what the
@@ -21,7 +20,7 @@ import (
 func TestMetricsOfWhatConcernsMany(t *testing.T) {
 	t.Parallel()
 	log := natstest.Start(t).Log
-	st := openTables(t)
+	st := sqlitetest.Open(t)
 	h := newExporter(log, st, capacity.NewMeter(log, nil, time.Now), time.UTC, slog.New(slog.DiscardHandler))
 	figures := func(want ...string) {
 		t.Helper()
@@ -72,7 +71,7 @@ func TestMetricsOfWhatConcernsMany(t *testing.T) {
 func TestMetricsOfTheLatestDay(t *testing.T) {
 	t.Parallel()
 	log := natstest.Start(t).Log
-	st := openTables(t)
+	st := sqlitetest.Open(t)
 	var looks []store.Look
 	for i, d := range []events.Date{"2026-02-21", events.DateOf(time.Now().AddDate(0, 0, 2), time.UTC), "9999-12-31"} {
 		looks = append(looks, store.Look{
@@ -95,21 +94,4 @@ func TestMetricsOfTheLatestDay(t *testing.T) {
 			t.Errorf("%s is not in\n%s", line, text)
 		}
 	}
-}
-
-func openTables(t *testing.T) *sqlite.Store {
-	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "monitor.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := st.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return st
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +17,7 @@ import (
 	"backupmonitor/services/internal/natstest"
 	"backupmonitor/services/internal/store"
 	"backupmonitor/services/internal/store/sqlite"
+	"backupmonitor/services/internal/store/sqlitetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,20 +34,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "monitor.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := st.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	return &world{dir: dir, nats: natstest.StartAt(t, dir), store: st}
+	return &world{dir: dir, nats: natstest.StartAt(t, dir), store: sqlitetest.Open(t)}
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
