@@ -76,11 +76,32 @@ func TestOneCallersLists(t *testing.T) {
 	get[struct{}](t, e, http.StatusOK, list(e.support, "B1"))
 }
 
+// asking knows by whom the checkpoint was asked for.
+type asking struct {
+	gateway.Store
+	mu sync.Mutex
+	by map[context.Context]bool
+}
+
+func (a *asking) Checkpoint(ctx context.Context) (store.Checkpoint, error) {
+	a.mu.Lock()
+	a.by[ctx] = true
+	a.mu.Unlock()
+	return a.Store.Checkpoint(ctx)
+}
+
+func (a *asking) requests() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.by)
+}
+
 // Who waits for what the tables know of a moment waits in their own turn, and has
 // nothing of the log asked before it.
 func TestOneCallersListsOfThePast(t *testing.T) {
 	t.Parallel()
-	e := start(t)
+	tables := &asking{by: map[context.Context]bool{}}
+	e := start(t, func(s *setup) { s.store = func(st gateway.Store) gateway.Store { tables.Store = st; return tables } })
 	const past = "?as_of=2026-01-01T00:00:00Z"
 	e.register(t, "B1") // the tables know nothing of it
 	at := "?as_of=" + time.Now().UTC().Format(time.RFC3339Nano)
@@ -94,7 +115,7 @@ func TestOneCallersListsOfThePast(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "both wait", func() bool { return e.gateway.InFlight() == 2 })
+	eventually(t, "both wait", func() bool { return tables.requests() == 2 }) // each in its turn
 	for _, path := range []string{"/backup-stats" + at, "/ibstorage-stats" + past, "/backup-stats/daily-summary" + past} {
 		if status, _, body := e.do(t, call{path: path, token: e.support}); status != http.StatusTooManyRequests {
 			t.Errorf("%s: %d %s", path, status, body)
