@@ -25,24 +25,23 @@ func TestFlood(t *testing.T) {
 	log := events.NewLog(own, "here")
 	nc, _ := outside(t, path, n)
 	const flood = 150_000 // more than a server would keep waiting by itself
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for i := range flood {
-			if err := nc.PublishMsg(&nats.Msg{Subject: "ev.backup.observed.d_drive.X", Data: fmt.Append(nil, i)}); err != nil {
-				t.Error(err)
-				return
+	var others sync.WaitGroup
+	defer others.Wait()
+	others.Go(func() {
+		for i := range 20 { // while it lasts
+			if _, _, err := log.Append(ctx, events.Audited{ID: fmt.Sprint(i), Kind: events.SignedIn, At: time.Now()}); err != nil {
+				t.Errorf("event %d: %v", i, err)
 			}
 		}
-		if err := nc.FlushWithContext(ctx); err != nil {
-			t.Error(err)
-		}
 	})
-	for i := range 20 { // while it lasts
-		if _, _, err := log.Append(ctx, events.Audited{ID: fmt.Sprint(i), Kind: events.SignedIn, At: time.Now()}); err != nil {
-			t.Fatalf("event %d: %v", i, err)
+	for i := range flood {
+		if err := nc.PublishMsg(&nats.Msg{Subject: "ev.backup.observed.d_drive.X", Data: fmt.Append(nil, i)}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	wg.Wait()
+	if err := nc.FlushWithContext(ctx); err != nil {
+		t.Fatal(err)
+	}
 	id, err := log.Identity(ctx)
 	if err != nil {
 		t.Fatal(err)
